@@ -1,0 +1,3 @@
+//! The `leveret` program: server and command line.
+
+fn main() {}
