@@ -1,0 +1,19 @@
+//! What the integration tests share: a broker of their own to talk to, and a client that sends bytes as they are.
+//!
+//! Each test binary includes this folder as a module. Nothing here waits for a length of time: everything
+//! waits for a line, a frame or the end of the connection, and gives up at a deadline.
+
+#![allow(dead_code, reason = "no test binary uses all of it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends when something is not as it must be"
+)]
+
+mod broker;
+mod directory;
+
+pub(crate) use broker::Broker;
+pub(crate) use directory::TempDir;
