@@ -2,15 +2,18 @@
 
 pub mod alarm;
 pub mod auth;
+pub mod broker;
 pub mod channel;
 pub mod cli;
 pub mod config;
 pub mod connection;
 pub mod exchange;
+pub mod log;
 pub mod message;
 pub mod metrics;
 pub mod name;
 pub mod net;
 pub mod queue;
+pub mod store;
 pub mod time;
 pub mod vhost;

@@ -1,3 +1,14 @@
 //! The `leveret` program: server and command line.
 
-fn main() {}
+use std::process::ExitCode;
+use std::time::Instant;
+
+use leveret::alarm::heap::CountedHeap;
+use mimalloc::MiMalloc;
+
+#[global_allocator]
+static HEAP: CountedHeap<MiMalloc> = CountedHeap(MiMalloc);
+
+fn main() -> ExitCode {
+    leveret::cli::run(Instant::now())
+}

@@ -1,1 +1,59 @@
-//! The `cli` module.
+//! The command line: one file a command.
+
+mod exit;
+mod serve;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Parser, Subcommand};
+
+use serve::ServeOptions;
+
+/// A RabbitMQ-compatible AMQP 0-9-1 message broker.
+///
+/// Without a command it serves, as `leveret serve` does.
+#[derive(Debug, Parser)]
+#[command(name = "leveret", version, args_conflicts_with_subcommands = true, after_help = serve::EXAMPLES)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeOptions,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the broker (also what happens without a command).
+    Serve(ServeOptions),
+}
+
+/// Does what the command line says. `started` is when the process began.
+pub fn run(started: Instant) -> ExitCode {
+    let CommandLine { command, serve } = CommandLine::parse();
+    match command.unwrap_or(Command::Serve(serve)) {
+        Command::Serve(options) => serve::run(options, started),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_is_what_happens_without_a_command() {
+        for arguments in
+            [&["leveret", "--listen", "127.0.0.1:0"][..], &["leveret", "serve", "--listen", "127.0.0.1:0"]]
+        {
+            let CommandLine { command, serve } = CommandLine::try_parse_from(arguments).unwrap();
+            let Command::Serve(options) = command.unwrap_or(Command::Serve(serve));
+            assert_eq!(options.listen.len(), 1);
+        }
+    }
+}

@@ -1,1 +1,160 @@
-//! The `config` module.
+//! What an operator may decide, as one checked struct.
+//!
+//! [`Config::default`] is the embedded default. A source (flags today) changes fields of it in order of precedence and
+//! [`Config::check`] refuses what cannot be served, once, so that nobody below asks again.
+
+mod listen_address;
+mod log;
+mod memory_limit;
+mod units;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use listen_address::ListenAddress;
+pub use log::{LogFormat, LogLevel};
+pub use memory_limit::MemoryLimit;
+pub use units::{InvalidUnit, parse_bytes, parse_duration};
+
+/// The smallest `frame_max` that a peer may negotiate, in bytes (AMQP 0-9-1, `frame-min-size`).
+pub const FRAME_MIN_SIZE: u32 = 4096;
+/// The largest `frame_max` that may be configured, in bytes: a frame is buffered whole.
+pub const FRAME_MAX_CEILING: u32 = 16 * 1024 * 1024;
+/// No configuration allows a message's body beyond this, in bytes (RabbitMQ's hard cap).
+pub const MESSAGE_SIZE_CEILING: u64 = 512 * 1024 * 1024;
+
+/// Everything that is configurable, with names close to those of rabbitmq.conf.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Where AMQP connections are accepted (`listeners.tcp`).
+    pub listeners: Vec<ListenAddress>,
+    /// Where the broker keeps what must survive it.
+    pub data_dir: PathBuf,
+    /// The whole time that a connection has from accept to `connection.open-ok`.
+    pub handshake_timeout: Duration,
+    /// The heartbeat interval that is proposed, in seconds; 0 proposes none.
+    pub heartbeat: u16,
+    /// The largest frame that is proposed, in bytes, frame header and end included.
+    pub frame_max: u32,
+    /// The largest frame before tuning is done, in bytes.
+    pub initial_frame_max: u32,
+    /// How many channels a connection may have open at a time.
+    pub channel_max: u16,
+    /// The largest message body that may be published, in bytes.
+    pub max_message_size: u64,
+    /// How many connections there may be; `None` is as many as the process may have descriptors for.
+    pub max_connections: Option<usize>,
+    /// From this much live memory on, publishers are blocked (`vm_memory_high_watermark`).
+    pub memory_limit: MemoryLimit,
+    /// How many threads serve connections.
+    pub workers: usize,
+    /// What is logged.
+    pub log_level: LogLevel,
+    /// How a line of the log looks.
+    pub log_format: LogFormat,
+    /// The name of this broker or cluster in `server-properties`.
+    pub cluster_name: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listeners: vec![ListenAddress::AllInterfaces(5672)],
+            data_dir: PathBuf::from("leveret-data"),
+            handshake_timeout: Duration::from_secs(10),
+            heartbeat: 60,
+            frame_max: 131_072,
+            initial_frame_max: 8192,
+            channel_max: 2047,
+            max_message_size: 16 * 1024 * 1024,
+            max_connections: None,
+            memory_limit: MemoryLimit::DEFAULT,
+            workers: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            log_level: LogLevel::Info,
+            log_format: LogFormat::Human,
+            cluster_name: "leveret".to_owned(),
+        }
+    }
+}
+
+impl Config {
+    /// Refuses values that cannot be served, naming the setting and what it accepts.
+    pub fn check(self) -> Result<Self, ConfigError> {
+        if self.listeners.is_empty() {
+            return Err(ConfigError::new("listen", "at least one address is needed"));
+        }
+        within("frame-max", self.frame_max.into(), FRAME_MIN_SIZE.into(), FRAME_MAX_CEILING.into())?;
+        within("channel-max", self.channel_max.into(), 1, u16::MAX.into())?;
+        within("max-message-size", self.max_message_size, 1, MESSAGE_SIZE_CEILING)?;
+        within("workers", self.workers as u64, 1, 1024)?;
+        if let Some(max) = self.max_connections {
+            within("max-connections", max as u64, 1, u32::MAX.into())?;
+        }
+        if self.handshake_timeout.is_zero() {
+            return Err(ConfigError::new("handshake-timeout", "must be longer than 0"));
+        }
+        Ok(self)
+    }
+}
+
+fn within(setting: &'static str, value: u64, min: u64, max: u64) -> Result<(), ConfigError> {
+    if (min..=max).contains(&value) {
+        return Ok(());
+    }
+    Err(ConfigError::new(setting, format!("{value} is not between {min} and {max}")))
+}
+
+/// A setting with a value that cannot be served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    setting: &'static str,
+    reason: String,
+}
+
+impl ConfigError {
+    fn new(setting: &'static str, reason: impl Into<String>) -> Self {
+        Self { setting, reason: reason.into() }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "setting '{}': {}", self.setting, self.reason)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_default_passes_its_own_check() {
+        assert_eq!(Config::default().check(), Ok(Config::default()));
+    }
+
+    #[test]
+    fn a_setting_out_of_range_is_refused_with_its_name_and_its_range() {
+        type Change = fn(&mut Config);
+        let table: [(Change, &str); 8] = [
+            (|c| c.frame_max = 4095, "setting 'frame-max': 4095 is not between 4096 and 16777216"),
+            (|c| c.frame_max = 16_777_217, "setting 'frame-max': 16777217 is not between 4096 and 16777216"),
+            (|c| c.channel_max = 0, "setting 'channel-max': 0 is not between 1 and 65535"),
+            (
+                |c| c.max_message_size = MESSAGE_SIZE_CEILING + 1,
+                "setting 'max-message-size': 536870913 is not between 1 and 536870912",
+            ),
+            (|c| c.workers = 0, "setting 'workers': 0 is not between 1 and 1024"),
+            (|c| c.max_connections = Some(0), "setting 'max-connections': 0 is not between 1 and 4294967295"),
+            (|c| c.listeners.clear(), "setting 'listen': at least one address is needed"),
+            (|c| c.handshake_timeout = Duration::ZERO, "setting 'handshake-timeout': must be longer than 0"),
+        ];
+        for (change, expected) in table {
+            let mut config = Config::default();
+            change(&mut config);
+            assert_eq!(config.check().unwrap_err().to_string(), expected);
+        }
+    }
+}

@@ -1,1 +1,13 @@
-//! The `net` module.
+//! Sockets: listening, admitting, and the threads that serve connections. Knows nothing of AMQP.
+
+mod admission;
+mod descriptors;
+mod keepalive;
+mod listener;
+mod workers;
+
+pub use admission::{Admission, Permit};
+pub use descriptors::raise_descriptor_limit;
+pub use keepalive::watch_without_heartbeats;
+pub use listener::{Accepted, Listener};
+pub use workers::Workers;

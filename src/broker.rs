@@ -1,0 +1,176 @@
+//! A broker from start to stop.
+//!
+//! It holds what there is one of: the data directory's lock, the listeners, the workers, and the environment that the
+//! connections share. Dropped in the reverse order of its making.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, ListenAddress};
+use crate::connection::{self, Environment};
+use crate::net::{Admission, Listener, Workers, raise_descriptor_limit};
+use crate::store::{DataDirectory, DirectoryError};
+
+/// How long clients have to answer the `connection.close` of a broker that stops.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// A broker that accepts connections.
+#[derive(Debug)]
+pub struct Broker {
+    environment: Arc<Environment>,
+    admission: Arc<Admission>,
+    addresses: Vec<SocketAddr>,
+    accepting: JoinSet<()>,
+    workers: Arc<Workers>,
+    _directory: DataDirectory,
+}
+
+/// How a broker ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// Every connection was closed, or had its time to be.
+    Gracefully,
+    /// A second signal cut it short.
+    AtOnce,
+}
+
+impl Broker {
+    /// Starts a broker: when this returns, its ports accept. Must be called within a runtime.
+    pub fn start(config: Config) -> Result<Self, StartError> {
+        let directory = DataDirectory::open(&config.data_dir).map_err(StartError::Directory)?;
+        tracing::info!("data directory: {}", directory.path().display());
+        let descriptors = raise_descriptor_limit();
+        let admission = Admission::new(config.max_connections.unwrap_or(descriptors));
+        let workers = Arc::new(Workers::start(config.workers).map_err(StartError::Thread)?);
+        let listeners = config.listeners.iter().map(|address| {
+            Listener::bind(*address).map_err(|error| StartError::Listen { address: *address, error })
+        });
+        let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
+        let addresses: Vec<SocketAddr> = listeners.iter().map(Listener::address).collect();
+        let environment =
+            Arc::new(Environment { config: Arc::new(config), stopping: CancellationToken::new() });
+        let mut accepting = JoinSet::new();
+        for listener in listeners {
+            tracing::info!("started TCP listener on {}", listener.address());
+            accepting.spawn(accept(
+                listener,
+                Arc::clone(&admission),
+                Arc::clone(&workers),
+                Arc::clone(&environment),
+            ));
+        }
+        Ok(Self { environment, admission, addresses, accepting, workers, _directory: directory })
+    }
+
+    /// The addresses that accept connections, in the order of the configuration.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Stops accepting, closes every connection with 320 and waits for them, for at most five seconds.
+    pub async fn stop(mut self) {
+        self.accepting.shutdown().await;
+        self.environment.stopping.cancel();
+        if tokio::time::timeout(FAREWELL, self.admission.emptied()).await.is_err() {
+            tracing::warn!("{} connections did not end in time", self.admission.connections());
+        }
+        drop(self.workers);
+    }
+}
+
+async fn accept(
+    mut listener: Listener,
+    admission: Arc<Admission>,
+    workers: Arc<Workers>,
+    environment: Arc<Environment>,
+) {
+    loop {
+        let accepted = listener.accept().await;
+        // Without room the socket is closed at once, which frees the descriptor for those that are served.
+        let Some(permit) = admission.admit() else {
+            tracing::debug!("no room for a connection from {}", accepted.peer);
+            continue;
+        };
+        let environment = Arc::clone(&environment);
+        workers.serve(move || connection::serve(accepted, permit, environment));
+    }
+}
+
+/// Serves until SIGTERM or SIGINT, then stops gracefully; a second signal stops at once. `started` is when the process
+/// began.
+pub async fn run(config: Config, started: Instant) -> Result<Stopped, StartError> {
+    let mut signals = StopSignals::new().map_err(StartError::Thread)?;
+    let broker = Broker::start(config)?;
+    let milliseconds = started.elapsed().as_millis();
+    tracing::info!("Server startup complete; 0 plugins started. ({milliseconds} ms)");
+    let name = signals.next().await;
+    tracing::info!("{name} received: shutting down");
+    let stopped = first(broker.stop(), signals.next()).await;
+    match stopped {
+        Stopped::Gracefully => tracing::info!("shutdown complete"),
+        Stopped::AtOnce => tracing::warn!("second signal received: stopping at once"),
+    }
+    Ok(stopped)
+}
+
+async fn first(stop: impl Future<Output = ()>, signal: impl Future<Output = &'static str>) -> Stopped {
+    tokio::select! {
+        () = stop => Stopped::Gracefully,
+        _ = signal => Stopped::AtOnce,
+    }
+}
+
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn new() -> io::Result<Self> {
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+/// Why a broker did not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The data directory cannot be used.
+    Directory(DirectoryError),
+    /// An address cannot be listened at.
+    Listen {
+        /// The address as configured.
+        address: ListenAddress,
+        /// What the operating system says.
+        error: io::Error,
+    },
+    /// A thread, a runtime or a signal handler could not be made.
+    Thread(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(error) => error.fmt(f),
+            Self::Listen { address, error } => write!(f, "cannot listen on {address}: {error}"),
+            Self::Thread(error) => write!(f, "cannot start: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}

@@ -1,0 +1,148 @@
+//! One event as one line.
+
+use std::fmt::{self, Write};
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+use super::timestamp::Timestamp;
+use crate::config::LogFormat;
+
+/// Writes `TIMESTAMP [level] message key=value`, or the same as a JSON object.
+pub(super) struct LineFormat(LogFormat);
+
+impl LineFormat {
+    pub(super) fn new(format: LogFormat) -> Self {
+        Self(format)
+    }
+}
+
+impl<S, N> FormatEvent<S, N> for LineFormat
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let level = level_name(*event.metadata().level());
+        match self.0 {
+            LogFormat::Human => human(&mut out, &Timestamp::now(), level, &fields),
+            LogFormat::Json => json(&mut out, &Timestamp::now(), level, &fields),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Fields {
+    message: String,
+    others: Vec<(&'static str, String)>,
+}
+
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "message" {
+            value.clone_into(&mut self.message);
+        } else {
+            self.others.push((field.name(), value.to_owned()));
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.record_str(field, &format!("{value:?}"));
+    }
+}
+
+fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warning",
+        Level::INFO => "info",
+        Level::DEBUG | Level::TRACE => "debug",
+    }
+}
+
+fn human(out: &mut impl Write, time: &impl fmt::Display, level: &str, fields: &Fields) -> fmt::Result {
+    write!(out, "{time} [{level}] ")?;
+    escape_control(out, &fields.message)?;
+    for (name, value) in &fields.others {
+        write!(out, " {name}=")?;
+        escape_control(out, value)?;
+    }
+    out.write_char('\n')
+}
+
+/// Control characters (a terminal's escape sequences, line breaks) and the marks that turn the direction of writing
+/// are shown as `\u{..}`.
+fn escape_control(out: &mut impl Write, text: &str) -> fmt::Result {
+    for c in text.chars() {
+        if c.is_control()
+            || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
+        {
+            write!(out, "\\u{{{:x}}}", u32::from(c))?;
+        } else {
+            out.write_char(c)?;
+        }
+    }
+    Ok(())
+}
+
+fn json(out: &mut impl Write, time: &impl fmt::Display, level: &str, fields: &Fields) -> fmt::Result {
+    write!(out, "{{\"time\":\"{time}\",\"level\":\"{level}\",\"msg\":")?;
+    json_string(out, &fields.message)?;
+    for (name, value) in &fields.others {
+        write!(out, ",\"{name}\":")?;
+        json_string(out, value)?;
+    }
+    out.write_str("}\n")
+}
+
+fn json_string(out: &mut impl Write, text: &str) -> fmt::Result {
+    out.write_char('"')?;
+    for c in text.chars() {
+        match c {
+            '"' => out.write_str("\\\"")?,
+            '\\' => out.write_str("\\\\")?,
+            c if c.is_control() => write!(out, "\\u{:04x}", u32::from(c))?,
+            c => out.write_char(c)?,
+        }
+    }
+    out.write_char('"')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(message: &str, others: &[(&'static str, &str)]) -> (String, String) {
+        let others = others.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let fields = Fields { message: message.to_owned(), others };
+        let (mut text, mut object) = (String::new(), String::new());
+        human(&mut text, &"T", "info", &fields).unwrap();
+        json(&mut object, &"T", "info", &fields).unwrap();
+        (text, object)
+    }
+
+    #[test]
+    fn a_line_is_time_level_and_text() {
+        let (text, object) = lines("user 'x' authenticated", &[("peer", "127.0.0.1:9")]);
+        assert_eq!(text, "T [info] user 'x' authenticated peer=127.0.0.1:9\n");
+        assert_eq!(
+            object,
+            "{\"time\":\"T\",\"level\":\"info\",\"msg\":\"user 'x' authenticated\",\"peer\":\"127.0.0.1:9\"}\n"
+        );
+    }
+
+    #[test]
+    fn what_a_client_sent_cannot_forge_a_line_or_drive_a_terminal() {
+        let (text, object) = lines("queue 'a\n[error] \u{1b}[2J\u{202e}\"\\'", &[("q", "\r\n")]);
+        assert_eq!(text, "T [info] queue 'a\\u{a}[error] \\u{1b}[2J\\u{202e}\"\\' q=\\u{d}\\u{a}\n");
+        assert_eq!(
+            object,
+            "{\"time\":\"T\",\"level\":\"info\",\"msg\":\"queue 'a\\u000a[error] \\u001b[2J\u{202e}\\\"\\\\'\",\"q\":\"\\u000d\\u000a\"}\n"
+        );
+    }
+}

@@ -1,0 +1,156 @@
+//! Accepting connections at one address.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
+
+use crate::config::ListenAddress;
+
+/// Connections that the kernel may hold for us: a burst of clients that reconnect.
+const BACKLOG: i32 = 1024;
+/// The wait after an accept that failed for want of descriptors or memory, doubled up to the longest.
+const SHORTEST_WAIT: Duration = Duration::from_millis(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// A connection as the kernel gave it, not yet bound to a runtime.
+#[derive(Debug)]
+pub struct Accepted {
+    /// Its socket: non-blocking, without Nagle's delay.
+    pub stream: std::net::TcpStream,
+    /// Who connected; an IPv4 peer is an IPv4 address even at an IPv6 listener.
+    pub peer: SocketAddr,
+    /// Where it connected to, in the same form.
+    pub local: SocketAddr,
+}
+
+/// A socket that accepts connections.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+    wait: Duration,
+}
+
+impl Listener {
+    /// Starts to listen; must be called within a runtime.
+    pub fn bind(address: ListenAddress) -> io::Result<Self> {
+        let socket = match address {
+            ListenAddress::At(address) => listening(address, true)?,
+            // A kernel without IPv6 still has every IPv4 interface.
+            ListenAddress::AllInterfaces(port) => listening((Ipv6Addr::UNSPECIFIED, port).into(), false)
+                .or_else(|error| match error.kind() {
+                    io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),
+                    _ => listening((Ipv4Addr::UNSPECIFIED, port).into(), true),
+                })?,
+        };
+        let socket = TcpListener::from_std(socket.into())?;
+        let address = socket.local_addr()?;
+        Ok(Self { socket, address, wait: SHORTEST_WAIT })
+    }
+
+    /// The address with the port that was taken.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The next connection. Waits through a lack of descriptors; a connection that is gone before it was accepted is
+    /// passed over.
+    pub async fn accept(&mut self) -> Accepted {
+        loop {
+            match self.socket.accept().await.and_then(|(stream, peer)| prepare(stream, peer)) {
+                Ok(accepted) => {
+                    self.wait = SHORTEST_WAIT;
+                    return accepted;
+                }
+                Err(error) if is_the_connections_own(&error) => {}
+                Err(error) => {
+                    tracing::warn!("cannot accept connections on {}: {error}", self.address);
+                    tokio::time::sleep(self.wait).await;
+                    self.wait = (self.wait * 2).min(LONGEST_WAIT);
+                }
+            }
+        }
+    }
+}
+
+fn listening(address: SocketAddr, only_v6: bool) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(only_v6)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    // Accepted sockets inherit it.
+    socket.set_tcp_nodelay(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket)
+}
+
+fn prepare(stream: tokio::net::TcpStream, peer: SocketAddr) -> io::Result<Accepted> {
+    let stream = stream.into_std()?;
+    let local = stream.local_addr()?;
+    Ok(Accepted { stream, peer: unmapped(peer), local: unmapped(local) })
+}
+
+/// An IPv4 address in IPv6's clothes (`::ffff:127.0.0.1`) is the IPv4 address.
+fn unmapped(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+fn is_the_connections_own(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+            | io::ErrorKind::NotConnected
+            | io::ErrorKind::InvalidInput
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    }
+
+    #[test]
+    fn port_0_takes_a_free_one_and_connections_come_without_delay() {
+        run(async {
+            let mut listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            assert_ne!(listener.address().port(), 0);
+            let client = std::net::TcpStream::connect(listener.address()).unwrap();
+            let accepted = listener.accept().await;
+            assert!(accepted.stream.nodelay().unwrap());
+            assert_eq!(accepted.peer, client.local_addr().unwrap());
+            assert_eq!(accepted.local, listener.address());
+        });
+    }
+
+    #[test]
+    fn an_ipv4_peer_is_one_at_every_interface() {
+        run(async {
+            let mut listener = Listener::bind("0".parse().unwrap()).unwrap();
+            let port = listener.address().port();
+            let _client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+            let accepted = listener.accept().await;
+            assert!(accepted.peer.is_ipv4(), "{}", accepted.peer);
+            assert_eq!(accepted.local.to_string(), format!("127.0.0.1:{port}"));
+        });
+    }
+
+    #[test]
+    fn an_address_in_use_is_an_error() {
+        run(async {
+            let first = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            let second = Listener::bind(ListenAddress::At(first.address()));
+            assert_eq!(second.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        });
+    }
+}
