@@ -4,6 +4,7 @@
 //! waits for a line, a frame or the end of the connection, and gives up at a deadline.
 
 #![allow(dead_code, reason = "no test binary uses all of it")]
+#![allow(unused_imports, reason = "no test binary uses all of it")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,6 +15,12 @@
 
 mod broker;
 mod directory;
+pub(crate) mod frame;
+pub(crate) mod method;
+mod payload;
+pub(crate) mod raw;
 
 pub(crate) use broker::Broker;
 pub(crate) use directory::TempDir;
+pub(crate) use payload::{Payload, Properties, Table};
+pub(crate) use raw::{Message, Raw, Received};

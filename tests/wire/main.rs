@@ -1,6 +1,16 @@
 //! AMQP 0-9-1 byte by byte: what the broker answers to frames that a client library would never send.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends when something is not as it must be"
+)]
+
 #[path = "../support/mod.rs"]
 mod support;
 
+mod header;
 mod start;
+mod witness;
