@@ -1,0 +1,30 @@
+//! What AMQP 0-9-1 promises, method by method, as clients see it.
+//!
+//! Most tests are conversations: a script of the frames that go to the broker and of those that must come back. A few use `lapin`, to see
+//! that a client library gets along.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends when something is not as it must be"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod line;
+mod methods;
+mod peer;
+mod wire;
+
+mod bindings;
+mod confirm;
+mod consume;
+mod exchanges;
+mod exclusive;
+mod get;
+mod publish;
+mod queues;
+mod settle;
