@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, ListenAddress};
 use crate::connection::{self, Environment};
@@ -55,8 +54,7 @@ impl Broker {
         });
         let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
         let addresses: Vec<SocketAddr> = listeners.iter().map(Listener::address).collect();
-        let environment =
-            Arc::new(Environment { config: Arc::new(config), stopping: CancellationToken::new() });
+        let environment = Arc::new(Environment::new(config));
         let mut accepting = JoinSet::new();
         for listener in listeners {
             tracing::info!("started TCP listener on {}", listener.address());
