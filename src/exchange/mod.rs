@@ -1,1 +1,24 @@
-//! The `exchange` module.
+//! Exchanges: what a binding means, and which targets a message goes to.
+//!
+//! Pure: no socket, clock, lock, task or log. An exchange here knows no queue either: its bindings lead to
+//! targets of a type `T` that the virtual host chooses (its queues and exchanges; in tests, names).
+//!
+//! An exchange type is one file that implements [`Router`] and one line in [`exchange_type`]. [`Routes`] keeps
+//! the bindings of one exchange and its router in step.
+
+pub mod binding;
+mod direct;
+pub mod exchange_type;
+mod fanout;
+mod headers;
+pub mod options;
+pub mod router;
+pub mod routes;
+mod targets;
+mod topic;
+
+pub use binding::{Binding, InvalidBinding};
+pub use exchange_type::ExchangeType;
+pub use options::{ExchangeOptions, InvalidExchange};
+pub use router::{Routable, Router, Target};
+pub use routes::Routes;

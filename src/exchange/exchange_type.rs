@@ -1,0 +1,73 @@
+//! The exchange types by name: the one line that a new type adds outside its own file.
+
+use super::router::{Router, Target};
+use super::{direct, fanout, headers, topic};
+
+macro_rules! exchange_types {
+    ($($(#[$doc:meta])* $variant:ident, $name:literal, $router:path;)*) => {
+        /// The type of an exchange: how it chooses among its bindings.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum ExchangeType {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl ExchangeType {
+            /// Every type, in the order in which they are told to operators.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The type that `name` means. Names are matched exactly, as RabbitMQ matches them.
+            pub fn parse(name: &str) -> Option<Self> {
+                match name {
+                    $($name => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
+
+            /// The name that clients declare it by.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+
+            /// A router of this type without bindings.
+            pub(super) fn router<T: Target>(self) -> Box<dyn Router<T>> {
+                match self {
+                    $(Self::$variant => Box::new(<$router>::default()),)*
+                }
+            }
+        }
+    };
+}
+
+exchange_types! {
+    /// To every binding whose key is the routing key.
+    Direct, "direct", direct::Direct<T>;
+    /// To every binding.
+    Fanout, "fanout", fanout::Fanout<T>;
+    /// To every binding whose pattern matches the words of the routing key.
+    Topic, "topic", topic::Topic<T>;
+    /// To every binding whose arguments match the message's headers.
+    Headers, "headers", headers::Headers<T>;
+}
+
+impl std::fmt::Display for ExchangeType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_parsed_from_the_name_that_it_prints() {
+        for exchange_type in ExchangeType::ALL {
+            assert_eq!(ExchangeType::parse(exchange_type.as_str()), Some(*exchange_type));
+        }
+        for unknown in ["", "nope", "Direct", "direct ", "x-nope"] {
+            assert_eq!(ExchangeType::parse(unknown), None, "{unknown}");
+        }
+    }
+}

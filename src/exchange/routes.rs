@@ -1,0 +1,227 @@
+//! The bindings of one exchange, and its router kept in step with them.
+
+use std::sync::Arc;
+
+use foldhash::{HashMap, HashSet};
+use leveret_protocol::table::{Table, TableBuf, TableBuilder};
+
+use super::binding::{Binding, InvalidBinding};
+use super::exchange_type::ExchangeType;
+use super::router::{Routable, Router, Target};
+
+/// The bindings of one exchange. Whatever their number, binding and unbinding cost the same, and taking a target
+/// out costs its own bindings.
+pub struct Routes<T> {
+    bindings: HashMap<T, HashSet<Binding<T>>>,
+    len: usize,
+    router: Box<dyn Router<T>>,
+}
+
+impl<T: Target> Routes<T> {
+    /// No bindings yet, of an exchange of this type.
+    pub fn new(exchange_type: ExchangeType) -> Self {
+        Self { bindings: HashMap::default(), len: 0, router: exchange_type.router() }
+    }
+
+    /// Adds a binding; false if it is there already, which changes nothing.
+    ///
+    /// # Errors
+    /// The exchange's type cannot have such a binding.
+    pub fn bind(&mut self, target: T, key: &str, arguments: Table<'_>) -> Result<bool, InvalidBinding> {
+        let binding = binding(target, key, arguments);
+        if self.contains(&binding) {
+            return Ok(false);
+        }
+        self.router.bind(&binding)?;
+        self.bindings.entry(binding.target.clone()).or_default().insert(binding);
+        self.len += 1;
+        Ok(true)
+    }
+
+    /// Takes a binding out; false if there is no such binding.
+    pub fn unbind(&mut self, target: &T, key: &str, arguments: Table<'_>) -> bool {
+        let binding = binding(target.clone(), key, arguments);
+        let Some(bindings) = self.bindings.get_mut(target) else { return false };
+        if !bindings.remove(&binding) {
+            return false;
+        }
+        if bindings.is_empty() {
+            self.bindings.remove(target);
+        }
+        self.router.unbind(&binding);
+        self.len -= 1;
+        true
+    }
+
+    /// Takes out every binding that leads to `target`, and says how many there were.
+    pub fn remove_target(&mut self, target: &T) -> usize {
+        let Some(bindings) = self.bindings.remove(target) else { return 0 };
+        for binding in &bindings {
+            self.router.unbind(binding);
+        }
+        self.len -= bindings.len();
+        bindings.len()
+    }
+
+    /// Calls `found` with the target of every binding that the message matches, in no particular order. A target
+    /// may be reported more than once.
+    pub fn route(&self, message: &Routable<'_>, found: &mut dyn FnMut(&T)) {
+        self.router.route(message, found);
+    }
+
+    /// Whether the exchange has no binding.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The number of bindings.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Every binding, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = &Binding<T>> {
+        self.bindings.values().flatten()
+    }
+
+    /// The bindings that lead to `target`, in no particular order.
+    pub fn bindings_of(&self, target: &T) -> impl Iterator<Item = &Binding<T>> {
+        self.bindings.get(target).into_iter().flatten()
+    }
+
+    fn contains(&self, binding: &Binding<T>) -> bool {
+        self.bindings.get(&binding.target).is_some_and(|bindings| bindings.contains(binding))
+    }
+}
+
+fn binding<T>(target: T, key: &str, arguments: Table<'_>) -> Binding<T> {
+    Binding { target, key: Arc::from(key), arguments: sorted(arguments) }
+}
+
+/// The arguments in the order of their names: as in RabbitMQ, their order makes no other binding.
+fn sorted(arguments: Table<'_>) -> TableBuf {
+    if arguments.iter().is_sorted_by_key(|(name, _)| name) {
+        return arguments.to_owned();
+    }
+    let mut entries: Vec<_> = arguments.iter().collect();
+    entries.sort_by_key(|(name, _)| *name);
+    entries.into_iter().fold(TableBuilder::new(), |table, (name, value)| table.value(name, value)).finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn routed<T: Target + Ord>(routes: &Routes<T>, routing_key: &str) -> BTreeSet<T> {
+        let mut targets = BTreeSet::new();
+        routes.route(&Routable { routing_key, headers: None }, &mut |target| {
+            targets.insert(target.clone());
+        });
+        targets
+    }
+
+    fn bound(exchange_type: ExchangeType, bindings: &[(&'static str, &str)]) -> Routes<&'static str> {
+        let mut routes = Routes::new(exchange_type);
+        for &(target, key) in bindings {
+            assert_eq!(routes.bind(target, key, Table::EMPTY), Ok(true));
+        }
+        routes
+    }
+
+    #[test]
+    fn each_type_chooses_its_targets() {
+        let bindings = [("q1", "a"), ("q2", "a"), ("q2", "a.b"), ("q3", "a.*"), ("q4", "#")];
+        for (exchange_type, key, expected) in [
+            (ExchangeType::Direct, "a", &["q1", "q2"][..]),
+            (ExchangeType::Direct, "a.b", &["q2"]),
+            (ExchangeType::Direct, "#", &["q4"]),
+            (ExchangeType::Direct, "A", &[]),
+            (ExchangeType::Direct, "", &[]),
+            (ExchangeType::Fanout, "whatever", &["q1", "q2", "q3", "q4"]),
+            (ExchangeType::Topic, "a", &["q1", "q2", "q4"]),
+            (ExchangeType::Topic, "a.b", &["q2", "q3", "q4"]),
+            (ExchangeType::Headers, "whatever", &["q1", "q2", "q3", "q4"]),
+        ] {
+            let routes = bound(exchange_type, &bindings);
+            assert_eq!(routed(&routes, key), expected.iter().copied().collect(), "{exchange_type} {key}");
+        }
+    }
+
+    #[test]
+    fn a_binding_is_one_by_target_key_and_arguments_in_any_order() {
+        let ab = TableBuilder::new().int("a", 1).int("b", 2).finish();
+        let ba = TableBuilder::new().int("b", 2).int("a", 1).finish();
+        for exchange_type in ExchangeType::ALL {
+            let mut routes = Routes::new(*exchange_type);
+            assert_eq!(routes.bind("q", "k", ab.as_table()), Ok(true));
+            assert_eq!(routes.bind("q", "k", ba.as_table()), Ok(false));
+            assert_eq!(routes.bind("q", "k", Table::EMPTY), Ok(true));
+            assert_eq!(routes.bind("q", "", Table::EMPTY), Ok(true));
+            assert_eq!(routes.len(), 3);
+            assert!(!routes.unbind(&"other", "k", Table::EMPTY));
+            assert!(!routes.unbind(&"q", "nope", Table::EMPTY));
+            assert!(routes.unbind(&"q", "k", ba.as_table()));
+            assert!(!routes.unbind(&"q", "k", ab.as_table()));
+            assert_eq!(routed(&routes, "k"), ["q"].into());
+            assert_eq!(routes.remove_target(&"q"), 2);
+            assert_eq!(routed(&routes, "k"), [].into());
+            assert!(routes.is_empty() && routes.iter().next().is_none());
+        }
+    }
+
+    #[test]
+    fn a_refused_binding_leaves_nothing_behind() {
+        let mut routes = Routes::new(ExchangeType::Headers);
+        let arguments = TableBuilder::new().string("x-match", "none").finish();
+        assert!(routes.bind("q", "", arguments.as_table()).is_err());
+        assert!(routes.is_empty() && routes.bindings_of(&"q").next().is_none());
+        assert!(!routes.unbind(&"q", "", arguments.as_table()));
+    }
+
+    proptest! {
+        #[test]
+        fn the_bindings_and_the_router_stay_in_step(
+            of_type in 0..ExchangeType::ALL.len(),
+            steps in prop::collection::vec((0..5_u8, 0..4_u8, "[ab#*]{0,1}(\\.[ab#*]){0,2}"), 0..80),
+        ) {
+            let mut routes = Routes::new(ExchangeType::ALL[of_type]);
+            let mut model: BTreeSet<(u8, String)> = BTreeSet::new();
+            for (step, target, key) in steps {
+                match step {
+                    0 => {
+                        let before = model.len();
+                        model.retain(|(other, _)| *other != target);
+                        prop_assert_eq!(routes.remove_target(&target), before - model.len());
+                    }
+                    1 => prop_assert_eq!(
+                        routes.unbind(&target, &key, Table::EMPTY),
+                        model.remove(&(target, key))
+                    ),
+                    _ => prop_assert_eq!(
+                        routes.bind(target, &key, Table::EMPTY),
+                        Ok(model.insert((target, key)))
+                    ),
+                }
+                prop_assert_eq!(routes.len(), model.len());
+                let listed: BTreeSet<_> = routes.iter().map(|b| (b.target, b.key.to_string())).collect();
+                prop_assert_eq!(&listed, &model);
+                prop_assert_eq!(
+                    routes.bindings_of(&target).count(),
+                    model.iter().filter(|(other, _)| *other == target).count()
+                );
+                // Routed over again from nothing, the same bindings find the same.
+                let mut again = Routes::new(ExchangeType::ALL[of_type]);
+                for (target, key) in &model {
+                    prop_assert_eq!(again.bind(*target, key, Table::EMPTY), Ok(true));
+                }
+                for key in ["", "a", "b.a", "a.b.a"] {
+                    prop_assert_eq!(routed(&routes, key), routed(&again, key));
+                }
+            }
+        }
+    }
+}
