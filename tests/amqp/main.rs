@@ -20,11 +20,18 @@ mod peer;
 mod wire;
 
 mod bindings;
+mod cancel_notify;
 mod confirm;
+mod connection;
 mod consume;
 mod exchanges;
 mod exclusive;
 mod get;
 mod publish;
+mod qos;
 mod queues;
+mod recover;
+mod reply_to;
 mod settle;
+mod shutdown;
+mod transaction;
