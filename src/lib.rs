@@ -1,4 +1,6 @@
 //! Leveret, a RabbitMQ-compatible AMQP 0-9-1 message broker.
+//!
+#![doc = include_str!("../ARCHITECTURE.md")]
 
 pub mod alarm;
 pub mod auth;
