@@ -247,7 +247,11 @@ const fn content_size(properties: usize, body: usize, payload_max: usize) -> usi
 
 #[inline]
 const fn body_frames_size(body: usize, payload_max: usize) -> usize {
-    if body <= payload_max { OVERHEAD + body } else { body + OVERHEAD * body.div_ceil(payload_max) }
+    match body {
+        0 => 0,
+        body if body <= payload_max => OVERHEAD + body,
+        body => body + OVERHEAD * body.div_ceil(payload_max),
+    }
 }
 
 /// Octets of payload in a frame of `frame_max` octets; never zero, so that a split always advances.
