@@ -1,7 +1,7 @@
 //! The log: lines on standard output, in RabbitMQ's manner or as JSON.
 //!
 //! Events come from `tracing`. A line never holds a control character, whatever a client put into a name, and writing
-//! never makes a connection wait: see [`writer`].
+//! never makes a connection wait: see `writer.rs`.
 
 mod line;
 mod timestamp;
