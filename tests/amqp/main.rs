@@ -16,6 +16,7 @@ mod support;
 
 mod line;
 mod methods;
+mod model;
 mod peer;
 mod wire;
 
