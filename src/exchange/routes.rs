@@ -110,7 +110,9 @@ fn sorted(arguments: Table<'_>) -> TableBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::collections::BTreeSet;
+    use std::hash::{Hash, Hasher};
 
     use proptest::prelude::*;
 
@@ -180,6 +182,80 @@ mod tests {
         assert!(routes.bind("q", "", arguments.as_table()).is_err());
         assert!(routes.is_empty() && routes.bindings_of(&"q").next().is_none());
         assert!(!routes.unbind(&"q", "", arguments.as_table()));
+    }
+
+    thread_local! {
+        static COMPARED: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// A target that counts how often it is compared or hashed.
+    #[derive(Debug, Clone)]
+    struct Counted(usize);
+
+    impl Counted {
+        fn count(&self) -> usize {
+            COMPARED.set(COMPARED.get() + 1);
+            self.0
+        }
+    }
+
+    impl PartialEq for Counted {
+        fn eq(&self, other: &Self) -> bool {
+            self.count() == other.0
+        }
+    }
+
+    impl Eq for Counted {}
+
+    impl Hash for Counted {
+        fn hash<H: Hasher>(&self, state: &mut H) {
+            self.count().hash(state);
+        }
+    }
+
+    /// How often targets are compared or hashed when the number of targets, all with the same binding or each with
+    /// one of its own, is bound, then taken out in turns by unbinding and by removing the target.
+    fn compared(exchange_type: ExchangeType, targets: usize, same: bool) -> usize {
+        let arguments = TableBuilder::new().int("a", 1).finish();
+        let key = |n| if same { "a.*.b".to_owned() } else { format!("a.{n}.#") };
+        let mut routes = Routes::new(exchange_type);
+        COMPARED.set(0);
+        for n in 0..targets {
+            assert_eq!(routes.bind(Counted(n), &key(n), arguments.as_table()), Ok(true));
+        }
+        for n in 0..targets {
+            if n % 2 == 0 {
+                assert!(routes.unbind(&Counted(n), &key(n), arguments.as_table()));
+            } else {
+                assert_eq!(routes.remove_target(&Counted(n)), 1);
+            }
+        }
+        assert!(routes.is_empty());
+        COMPARED.get()
+    }
+
+    #[test]
+    fn a_bind_and_an_unbind_cost_the_same_among_any_number_of_bindings() {
+        for exchange_type in ExchangeType::ALL {
+            for same in [true, false] {
+                let few = compared(*exchange_type, 100, same);
+                let many = compared(*exchange_type, 20_000, same);
+                // Growing maps hash what they hold again, some more times than others.
+                assert!(many < 2 * 200 * few, "{exchange_type} {same}: {few} for 100, {many} for 20,000");
+            }
+        }
+    }
+
+    #[test]
+    fn removing_a_target_costs_its_own_bindings() {
+        let mut routes = Routes::new(ExchangeType::Topic);
+        for n in 0..10_000 {
+            routes.bind(Counted(n % 100), &format!("{n}.*"), Table::EMPTY).unwrap();
+        }
+        COMPARED.set(0);
+        assert_eq!(routes.remove_target(&Counted(7)), 100);
+        assert!(COMPARED.get() <= 1_000, "{}", COMPARED.get());
+        assert_eq!(routes.len(), 9_900);
     }
 
     proptest! {
