@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+pub mod bench;
 mod exit;
 mod serve;
 
@@ -26,6 +27,8 @@ struct CommandLine {
 enum Command {
     /// Run the broker (also what happens without a command).
     Serve(ServeOptions),
+    /// Put load on an AMQP 0-9-1 broker and report rates and latencies.
+    Bench(Box<bench::BenchOptions>),
 }
 
 /// Does what the command line says. `started` is when the process began.
@@ -33,6 +36,7 @@ pub fn run(started: Instant) -> ExitCode {
     let CommandLine { command, serve } = CommandLine::parse();
     match command.unwrap_or(Command::Serve(serve)) {
         Command::Serve(options) => serve::run(options, started),
+        Command::Bench(options) => bench::run(&options),
     }
 }
 
@@ -52,7 +56,9 @@ mod tests {
             [&["leveret", "--listen", "127.0.0.1:0"][..], &["leveret", "serve", "--listen", "127.0.0.1:0"]]
         {
             let CommandLine { command, serve } = CommandLine::try_parse_from(arguments).unwrap();
-            let Command::Serve(options) = command.unwrap_or(Command::Serve(serve));
+            let Command::Serve(options) = command.unwrap_or(Command::Serve(serve)) else {
+                panic!("{arguments:?} is another command");
+            };
             assert_eq!(options.listen.len(), 1);
         }
     }
