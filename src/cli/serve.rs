@@ -23,7 +23,8 @@ Examples:
 
 /// Flags of the server; what is not given stays at its default.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+// The last of a repeated flag counts, so that a wrapper's flags can be overridden.
+#[command(after_help = EXAMPLES, args_override_self = true)]
 pub(super) struct ServeOptions {
     /// Where to accept AMQP connections; may be repeated. Port 0 takes a free one [default: port 5672 of every
     /// interface].

@@ -63,7 +63,13 @@ pub async fn serve(accepted: Accepted, permit: Permit, environment: Arc<Environm
     let Ok(stream) = TcpStream::from_std(accepted.stream) else { return };
     let mut driver = Driver { stream, input: BytesMut::new(), output: BytesMut::new(), permit };
     let handshake = driver.handshake(peer.ip(), &environment);
-    match tokio::time::timeout(environment.config.handshake_timeout, handshake).await {
+    let handshake = tokio::time::timeout(environment.config.handshake_timeout, handshake);
+    let handshake = tokio::select! {
+        done = handshake => done,
+        // A peer that is not yet in has nothing to be told.
+        () = environment.stopping.cancelled() => return,
+    };
+    match handshake {
         Err(_) => tracing::warn!("closing AMQP connection {peer} -> {local}: handshake timed out"),
         Ok(Err(End::Refused(refusal))) => {
             tracing::warn!("closing AMQP connection {peer} -> {local}: {refusal}");

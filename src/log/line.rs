@@ -2,21 +2,27 @@
 
 use std::fmt::{self, Write};
 
+use tracing::callsite::Identifier;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::limit::LineLimit;
 use super::timestamp::Timestamp;
 use crate::config::LogFormat;
+use crate::time::Time;
 
 /// Writes `TIMESTAMP [level] message key=value`, or the same as a JSON object.
-pub(super) struct LineFormat(LogFormat);
+pub(super) struct LineFormat {
+    format: LogFormat,
+    limit: LineLimit<Identifier>,
+}
 
 impl LineFormat {
     pub(super) fn new(format: LogFormat) -> Self {
-        Self(format)
+        Self { format, limit: LineLimit::new() }
     }
 }
 
@@ -26,10 +32,16 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let Some(left_out) = self.limit.admit(event.metadata().callsite(), Time::now()) else {
+            return Ok(());
+        };
         let mut fields = Fields::default();
         event.record(&mut fields);
+        if left_out > 0 {
+            fields.others.push(("left_out", format!("{left_out} lines like this")));
+        }
         let level = level_name(*event.metadata().level());
-        match self.0 {
+        match self.format {
             LogFormat::Human => human(&mut out, &Timestamp::now(), level, &fields),
             LogFormat::Json => json(&mut out, &Timestamp::now(), level, &fields),
         }

@@ -1,9 +1,11 @@
 //! The log: lines on standard output, in RabbitMQ's manner or as JSON.
 //!
 //! Events come from `tracing`. A line never holds a control character, whatever a client put into a name, and writing
-//! never makes a connection wait: see `writer.rs`.
+//! never makes a connection wait (`writer.rs`), nor does a peer decide how much is written (`limit.rs`).
 
+mod limit;
 mod line;
+mod panics;
 mod timestamp;
 mod writer;
 
@@ -21,6 +23,7 @@ pub fn start(level: LogLevel, format: LogFormat) -> std::io::Result<LogGuard> {
     let layer = tracing_subscriber::fmt::layer().event_format(LineFormat::new(format)).with_writer(lines);
     let installed = tracing_subscriber::registry().with(filter(level)).with(layer).try_init();
     installed.map_err(std::io::Error::other)?;
+    panics::log_from_now_on();
     Ok(guard)
 }
 

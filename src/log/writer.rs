@@ -107,6 +107,9 @@ impl Write for Line<'_> {
 impl Drop for Line<'_> {
     fn drop(&mut self) {
         let line = std::mem::take(&mut self.bytes);
+        if line.is_empty() {
+            return;
+        }
         if let Err(TrySendError::Full(_)) = self.lines.entries.try_send(Entry::Line(line)) {
             self.lines.dropped.fetch_add(1, Ordering::Relaxed);
         }

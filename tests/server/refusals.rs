@@ -1,0 +1,73 @@
+//! A server that cannot be, says why and ends with a code of its own.
+
+use std::net::TcpListener;
+
+use crate::support::TempDir;
+use crate::{leveret, stderr};
+
+#[test]
+fn a_wrong_flag_ends_with_2_and_says_what_is_expected() {
+    for (arguments, text) in [
+        (&["--listen", "nowhere"][..], "expected an IP address and a port"),
+        (&["--heartbeat", "1500ms"], "expected whole seconds"),
+        (&["--memory-limit", "2.0"], "expected a share such as 0.6"),
+        (&["--max-message-size", "big"], "expected a size in bytes"),
+        (&["--log-format", "xml"], "possible values: human, json"),
+        (&["serve", "--frame-max", "5GiB"], "expected less than 4GiB"),
+        (&["--no-such-flag"], "--no-such-flag"),
+        (&["no-such-command"], "no-such-command"),
+    ] {
+        let output = leveret(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(stderr(&output).contains(text), "{arguments:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_setting_that_cannot_be_served_ends_with_78() {
+    for (arguments, text) in [
+        (["--frame-max", "4095"], "setting 'frame-max': 4095 is not between 4096 and 16777216"),
+        (["--channel-max", "0"], "setting 'channel-max': 0 is not between 1 and 65535"),
+        (["--workers", "0"], "setting 'workers': 0 is not between 1 and 1024"),
+    ] {
+        let output = leveret(&arguments);
+        assert_eq!(output.status.code(), Some(78), "{arguments:?}");
+        assert!(stderr(&output).contains(text), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn an_address_that_is_taken_ends_with_69() {
+    let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let data = TempDir::new();
+    let output = leveret(&["--listen", &address, "--data-dir", data.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(69));
+    assert!(stderr(&output).contains(&format!("cannot listen on {address}")), "{}", stderr(&output));
+}
+
+#[test]
+fn help_names_every_flag_and_gives_examples() {
+    for arguments in [&["--help"][..], &["serve", "--help"]] {
+        let output = leveret(arguments);
+        assert!(output.status.success());
+        let help = String::from_utf8(output.stdout).unwrap();
+        for text in [
+            "--listen",
+            "--data-dir",
+            "--handshake-timeout",
+            "--heartbeat",
+            "--frame-max",
+            "--channel-max",
+            "--max-message-size",
+            "--max-connections",
+            "--memory-limit",
+            "--workers",
+            "--log-level",
+            "--log-format",
+            "Examples:",
+        ] {
+            assert!(help.contains(text), "{text} in {arguments:?}");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The end of the process.
+
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use crate::support::Broker;
+
+#[test]
+fn an_idle_server_ends_with_0_at_the_first_signal() {
+    for signal in ["TERM", "INT"] {
+        let broker = Broker::start();
+        if broker.is_external() {
+            return;
+        }
+        broker.signal(signal);
+        assert_eq!(broker.wait().code(), Some(0), "{signal}");
+    }
+}
+
+#[test]
+fn connections_that_have_said_nothing_do_not_hold_up_the_end() {
+    let broker = Broker::start();
+    if broker.is_external() {
+        return;
+    }
+    let _silent: Vec<TcpStream> = (0..10).map(|_| TcpStream::connect(broker.addr()).unwrap()).collect();
+    let told = Instant::now();
+    broker.signal("TERM");
+    assert_eq!(broker.wait().code(), Some(0));
+    assert!(told.elapsed() < Duration::from_secs(4), "nobody is waited for: {:?}", told.elapsed());
+}
+
+#[test]
+fn an_idle_server_is_small() {
+    let broker = Broker::start();
+    if broker.is_external() {
+        return;
+    }
+    let mebibytes = broker.resident_bytes() >> 20;
+    assert!(mebibytes < 32, "{mebibytes} MiB");
+}
