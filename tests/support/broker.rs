@@ -103,8 +103,11 @@ impl Broker {
         self.process().data.path()
     }
 
-    /// Resident memory of the broker in bytes.
+    /// Resident memory of the broker in bytes, or 0 if the process is out of reach.
     pub(crate) fn resident_bytes(&self) -> u64 {
+        if self.is_external() {
+            return 0;
+        }
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
         line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() * 1024

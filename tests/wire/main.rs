@@ -11,6 +11,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod channel_state;
+mod content;
+mod framing;
 mod header;
+mod login;
 mod start;
+mod tuning;
+mod values;
 mod witness;
