@@ -1,0 +1,1 @@
+"""aio-pika, the asynchronous client on aiormq and pamqp."""

@@ -1,0 +1,9 @@
+// Node's amqplib, with its promise API.
+
+import './delivery.js';
+import './errors.js';
+import './publishing.js';
+import './tutorials.js';
+import { AMQPLIB } from './client.js';
+
+await AMQPLIB.main();

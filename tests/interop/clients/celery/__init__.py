@@ -1,0 +1,1 @@
+"""Celery: an application and real worker processes, with results over rpc://."""

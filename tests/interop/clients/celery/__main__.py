@@ -1,0 +1,7 @@
+from . import scenarios
+from .client import CELERY
+
+# Importing it registers its scenarios.
+__all__ = ["scenarios"]
+
+CELERY.main()

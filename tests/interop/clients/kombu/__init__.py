@@ -1,0 +1,1 @@
+"""kombu, the messaging library of Celery, over py-amqp."""

@@ -1,0 +1,1 @@
+"""pika, the client of the tutorials, with its blocking connection."""

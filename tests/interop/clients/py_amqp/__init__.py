@@ -1,0 +1,1 @@
+"""py-amqp, the client beneath kombu. It logs in with AMQPLAIN."""

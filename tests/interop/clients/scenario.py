@@ -1,0 +1,121 @@
+"""The registry of a Python client's scenarios, and the line protocol that the runner speaks with it."""
+
+import asyncio
+import inspect
+import itertools
+import json
+import os
+import sys
+import time
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Callable
+
+DEADLINE_SECONDS = 30
+
+
+@dataclass
+class Run:
+    """One run of one scenario: where the broker is, and names that nobody else uses."""
+
+    client: str
+    scenario: str
+    url: str = field(default_factory=lambda: os.environ["INTEROP_URL"])
+    made: list[tuple[str, str]] = field(default_factory=list)
+    _numbers: Any = field(default_factory=itertools.count)
+
+    def queue(self, label: str = "queue") -> str:
+        """A new queue name, recorded so that the queue is deleted after the scenario."""
+        return self._name("queue", label)
+
+    def exchange(self, label: str = "exchange") -> str:
+        """A new exchange name, recorded as a queue's is."""
+        return self._name("exchange", label)
+
+    def scratch(self) -> Path:
+        """An empty directory of this scenario."""
+        path = Path(os.environ["INTEROP_SCRATCH"]) / f"{self.scenario}.{next(self._numbers)}"
+        path.mkdir(parents=True)
+        return path
+
+    def _name(self, kind: str, label: str) -> str:
+        run = os.environ["INTEROP_RUN"]
+        name = f"interop.{run}.{self.client}.{self.scenario}.{label}.{next(self._numbers)}"
+        self.record(kind, name)
+        return name
+
+    def record(self, kind: str, name: str) -> None:
+        """Notes a name that the scenario or its library chose, so that it is deleted too."""
+        self.made.append((kind, name))
+        with open(os.environ["INTEROP_NAMES"], "a") as names:
+            names.write(json.dumps({"scenario": self.scenario, "kind": kind, "name": name}) + "\n")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A named piece of behaviour; `body` raises where the broker differs from it."""
+
+    body: Callable[[Run], Any]
+    deadline_seconds: float
+
+
+class Scenarios:
+    """The scenarios of one client. `clean` deletes a run's queues and exchanges with that client."""
+
+    def __init__(self, client: str, clean: Callable[[Run], Any], finish: Callable[[], None] = lambda: None):
+        self._client = client
+        self._clean = clean
+        self._finish = finish
+        self._scenarios: dict[str, Scenario] = {}
+
+    def scenario(self, name: str, deadline_seconds: float = DEADLINE_SECONDS):
+        """Registers the decorated function, which may be a coroutine."""
+
+        def register(body):
+            if name in self._scenarios:
+                raise ValueError(f"two scenarios are called {name}")
+            self._scenarios[name] = Scenario(body, deadline_seconds)
+            return body
+
+        return register
+
+    def main(self) -> None:
+        """Lists the scenarios with --list; else runs those that are named on stdin, one a line."""
+        if sys.argv[1:] == ["--list"]:
+            print(json.dumps([
+                {"name": name, "deadline_seconds": scenario.deadline_seconds}
+                for name, scenario in self._scenarios.items()
+            ]))
+            return
+        answers = _take_stdout()
+        try:
+            for line in sys.stdin:
+                print(json.dumps(self._answer(line.strip())), file=answers, flush=True)
+        finally:
+            self._finish()
+
+    def _answer(self, name: str) -> dict[str, Any]:
+        started = time.monotonic()
+        run = Run(self._client, name)
+        detail = ""
+        for step in (self._scenarios[name].body, self._clean):
+            try:
+                _call(step, run)
+            except Exception:
+                detail += traceback.format_exc()
+        return {"scenario": name, "passed": not detail, "seconds": time.monotonic() - started, "detail": detail}
+
+
+def _call(body: Callable[[Run], Any], run: Run) -> None:
+    if inspect.iscoroutinefunction(body):
+        asyncio.run(body(run))
+    else:
+        body(run)
+
+
+def _take_stdout():
+    # What a library prints must not end up between the answers.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return answers

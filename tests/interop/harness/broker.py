@@ -1,0 +1,114 @@
+"""Builds Leveret, starts it on a free port of the loopback and stops it by its pid."""
+
+import os
+import re
+import signal
+import subprocess
+import threading
+from collections import deque
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent.parent
+LISTENER = re.compile(r"started TCP listener on 127\.0\.0\.1:(\d+)")
+READY = "Server startup complete"
+START_SECONDS = 30
+STOP_SECONDS = 15
+PROBE_SECONDS = 30
+LINES_KEPT = 2000
+
+
+class BrokerFailed(Exception):
+    """The broker could not be built, did not become ready, or did not stop; the text says which."""
+
+
+def build() -> Path:
+    """Builds the release binary and returns its path."""
+    command = ["cargo", "build", "--release", "--bin", "leveret"]
+    if subprocess.run(command, cwd=ROOT).returncode != 0:
+        raise BrokerFailed(f"`{' '.join(command)}` failed")
+    target = Path(os.environ.get("CARGO_TARGET_DIR") or "target")
+    return ROOT / target / "release" / "leveret"
+
+
+class Broker:
+    """A running broker. `url` is valid once `start` has returned."""
+
+    def __init__(self, binary: Path, data_directory: Path):
+        self._command = [str(binary), "--listen", "127.0.0.1:0", "--data-dir", str(data_directory)]
+        self._lines: deque[str] = deque(maxlen=LINES_KEPT)
+        self._changed = threading.Condition()
+        self._port: int | None = None
+        self._ready = False
+        self._ended = False
+
+    def start(self) -> str:
+        """Starts the broker, waits for its two lines and returns its URL."""
+        # Out of reach of an interrupt at the terminal: the clients go first, then the broker, by its pid.
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, errors="replace", start_new_session=True,
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended or self._is_ready(), START_SECONDS)
+            ready, ended = self._is_ready(), self._ended
+        if ended or not ready:
+            self.stop()
+            what = "ended by itself" if ended else f"was not ready within {START_SECONDS} seconds"
+            raise BrokerFailed(f"the broker {what}; it printed:\n{self.log()}")
+        return f"amqp://guest:guest@127.0.0.1:{self._port}/%2F"
+
+    def _is_ready(self) -> bool:
+        return self._ready and self._port is not None
+
+    def _read(self) -> None:
+        for line in self._process.stdout:
+            with self._changed:
+                self._lines.append(line)
+                if found := LISTENER.search(line):
+                    self._port = int(found.group(1))
+                self._ready = self._ready or READY in line
+                self._changed.notify_all()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def death(self) -> str | None:
+        """How the broker ended, if it did."""
+        status = self._process.poll()
+        return None if status is None else f"the broker ended by itself with status {_status(status)}"
+
+    def stop(self) -> str | None:
+        """Stops the broker with SIGTERM; returns what was wrong with the way it went, if anything."""
+        if problem := self.death():
+            return problem
+        self._process.terminate()
+        try:
+            status = self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            return f"the broker ignored SIGTERM for {STOP_SECONDS} seconds and was killed"
+        if status != 0:
+            return f"the broker left with status {_status(status)} after SIGTERM"
+        return None
+
+    def log(self, lines: int = 60) -> str:
+        """The last lines that the broker printed."""
+        with self._changed:
+            return "".join(list(self._lines)[-lines:])
+
+
+def _status(status: int) -> str:
+    return str(status) if status >= 0 else f"{status} ({signal.Signals(-status).name})"
+
+
+def reachable(url: str, python: Path) -> None:
+    """Raises BrokerFailed unless a connection to `url` can be opened."""
+    probe = "import sys, pika; pika.BlockingConnection(pika.URLParameters(sys.argv[1])).close()"
+    try:
+        done = subprocess.run([str(python), "-c", probe, url], capture_output=True, text=True, timeout=PROBE_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise BrokerFailed(f"no connection to {url} could be opened within {PROBE_SECONDS} seconds") from None
+    if done.returncode != 0:
+        raise BrokerFailed(f"no connection to {url} could be opened:\n{done.stderr}")

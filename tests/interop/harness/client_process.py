@@ -1,0 +1,172 @@
+"""Runs one client's scenarios in a process of its own, and ends that process when a scenario hangs."""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from .catalogue import Client
+from .environment import HERE
+
+LIST_SECONDS = 60
+END_SECONDS = 20
+LOG_TAIL = 3000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one scenario. `detail` is what the client saw, for a failure."""
+
+    client: str
+    scenario: str
+    passed: bool
+    seconds: float
+    detail: str
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all clients are told."""
+
+    url: str
+    run: str
+    scratch: Path
+
+    def environment(self, client: str) -> dict[str, str]:
+        return {
+            **os.environ,
+            "INTEROP_URL": self.url,
+            "INTEROP_RUN": self.run,
+            "INTEROP_SCRATCH": str(self.scratch / client),
+            "INTEROP_NAMES": str(self.names(client)),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+    def names(self, client: str) -> Path:
+        return self.scratch / client / "names"
+
+
+def scenarios_of(client: Client, surroundings: Surroundings) -> dict[str, float]:
+    """The client's scenarios with their deadlines in seconds."""
+    done = subprocess.run(
+        [*client.command, "--list"], cwd=HERE, env=surroundings.environment(client.name),
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIST_SECONDS,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{client.name} cannot list its scenarios:\n{done.stderr}")
+    return {entry["name"]: entry["deadline_seconds"] for entry in json.loads(done.stdout)}
+
+
+class ClientProcess:
+    """One client's process. It is started at the first scenario and again after one that hung."""
+
+    def __init__(self, client: Client, surroundings: Surroundings):
+        self._client = client
+        self._surroundings = surroundings
+        self._log = surroundings.scratch / client.name / "log"
+        self._process: subprocess.Popen | None = None
+
+    def run(self, scenario: str, deadline_seconds: float) -> Outcome:
+        """Runs one scenario; a client that does not answer in time is killed with all that it started."""
+        started = time.monotonic()
+        self._log_start = self._log.stat().st_size if self._log.exists() else 0
+        try:
+            if self._process is None:
+                self._start()
+            self._process.stdin.write(scenario + "\n")
+            self._process.stdin.flush()
+            line = self._answers.get(timeout=deadline_seconds)
+        except queue.Empty:
+            self.kill()
+            return self._failed(scenario, started, f"no answer within {deadline_seconds:g} seconds")
+        except OSError as error:
+            self.kill()
+            return self._failed(scenario, started, f"the client's process ended: {error}")
+        if line is None:
+            self._left_within(1)
+            status = self.kill()
+            return self._failed(scenario, started, f"the client's process ended with status {status}")
+        answer = json.loads(line)
+        return Outcome(
+            self._client.name, answer["scenario"], answer["passed"], time.monotonic() - started,
+            answer["detail"] if answer["passed"] else answer["detail"] + self._stderr(),
+        )
+
+    def _start(self) -> None:
+        log = open(self._log, "ab")
+        # A group of its own, so that a hung client goes together with the workers that it started.
+        self._process = subprocess.Popen(
+            self._client.command, cwd=HERE, env=self._surroundings.environment(self._client.name),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True,
+        )
+        log.close()
+        self._answers: queue.Queue[str | None] = queue.Queue()
+        threading.Thread(target=_copy, args=(self._process.stdout, self._answers), daemon=True).start()
+
+    def end(self) -> str | None:
+        """Lets the client finish by itself, and leaves nothing of it; returns what was wrong with its end, if anything."""
+        if self._process is None:
+            return None
+        try:
+            self._process.stdin.close()
+        except OSError:
+            pass
+        left = self._left_within(END_SECONDS)
+        status = self.kill()
+        if not left:
+            return f"the client did not end within {END_SECONDS} seconds{self._stderr()}"
+        return f"the client ended with status {status}{self._stderr()}" if status else None
+
+    def _left_within(self, seconds: float) -> bool:
+        # WNOWAIT: as long as the leader is not reaped its group's id is not given to anybody else.
+        ends = time.monotonic() + seconds
+        flags = os.WEXITED | os.WNOWAIT | os.WNOHANG
+        while os.waitid(os.P_PID, self._process.pid, flags) is None:
+            if time.monotonic() > ends:
+                return False
+            time.sleep(0.02)
+        return True
+
+    def interrupt(self) -> None:
+        """Ends the client from another thread than the one that runs its scenarios, which then sees it gone."""
+        process = self._process
+        if process is not None and process.returncode is None:
+            _kill_group(process.pid)
+
+    def kill(self) -> int | None:
+        """Ends the client's process group and returns its leader's status."""
+        process, self._process = self._process, None
+        if process is None:
+            return None
+        _kill_group(process.pid)
+        return process.wait()
+
+    def _failed(self, scenario: str, started: float, what: str) -> Outcome:
+        seconds = time.monotonic() - started
+        return Outcome(self._client.name, scenario, False, seconds, what + self._stderr())
+
+    def _stderr(self) -> str:
+        if not self._log.exists():
+            return ""
+        with open(self._log, "rb") as log:
+            log.seek(self._log_start)
+            text = log.read().decode(errors="replace")
+        return f"\n--- the client's stderr ---\n{text[-LOG_TAIL:]}" if text.strip() else ""
+
+
+def _kill_group(leader: int) -> None:
+    try:
+        os.killpg(leader, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def _copy(stream, answers: "queue.Queue[str | None]") -> None:
+    for line in stream:
+        answers.put(line)
+    answers.put(None)
