@@ -52,6 +52,20 @@ fn a_consume_with_no_wait_answers_with_deliveries_only() {
 }
 
 #[test]
+fn a_consume_with_no_wait_and_no_tag_has_a_generated_one() {
+    let broker = Broker::start();
+    let mut peer = Peer::connect(&broker);
+    peer.ok("queue.declare queue=q");
+    peer.send("basic.publish routing-key=q | | 1");
+    peer.send("basic.consume queue=q no-ack no-wait");
+    let delivery = peer.await_method("basic.deliver");
+    let tag = delivery.get("consumer-tag");
+    assert!(tag.starts_with("amq.ctag-"), "{tag}");
+    peer.ok(&format!("basic.cancel consumer-tag={tag}"));
+    assert_eq!(peer.counts(1, "q"), (0, 0));
+}
+
+#[test]
 fn without_acks_a_message_is_gone_when_it_is_delivered() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);

@@ -22,6 +22,8 @@ mod wire;
 
 mod bindings;
 mod cancel_notify;
+mod client;
+mod concurrency;
 mod confirm;
 mod connection;
 mod consume;
@@ -30,6 +32,7 @@ mod exclusive;
 mod get;
 mod publish;
 mod qos;
+mod queue_arguments;
 mod queues;
 mod recover;
 mod reply_to;

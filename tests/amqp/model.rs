@@ -114,7 +114,7 @@ impl<'a> Model<'a> {
             Step::Get { channel, queue } => self.get(channel, queue),
             Step::Ack { channel, index, multiple } => self.settle(channel, index, multiple, "ack", false),
             Step::Nack { channel, index, multiple, requeue } => {
-                self.settle(channel, index, multiple, "nack", requeue)
+                self.settle(channel, index, multiple, "nack", requeue);
             }
             Step::Close { channel } => self.close(channel),
         }

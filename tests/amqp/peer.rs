@@ -108,6 +108,19 @@ impl Peer {
         line
     }
 
+    /// The next method, waiting for it as long as `waiting` says so.
+    pub(crate) fn try_next(&mut self, waiting: impl Fn() -> bool) -> Option<Line> {
+        let deadline = Instant::now() + DEADLINE;
+        while self.received.is_empty() {
+            if !waiting() {
+                return None;
+            }
+            assert!(Instant::now() < deadline, "nothing came within {DEADLINE:?}");
+            self.fill(Duration::from_millis(20));
+        }
+        Some(self.next())
+    }
+
     fn frame(&mut self) -> (u8, u16, Vec<u8>) {
         loop {
             let head = self.octets(7).expect("another frame");
@@ -126,22 +139,27 @@ impl Peer {
         while self.received.len() < count {
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "nothing came within {DEADLINE:?}");
-            self.stream.set_read_timeout(Some(left)).expect("a timeout");
-            let mut buffer = [0; 16_384];
-            match self.stream.read(&mut buffer) {
-                Ok(0) => return None,
-                Ok(read) => self.received.extend(&buffer[..read]),
-                Err(error) if error.kind() == ErrorKind::ConnectionReset => return None,
-                Err(error) => assert!(
-                    matches!(
-                        error.kind(),
-                        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
-                    ),
-                    "{error}"
-                ),
+            if !self.fill(left) {
+                return None;
             }
         }
         Some(self.received.drain(..count).collect())
+    }
+
+    /// Reads what there is, or waits for some time for more. False at the end of the connection.
+    fn fill(&mut self, wait: Duration) -> bool {
+        self.stream.set_read_timeout(Some(wait)).expect("a timeout");
+        let mut buffer = [0; 16_384];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => return false,
+            Ok(read) => self.received.extend(&buffer[..read]),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => return false,
+            Err(error) => assert!(
+                matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted),
+                "{error}"
+            ),
+        }
+        true
     }
 
     /// The next method is this one; its fields may be any.
