@@ -4,7 +4,7 @@ use crate::error::{DecodeError, Fault, Snippet};
 use crate::frame::{self, Head};
 use crate::method::{Method, MethodError, basic};
 use crate::properties::{Properties, PropertiesError};
-use crate::wire::FieldError;
+use crate::wire::{FieldError, Reader};
 
 /// What the peer said. All slices point into the decoder's input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,9 @@ pub enum Event<'a> {
     Heartbeat,
 }
 
+/// What [`Decoder::next`] gives: octets used and event, or nothing yet.
+pub type Decoded<'a> = Result<Option<(usize, Event<'a>)>, DecodeError>;
+
 /// Splits a stream of frames.
 ///
 /// A frame of a method or header is given out whole, the payload of a body frame as it comes, so that a large frame
@@ -83,7 +86,7 @@ impl Decoder {
     /// # Errors
     /// The peer broke the protocol. The stream cannot be read any further.
     #[inline]
-    pub fn next<'a>(&mut self, input: &'a [u8]) -> Result<Option<(usize, Event<'a>)>, DecodeError> {
+    pub fn next<'a>(&mut self, input: &'a [u8]) -> Decoded<'a> {
         if let Some(body) = self.body {
             return self.continue_body(body, input);
         }
@@ -117,29 +120,26 @@ impl Decoder {
         DecodeError { channel: head.channel, method: (0, 0), fault }
     }
 
+    /// A body frame that is there whole is given out at once; any other is taken up by [`Self::continue_body`].
     #[inline]
-    fn start_body<'a>(
-        &mut self,
-        head: Head,
-        rest: &'a [u8],
-    ) -> Result<Option<(usize, Event<'a>)>, DecodeError> {
-        if head.channel == 0 {
+    fn start_body<'a>(&mut self, head: Head, rest: &'a [u8]) -> Decoded<'a> {
+        let Head { channel, size, .. } = head;
+        if channel == 0 {
             return Err(unexpected_frame(head, rest));
+        }
+        if let Some((payload, [frame::END, ..])) = rest.split_at_checked(size as usize) {
+            let event = Event::Body { channel, payload, frame_size: size, ends_frame: true };
+            return Ok(Some((frame_size(payload), event)));
         }
         if rest.is_empty() {
             return Ok(None);
         }
-        let body = BodyFrame { channel: head.channel, size: head.size, missing: head.size as usize };
-        let event = self.continue_body(body, rest)?;
+        let event = self.continue_body(BodyFrame { channel, size, missing: size as usize }, rest)?;
         Ok(event.map(|(used, event)| (frame::HEAD_SIZE + used, event)))
     }
 
-    #[inline]
-    fn continue_body<'a>(
-        &mut self,
-        body: BodyFrame,
-        input: &'a [u8],
-    ) -> Result<Option<(usize, Event<'a>)>, DecodeError> {
+    #[inline(never)]
+    fn continue_body<'a>(&mut self, body: BodyFrame, input: &'a [u8]) -> Decoded<'a> {
         let (channel, frame_size) = (body.channel, body.size);
         let Some((payload, after)) = input.split_at_checked(body.missing) else {
             if input.is_empty() {
@@ -171,36 +171,71 @@ impl Decoder {
 
 /// The event of a frame that must be there whole.
 #[inline]
-fn whole(head: Head, rest: &[u8]) -> Result<Option<(usize, Event<'_>)>, DecodeError> {
+fn whole(head: Head, rest: &[u8]) -> Decoded<'_> {
     let Some((payload, after)) = rest.split_at_checked(head.size as usize) else { return Ok(None) };
     match after.first() {
         Some(&frame::END) => {}
         Some(&end) => return Err(invalid_end(head, payload, end)),
         None => return Ok(None),
     }
-    let event = match head.kind {
-        frame::METHOD => method(head, payload)?,
-        frame::HEADER => header(head, payload)?,
-        _ => heartbeat(head, payload)?,
+    match head.kind {
+        frame::METHOD => method(head, payload),
+        frame::HEADER => header(head, payload),
+        _ => heartbeat(head, payload),
+    }
+}
+
+/// Octets of a whole frame.
+#[inline]
+const fn frame_size(payload: &[u8]) -> usize {
+    frame::HEAD_SIZE + payload.len() + 1
+}
+
+/// The methods that come with every message are read here, so that the event is built where the caller wants it: an
+/// enum of this size that is moved even once costs more than reading an ack. Whatever is wrong with them is told by
+/// [`any_method`].
+#[inline]
+fn method(head: Head, payload: &[u8]) -> Decoded<'_> {
+    let Some((ids, arguments)) = payload.split_first_chunk() else {
+        return Err(unknown_frame(head, payload));
     };
-    Ok(Some((frame::HEAD_SIZE + payload.len() + 1, event)))
+    macro_rules! frequent {
+        ($Name:ident) => {{
+            let mut reader = Reader::new(arguments);
+            if let Ok(method) = basic::$Name::read(&mut reader)
+                && reader.rest().is_empty()
+            {
+                let method = Method::Basic(basic::Method::$Name(method));
+                let event = Event::Method { channel: head.channel, method, payload };
+                return Ok(Some((frame_size(payload), event)));
+            }
+        }};
+    }
+    let id = ids_of(*ids);
+    match id {
+        basic::Publish::ID => frequent!(Publish),
+        basic::Ack::ID => frequent!(Ack),
+        basic::Deliver::ID => frequent!(Deliver),
+        _ => {}
+    }
+    any_method(head.channel, id, arguments, payload)
 }
 
 #[inline]
-fn method(head: Head, payload: &[u8]) -> Result<Event<'_>, DecodeError> {
-    let channel = head.channel;
-    let Some(([c1, c0, m1, m0], arguments)) = payload.split_first_chunk() else {
-        return Err(unknown_frame(head, payload));
-    };
-    let (class_id, method_id) = (u16::from_be_bytes([*c1, *c0]), u16::from_be_bytes([*m1, *m0]));
-    match Method::decode(class_id, method_id, arguments) {
-        Ok(method) => Ok(Event::Method { channel, method, payload }),
-        Err(error) => Err(malformed_method(channel, (class_id, method_id), arguments, error)),
+fn ids_of([c1, c0, m1, m0]: [u8; 4]) -> (u16, u16) {
+    (u16::from_be_bytes([c1, c0]), u16::from_be_bytes([m1, m0]))
+}
+
+#[inline(never)]
+fn any_method<'a>(channel: u16, id: (u16, u16), arguments: &'a [u8], payload: &'a [u8]) -> Decoded<'a> {
+    match Method::decode(id, arguments) {
+        Ok(method) => Ok(Some((frame_size(payload), Event::Method { channel, method, payload }))),
+        Err(error) => Err(malformed_method(channel, id, arguments, error)),
     }
 }
 
 #[inline]
-fn header(head: Head, payload: &[u8]) -> Result<Event<'_>, DecodeError> {
+fn header(head: Head, payload: &[u8]) -> Decoded<'_> {
     let channel = head.channel;
     let Some(([c1, c0, w1, w0, size @ ..], properties)) = payload.split_first_chunk::<12>() else {
         return Err(unknown_frame(head, payload));
@@ -210,23 +245,27 @@ fn header(head: Head, payload: &[u8]) -> Result<Event<'_>, DecodeError> {
     }
     let class_id = u16::from_be_bytes([*c1, *c0]);
     let properties = if class_id == basic::CLASS_ID {
-        Properties::parse(properties).map_err(|error| malformed_properties(channel, error))?
+        match Properties::parse(properties) {
+            Ok(properties) => properties,
+            Err(error) => return Err(malformed_properties(channel, error)),
+        }
     } else {
         Properties::EMPTY
     };
-    let weight = u16::from_be_bytes([*w1, *w0]);
-    Ok(Event::Header { channel, class_id, weight, body_size: u64::from_be_bytes(*size), properties })
+    let (weight, body_size) = (u16::from_be_bytes([*w1, *w0]), u64::from_be_bytes(*size));
+    let event = Event::Header { channel, class_id, weight, body_size, properties };
+    Ok(Some((frame_size(payload), event)))
 }
 
-#[inline]
-fn heartbeat(head: Head, payload: &[u8]) -> Result<Event<'_>, DecodeError> {
+#[cold]
+fn heartbeat(head: Head, payload: &[u8]) -> Decoded<'_> {
     if !payload.is_empty() {
         return Err(unknown_frame(head, payload));
     }
     if head.channel != 0 {
         return Err(unexpected_frame(head, payload));
     }
-    Ok(Event::Heartbeat)
+    Ok(Some((frame_size(payload), Event::Heartbeat)))
 }
 
 #[cold]

@@ -46,16 +46,13 @@ impl basic::Publish<'_> {
 }
 
 impl<'a> Method<'a> {
-    /// Reads a method from the payload of its frame, the ids included.
-    #[inline]
-    pub(crate) fn decode(class_id: u16, method_id: u16, arguments: &'a [u8]) -> Result<Self, MethodError> {
+    /// Reads the arguments of the method with these ids.
+    pub(crate) fn decode(
+        (class_id, method_id): (u16, u16),
+        arguments: &'a [u8],
+    ) -> Result<Self, MethodError> {
         let mut reader = Reader::new(arguments);
-        let method = match (class_id, method_id) {
-            basic::Publish::ID => Method::Basic(basic::Method::Publish(basic::Publish::read(&mut reader)?)),
-            basic::Ack::ID => Method::Basic(basic::Method::Ack(basic::Ack::read(&mut reader)?)),
-            basic::Deliver::ID => Method::Basic(basic::Method::Deliver(basic::Deliver::read(&mut reader)?)),
-            _ => Self::read(class_id, method_id, &mut reader)?,
-        };
+        let method = Self::read(class_id, method_id, &mut reader)?;
         if reader.rest().is_empty() { Ok(method) } else { Err(MethodError::Trailing) }
     }
 
