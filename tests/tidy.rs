@@ -36,8 +36,10 @@ const LAYERS: [&str; 24] = [
 ];
 
 /// Decisions without effects: these are given the time and answer with what is to be done.
-const PURE: [&str; 17] = [
+const PURE: [&str; 19] = [
+    "src/equivalence.rs",
     "src/exchange/",
+    "src/term.rs",
     "src/policy/",
     "src/queue/core",
     "src/queue/ready",

@@ -1,3 +1,5 @@
+//! Which headers a binding matches, and under which of its conditions it is found.
+
 use std::collections::BTreeSet;
 
 use leveret_protocol::table::{TableBuf, TableBuilder};

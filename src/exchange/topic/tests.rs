@@ -1,3 +1,5 @@
+//! Which keys a pattern matches, what that costs, and what is left when patterns go.
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
