@@ -4,7 +4,6 @@
 //! connections share. Dropped in the reverse order of its making.
 
 use std::fmt;
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,7 +26,8 @@ pub struct Broker {
     environment: Arc<Environment>,
     admission: Arc<Admission>,
     addresses: Vec<SocketAddr>,
-    accepting: JoinSet<()>,
+    /// Of the runtime that the broker was started in: accepting, and the end of an alarm.
+    tasks: JoinSet<()>,
     workers: Arc<Workers>,
     _directory: DataDirectory,
 }
@@ -55,17 +55,20 @@ impl Broker {
         let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
         let addresses: Vec<SocketAddr> = listeners.iter().map(Listener::address).collect();
         let environment = Arc::new(Environment::new(config));
-        let mut accepting = JoinSet::new();
+        tracing::info!("memory limit: {} MiB", environment.memory.limit() >> 20);
+        let mut tasks = JoinSet::new();
+        let alarmed = Arc::clone(&environment);
+        tasks.spawn(async move { alarmed.memory.clear_in_time().await });
         for listener in listeners {
             tracing::info!("started TCP listener on {}", listener.address());
-            accepting.spawn(accept(
+            tasks.spawn(accept(
                 listener,
                 Arc::clone(&admission),
                 Arc::clone(&workers),
                 Arc::clone(&environment),
             ));
         }
-        Ok(Self { environment, admission, addresses, accepting, workers, _directory: directory })
+        Ok(Self { environment, admission, addresses, tasks, workers, _directory: directory })
     }
 
     /// The addresses that accept connections, in the order of the configuration.
@@ -75,7 +78,7 @@ impl Broker {
 
     /// Stops accepting, closes every connection with 320 and waits for them, for at most five seconds.
     pub async fn stop(mut self) {
-        self.accepting.shutdown().await;
+        self.tasks.shutdown().await;
         self.environment.stopping.cancel();
         if tokio::time::timeout(FAREWELL, self.admission.emptied()).await.is_err() {
             tracing::warn!("{} connections did not end in time", self.admission.connections());
@@ -102,8 +105,10 @@ async fn accept(
     }
 }
 
-/// Serves until SIGTERM or SIGINT, then stops gracefully; a second signal stops at once. `started` is when the process
-/// began.
+/// Serves until SIGTERM or SIGINT, then stops gracefully. `started` is when the process began.
+///
+/// After a second signal the answer is [`Stopped::AtOnce`] while the first one's work still goes on: the caller ends
+/// the process.
 pub async fn run(config: Config, started: Instant) -> Result<Stopped, StartError> {
     let mut signals = StopSignals::new().map_err(StartError::Thread)?;
     let broker = Broker::start(config)?;
@@ -111,18 +116,17 @@ pub async fn run(config: Config, started: Instant) -> Result<Stopped, StartError
     tracing::info!("Server startup complete; 0 plugins started. ({milliseconds} ms)");
     let name = signals.next().await;
     tracing::info!("{name} received: shutting down");
-    let stopped = first(broker.stop(), signals.next()).await;
-    match stopped {
-        Stopped::Gracefully => tracing::info!("shutdown complete"),
-        Stopped::AtOnce => tracing::warn!("second signal received: stopping at once"),
-    }
-    Ok(stopped)
-}
-
-async fn first(stop: impl Future<Output = ()>, signal: impl Future<Output = &'static str>) -> Stopped {
+    // A task of its own: dropping a broker waits for its threads, which a second signal must not.
+    let stopping = tokio::spawn(broker.stop());
     tokio::select! {
-        () = stop => Stopped::Gracefully,
-        _ = signal => Stopped::AtOnce,
+        _ = stopping => {
+            tracing::info!("shutdown complete");
+            Ok(Stopped::Gracefully)
+        }
+        name = signals.next() => {
+            tracing::warn!("{name} received again: stopping at once");
+            Ok(Stopped::AtOnce)
+        }
     }
 }
 

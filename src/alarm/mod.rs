@@ -2,5 +2,7 @@
 
 mod granted;
 pub mod heap;
+mod memory;
 
 pub use granted::granted_memory;
+pub use memory::MemoryAlarm;

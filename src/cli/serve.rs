@@ -146,8 +146,7 @@ pub(super) fn run(options: ServeOptions, started: Instant) -> ExitCode {
         Err(error) => return refuse(exit::CONFIGURATION, &error),
     };
     // Declared before the runtime, so that the last lines are written after everything has stopped.
-    let log = log::start(config.log_level, config.log_format);
-    let _log = match log {
+    let log = match log::start(config.log_level, config.log_format) {
         Ok(guard) => guard,
         Err(error) => return refuse(exit::UNAVAILABLE, &error),
     };
@@ -157,7 +156,11 @@ pub(super) fn run(options: ServeOptions, started: Instant) -> ExitCode {
     };
     match runtime.block_on(broker::run(config, started)) {
         Ok(Stopped::Gracefully) => ExitCode::SUCCESS,
-        Ok(Stopped::AtOnce) => ExitCode::from(exit::STOPPED_AT_ONCE),
+        Ok(Stopped::AtOnce) => {
+            drop(log);
+            // Without waiting for a thread, whatever it is doing.
+            std::process::exit(exit::STOPPED_AT_ONCE.into())
+        }
         Err(error) => refuse(code(&error), &error),
     }
 }

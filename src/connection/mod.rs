@@ -16,6 +16,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+use crate::alarm::heap::live_bytes;
+use crate::alarm::{MemoryAlarm, granted_memory};
 use crate::auth::{Action, Credentials, DEFAULT_VHOST, LoginRefused, Resource, User, Users, authorize};
 use crate::config::Config;
 use crate::name::VhostName;
@@ -31,6 +33,8 @@ pub struct Environment {
     pub server_properties: Arc<TableBuf>,
     /// Who may log in.
     pub users: Users,
+    /// Raised while publishers are to be blocked.
+    pub memory: MemoryAlarm,
     /// Cancelled when the broker stops: each connection is then closed with 320.
     pub stopping: CancellationToken,
 }
@@ -39,8 +43,9 @@ impl Environment {
     /// The environment of a broker with this configuration.
     pub fn new(config: Config) -> Self {
         let server_properties = Arc::new(capabilities::server_properties(&config.cluster_name));
+        let memory = MemoryAlarm::new(config.memory_limit.bytes(granted_memory()), live_bytes);
         let (users, stopping) = (Users::default(), CancellationToken::new());
-        Self { config: Arc::new(config), server_properties, users, stopping }
+        Self { config: Arc::new(config), server_properties, users, memory, stopping }
     }
 }
 
