@@ -142,7 +142,9 @@ fn of_many_that_declare_the_same_exclusive_queue_one_gets_it() {
     let mut peers: Vec<_> = (0..8).map(|_| Peer::connect(&broker)).collect();
     for round in 0..20 {
         let request = format!("queue.declare queue=mine-{round} exclusive");
-        peers.iter_mut().for_each(|peer| peer.send(&request));
+        for peer in &mut peers {
+            peer.send(&request);
+        }
         let mut owners = 0;
         for peer in &mut peers {
             let line = peer.next();
