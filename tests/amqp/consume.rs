@@ -298,28 +298,6 @@ fn a_queue_with_a_single_active_consumer_takes_no_exclusive_one() {
 }
 
 #[test]
-fn a_single_active_consumer_is_followed_by_the_next_when_it_is_cancelled() {
-    let broker = Broker::start();
-    let mut peer = Peer::connect(&broker);
-    peer.talk(
-        "> queue.declare queue=q arguments={x-single-active-consumer:true}
-         < queue.declare-ok queue=q
-         > basic.consume queue=q consumer-tag=a no-ack
-         < basic.consume-ok consumer-tag=a
-         > basic.consume queue=q consumer-tag=b no-ack
-         < basic.consume-ok consumer-tag=b
-         > basic.publish routing-key=q | | 1
-         < basic.deliver consumer-tag=a delivery-tag=1 routing-key=q | | 1
-         > basic.publish routing-key=q | | 2
-         < basic.deliver consumer-tag=a delivery-tag=2 routing-key=q | | 2
-         > basic.cancel consumer-tag=a
-         < basic.cancel-ok consumer-tag=a
-         > basic.publish routing-key=q | | 3
-         < basic.deliver consumer-tag=b delivery-tag=3 routing-key=q | | 3",
-    );
-}
-
-#[test]
 fn no_local_is_ignored() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
