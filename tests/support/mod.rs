@@ -15,6 +15,7 @@
 
 mod broker;
 mod directory;
+mod expect;
 pub(crate) mod frame;
 pub(crate) mod method;
 mod payload;

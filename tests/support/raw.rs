@@ -20,8 +20,8 @@ pub(crate) const PLAIN_GUEST: &[u8] = b"\0guest\0guest";
 pub(crate) struct Raw {
     stream: TcpStream,
     received: Vec<u8>,
-    frame_max: usize,
-    external: bool,
+    pub(super) frame_max: usize,
+    pub(super) external: bool,
 }
 
 /// What came within a time: a frame, the end of the connection, or nothing.
@@ -207,82 +207,6 @@ impl Raw {
         bytes
     }
 
-    /// Receives this method on this channel and nothing else.
-    #[track_caller]
-    pub(crate) fn expect(&mut self, channel: u16, method: (u16, u16)) -> Frame {
-        let frame = self.recv();
-        assert_eq!((frame.channel, frame.method()), (channel, Some(method)), "received {frame:?}");
-        frame
-    }
-
-    /// Receives connection.close with exactly this, answers it and sees the connection end.
-    #[track_caller]
-    pub(crate) fn expect_close(&mut self, code: u16, text: &str, class: u16, method: u16) {
-        let frame = self.expect(0, method::CONNECTION_CLOSE);
-        assert_eq!(frame.close().unwrap(), (code, text.to_owned(), class, method));
-        self.send(0, Payload::method(method::CONNECTION_CLOSE_OK));
-        self.expect_eof();
-    }
-
-    /// Receives connection.close with one of these codes, answers it, sees the connection end and returns
-    /// the text. For inputs that RabbitMQ meets with a reset: of a broker that is not ours, the end will do.
-    #[track_caller]
-    pub(crate) fn expect_close_code(&mut self, codes: &[u16]) -> String {
-        match self.next() {
-            Received::Frame(frame) if frame.method() == Some(method::CONNECTION_CLOSE) => {
-                let (code, text, ..) = frame.close().unwrap();
-                assert!(codes.contains(&code), "{codes:?} expected: {code} {text}");
-                self.send(0, Payload::method(method::CONNECTION_CLOSE_OK));
-                self.expect_eof();
-                text
-            }
-            Received::End(_) if self.external => String::new(),
-            other => panic!("connection.close {codes:?} is due, but: {other:?}"),
-        }
-    }
-
-    /// Receives connection.close with one of these codes, or the end of the connection at once.
-    #[track_caller]
-    pub(crate) fn expect_close_code_or_eof(&mut self, codes: &[u16]) {
-        match self.next() {
-            Received::End(_) => {}
-            Received::Frame(frame) => {
-                let (code, text, ..) = frame.close().unwrap_or_else(|| panic!("{frame:?}"));
-                assert!(frame.channel == 0 && codes.contains(&code), "{codes:?} expected: {code} {text}");
-                self.send(0, Payload::method(method::CONNECTION_CLOSE_OK));
-                self.expect_eof();
-            }
-            Received::Silence => panic!("connection.close {codes:?} or the end is due"),
-        }
-    }
-
-    /// Receives channel.close with exactly this and answers it.
-    #[track_caller]
-    pub(crate) fn expect_channel_close(
-        &mut self,
-        channel: u16,
-        code: u16,
-        text: &str,
-        class: u16,
-        method: u16,
-    ) {
-        let frame = self.expect(channel, method::CHANNEL_CLOSE);
-        assert_eq!(frame.close().unwrap(), (code, text.to_owned(), class, method));
-        self.send(channel, Payload::method(method::CHANNEL_CLOSE_OK));
-    }
-
-    /// Sees the connection end without another frame.
-    #[track_caller]
-    pub(crate) fn expect_eof(&mut self) {
-        self.expect_eof_within(DEADLINE);
-    }
-
-    #[track_caller]
-    pub(crate) fn expect_eof_within(&mut self, time: Duration) {
-        let received = self.recv_within(time);
-        assert!(matches!(received, Received::End(0)), "the end is due, but: {received:?}");
-    }
-
     #[track_caller]
     pub(crate) fn open_channel(&mut self, channel: u16) {
         self.send(channel, channel_open());
@@ -330,42 +254,6 @@ impl Raw {
             Some(method::BASIC_GET_OK) => Some(self.message(&frame, false)),
             _ => panic!("basic.get-ok or get-empty is due, but: {frame:?}"),
         }
-    }
-
-    /// Receives a delivery.
-    #[track_caller]
-    pub(crate) fn expect_deliver(&mut self, channel: u16) -> Message {
-        let frame = self.expect(channel, method::BASIC_DELIVER);
-        self.message(&frame, true)
-    }
-
-    /// Receives header and bodies after basic.deliver, basic.get-ok or, for the latter two, basic.return.
-    #[track_caller]
-    pub(crate) fn content(&mut self, channel: u16) -> (Vec<u8>, Vec<u8>) {
-        let header = self.recv();
-        assert_eq!((header.kind, header.channel), (HEADER, channel), "{header:?}");
-        let body_size = u64::from_be_bytes(header.payload[4..12].try_into().unwrap());
-        let mut body = Vec::new();
-        while (body.len() as u64) < body_size {
-            let frame = self.recv();
-            assert_eq!((frame.kind, frame.channel), (BODY, channel), "{frame:?}");
-            let size = frame.payload.len() + FRAME_OVERHEAD;
-            assert!(size <= self.frame_max, "a frame of {size} bytes");
-            body.extend_from_slice(&frame.payload);
-        }
-        (header.payload[12..].to_vec(), body)
-    }
-
-    #[track_caller]
-    fn message(&mut self, frame: &Frame, has_tag: bool) -> Message {
-        let mut arguments = frame.arguments();
-        if has_tag {
-            arguments.shortstr();
-        }
-        let (delivery_tag, redelivered) = (arguments.longlong(), arguments.octet() & 1 == 1);
-        let (exchange, routing_key) = (arguments.shortstr(), arguments.shortstr());
-        let (properties, body) = self.content(frame.channel);
-        Message { delivery_tag, redelivered, exchange, routing_key, properties, body }
     }
 }
 

@@ -13,9 +13,11 @@ mod support;
 
 mod channel_state;
 mod content;
+mod flow;
 mod framing;
 mod header;
 mod login;
+mod properties;
 mod start;
 mod tuning;
 mod values;

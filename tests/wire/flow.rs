@@ -1,0 +1,211 @@
+//! Peers that send more than the broker wants or take less than it gives.
+
+use std::time::{Duration, Instant};
+
+use crate::support::raw::content;
+use crate::support::{Broker, Payload, Properties, Raw, Received, Table, frame, method};
+use crate::witness::{others_go_on, others_go_on_with};
+
+const BODY: usize = 65_536;
+const MIB: u64 = 1 << 20;
+
+#[test]
+fn b67_a_forged_reply_address_reaches_nobody() {
+    others_go_on(|broker| {
+        let mut requester = open(broker);
+        let consume =
+            method::basic_consume("amq.rabbitmq.reply-to", "", method::CONSUME_NO_ACK, &Table::new());
+        requester.send(1, consume);
+        requester.expect(1, method::BASIC_CONSUME_OK);
+        let asked = requester.declare_own(1);
+        let request = Properties::new().text(Properties::REPLY_TO, "amq.rabbitmq.reply-to");
+        requester.publish(1, "", &asked, &request, b"request");
+        let request = requester.get(1, &asked).unwrap();
+        // Flags and the length of the only property stand before it.
+        let address = String::from_utf8(request.properties[3..].to_vec()).unwrap();
+        assert!(address.starts_with("amq.rabbitmq.reply-to."), "{address}");
+
+        let mut forger = open(broker);
+        let addresses = [
+            "amq.rabbitmq.reply-to.".to_owned(),
+            "amq.rabbitmq.reply-to.forged".to_owned(),
+            "amq.rabbitmq.reply-to.g2dkABByZXBseUAx.AAAA==".to_owned(),
+            format!("{address}x"),
+            address[..address.len() - 2].to_owned(),
+            "amq.rabbitmq.reply-to.#".to_owned(),
+            "amq.rabbitmq.reply-to.*".to_owned(),
+        ];
+        for key in &addresses {
+            forger.publish(1, "", key, &Properties::new(), b"forged");
+            forger.expect_open(1);
+        }
+        forger.publish(1, "", &address, &Properties::new(), b"reply");
+        assert_eq!(requester.expect_deliver(1).body, b"reply", "the only one to arrive");
+    });
+}
+
+#[test]
+fn b67_a_forged_reply_queue_does_not_exist() {
+    others_go_on(|broker| {
+        let mut raw = Raw::connect(broker);
+        let queue = "amq.rabbitmq.reply-to.forged";
+        for declare in [method::PASSIVE, 0] {
+            raw.open_channel(1);
+            raw.send(1, method::queue_declare(queue, declare, &Table::new()));
+            let (code, ..) = raw.expect(1, method::CHANNEL_CLOSE).close().unwrap();
+            assert_eq!(code, 404);
+            raw.send(1, Payload::method(method::CHANNEL_CLOSE_OK));
+        }
+        for method in [
+            method::basic_consume(queue, "", method::CONSUME_NO_ACK, &Table::new()),
+            method::basic_get(queue, true),
+            method::queue_bind(queue, "amq.fanout", "", &Table::new()),
+        ] {
+            raw.open_channel(1);
+            raw.send(1, method);
+            let (code, ..) = raw.expect(1, method::CHANNEL_CLOSE).close().unwrap();
+            assert!([403, 404].contains(&code), "{code}");
+            raw.send(1, Payload::method(method::CHANNEL_CLOSE_OK));
+        }
+    });
+}
+
+#[test]
+fn b69_a_publisher_that_ignores_blocked_is_not_read_any_more_and_goes_on_when_there_is_room() {
+    const LIMIT: u64 = 64 * MIB;
+    others_go_on_with(&["--memory-limit", &LIMIT.to_string()], |broker| {
+        let mut consumer = open(broker);
+        let queue = consumer.declare(1, "b69-blocked", 0, &Table::new());
+        let mut publisher = Raw::connect_tuned(broker, 10, 131_072, 1);
+        publisher.open_channel(1);
+        let before = broker.resident_bytes();
+        let publish = publish(&queue);
+
+        let (mut sent, mut rest) = (0, 0);
+        while rest == 0 {
+            assert!(sent < 64 * LIMIT, "the broker has read {sent} bytes and still reads");
+            let count = publisher.send_some(&publish, Duration::from_secs(1));
+            sent += count as u64;
+            rest = publish.len() - count;
+        }
+        let (blocked, heartbeats) = blocked_and_heartbeats(&mut publisher, 4);
+        assert_eq!(blocked.as_deref(), Some("low on memory"));
+        assert!(heartbeats >= 4, "heartbeats go on while publishers are blocked");
+        let grown = broker.resident_bytes().saturating_sub(before);
+        assert!(grown < 2 * LIMIT, "{grown} bytes at a limit of {LIMIT}, {sent} bytes sent");
+
+        consumer.send(1, method::queue_purge(&queue));
+        consumer.expect(1, (50, 31));
+        publisher.send_bytes(&publish[publish.len() - rest..]);
+        publisher.expect(0, method::CONNECTION_UNBLOCKED);
+        publisher.expect_open(1);
+        assert!(consumer.message_count(1, &queue) >= 1, "what was half sent is whole now");
+    });
+}
+
+#[test]
+fn b69_consuming_goes_on_while_publishers_are_blocked() {
+    others_go_on_with(&["--memory-limit", "32MiB"], |broker| {
+        let mut consumer = open(broker);
+        let queue = consumer.declare(1, "b69-consuming", 0, &Table::new());
+        let mut publisher = open(broker);
+        let publish = publish(&queue);
+        let mut rounds = 0;
+        while publisher.send_some(&publish, Duration::from_secs(1)) == publish.len() {
+            rounds += 1;
+            assert!(rounds < 100_000, "never blocked");
+        }
+        publisher.expect(0, method::CONNECTION_BLOCKED);
+        for _ in 0..10 {
+            let message = consumer.get(1, &queue).expect("messages that were taken in");
+            assert_eq!(message.body.len(), BODY);
+        }
+        let mut late = open(broker);
+        assert!(late.get(1, &queue).is_some(), "a connection that does not publish is not blocked");
+    });
+}
+
+#[test]
+fn b70_a_consumer_that_stops_reading_costs_little_and_is_dropped_and_its_messages_go_back() {
+    const MESSAGES: u32 = 1024;
+    others_go_on(|broker| {
+        let mut steady = open(broker);
+        let queue = steady.declare(1, "b70-stalled", 0, &Table::new());
+        for _ in 0..MESSAGES {
+            steady.send_bytes(&publish(&queue));
+        }
+        steady.expect_open(1);
+        assert_eq!(steady.message_count(1, &queue), MESSAGES);
+        let before = broker.resident_bytes();
+
+        let mut stalled = open(broker);
+        stalled.send(1, method::basic_consume(&queue, "stalled", 0, &Table::new()));
+        stalled.expect(1, method::BASIC_CONSUME_OK);
+        let start = Instant::now();
+        let mut taken = false;
+        let mut peak = 0;
+        loop {
+            let ready = steady.message_count(1, &queue);
+            taken |= ready < MESSAGES;
+            peak = broker.resident_bytes().max(peak);
+            if taken && ready == MESSAGES {
+                break;
+            }
+            assert!(start.elapsed() < Duration::from_mins(1), "{ready} of {MESSAGES} messages are back");
+            // The pace of the questions; nothing is due on this connection.
+            assert_eq!(steady.recv_within(Duration::from_millis(200)), Received::Silence);
+        }
+        let grown = peak.saturating_sub(before);
+        assert!(grown < 24 * MIB, "{grown} bytes for a peer that does not read");
+        let first = steady.get(1, &queue).unwrap();
+        assert!(first.redelivered);
+        steady.send(1, method::queue_delete(&queue));
+        steady.expect(1, (50, 41));
+    });
+}
+
+#[test]
+fn b70_a_client_that_never_reads_its_replies_costs_little() {
+    others_go_on(|broker| {
+        let mut raw = open(broker);
+        let queue = raw.declare_own(1);
+        raw.publish(1, "", &queue, &Properties::new(), &vec![7; BODY]);
+        raw.expect_open(1);
+        let before = broker.resident_bytes();
+        // Each request of some twenty bytes asks for 64 KiB that nobody reads.
+        let asking = method::basic_get(&queue, false);
+        let asking = frame::Frame::new(frame::METHOD, 1, asking).encode();
+        let releasing = Payload::method((60, 110)).octet(1);
+        let releasing = frame::Frame::new(frame::METHOD, 1, releasing).encode();
+        let requests = [asking, releasing].concat().repeat(4096);
+        raw.send_some(&requests, Duration::from_secs(2));
+        let grown = broker.resident_bytes().saturating_sub(before);
+        assert!(grown < 24 * MIB, "{grown} bytes of replies that nobody reads");
+    });
+}
+
+fn open(broker: &Broker) -> Raw {
+    let mut raw = Raw::connect(broker);
+    raw.open_channel(1);
+    raw
+}
+
+/// The bytes of one publish of 64 KiB to a queue.
+fn publish(queue: &str) -> Vec<u8> {
+    content(1, method::basic_publish("", queue, 0), &Properties::new().encoded(), &vec![7; BODY], 131_072)
+}
+
+/// Reads until so many heartbeats have come, and returns the reason of connection.blocked if that came too.
+fn blocked_and_heartbeats(raw: &mut Raw, due: usize) -> (Option<String>, usize) {
+    let (mut blocked, mut heartbeats) = (None, 0);
+    while heartbeats < due {
+        match raw.recv_within(Duration::from_secs(5)) {
+            Received::Frame(frame) if frame.kind == frame::HEARTBEAT => heartbeats += 1,
+            Received::Frame(frame) if frame.method() == Some(method::CONNECTION_BLOCKED) => {
+                blocked = Some(frame.arguments().shortstr());
+            }
+            other => panic!("after {heartbeats} heartbeats: {other:?}"),
+        }
+    }
+    (blocked, heartbeats)
+}
