@@ -1,1 +1,177 @@
-//! A message.
+//! A message: properties, body, and where it was sent.
+//!
+//! A message is one run of bytes and the offsets in it, so that passing it on is one reference count and storing it
+//! one copy. It knows nothing of queues; what a delivery adds (position, tag, redelivered) lies beside it.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use leveret_protocol::properties::Properties;
+
+/// A message as it was published. Cloning shares the bytes.
+#[derive(Clone)]
+pub struct Message {
+    /// Begins with the address and ends with the body; what lies between the parts is framing and never read.
+    bytes: Bytes,
+    parts: Parts,
+}
+
+/// Where the parts of a message lie in its bytes.
+///
+/// The address (exchange and routing key, each a short string with its length octet, adjoining as in
+/// `basic.publish` and in `basic.deliver`) begins at 0; the body reaches to the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// Length of the address in bytes, at most 512.
+    pub address_len: u16,
+    /// Offset of the properties: flag words and values as on the wire.
+    pub properties_at: u32,
+    /// Length of the properties in bytes.
+    pub properties_len: u32,
+    /// Offset of the body.
+    pub body_at: u32,
+}
+
+impl Parts {
+    /// The parts of a message whose bytes have no gaps.
+    pub fn packed(address_len: u16, properties_len: u32) -> Self {
+        let properties_at = u32::from(address_len);
+        Self {
+            address_len,
+            properties_at,
+            properties_len,
+            body_at: properties_at.saturating_add(properties_len),
+        }
+    }
+}
+
+impl Message {
+    /// A message over `bytes`, or nothing when `parts` do not lie within them.
+    pub fn new(bytes: Bytes, parts: Parts) -> Option<Self> {
+        let properties_end = parts.properties_at.checked_add(parts.properties_len)?;
+        let ordered = u32::from(parts.address_len) <= parts.properties_at
+            && properties_end <= parts.body_at
+            && parts.body_at as usize <= bytes.len();
+        ordered.then_some(Self { bytes, parts })
+    }
+
+    /// A message made here, not received: each part is copied. Nothing when a name is longer than 255 bytes.
+    pub fn compose(exchange: &str, routing_key: &str, properties: &[u8], body: &[u8]) -> Option<Self> {
+        let mut bytes = BytesMut::with_capacity(
+            exchange
+                .len()
+                .saturating_add(routing_key.len())
+                .saturating_add(properties.len())
+                .saturating_add(body.len())
+                + 2,
+        );
+        for name in [exchange, routing_key] {
+            bytes.put_u8(u8::try_from(name.len()).ok()?);
+            bytes.put_slice(name.as_bytes());
+        }
+        let address_len = u16::try_from(bytes.len()).ok()?;
+        bytes.put_slice(properties);
+        bytes.put_slice(body);
+        Self::new(bytes.freeze(), Parts::packed(address_len, u32::try_from(properties.len()).ok()?))
+    }
+
+    /// Exchange and routing key as they stand on the wire: two short strings with their length octets.
+    pub fn address(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.parts.address_len)).unwrap_or_default()
+    }
+
+    /// The exchange that the message was published to.
+    pub fn exchange(&self) -> &str {
+        short_string(self.address())
+    }
+
+    /// The routing key that the message was published with.
+    pub fn routing_key(&self) -> &str {
+        let address = self.address();
+        let skip = address.first().map_or(0, |length| usize::from(*length) + 1);
+        short_string(address.get(skip..).unwrap_or_default())
+    }
+
+    /// The properties as they stand on the wire: flag words and values.
+    pub fn properties_bytes(&self) -> &[u8] {
+        let from = self.parts.properties_at as usize;
+        self.bytes.get(from..from.saturating_add(self.parts.properties_len as usize)).unwrap_or_default()
+    }
+
+    /// The properties, to read single ones.
+    pub fn properties(&self) -> Properties<'_> {
+        Properties::parse(self.properties_bytes()).unwrap_or(Properties::EMPTY)
+    }
+
+    /// The body.
+    pub fn body(&self) -> &[u8] {
+        self.bytes.get(self.parts.body_at as usize..).unwrap_or_default()
+    }
+
+    /// The body as shared bytes, for a write without a copy.
+    pub fn body_bytes(&self) -> Bytes {
+        self.bytes.slice(self.parts.body_at as usize..)
+    }
+
+    /// The body's length in bytes.
+    pub fn body_len(&self) -> usize {
+        self.bytes.len().saturating_sub(self.parts.body_at as usize)
+    }
+
+    /// Address, properties and body together, in bytes.
+    pub fn len(&self) -> usize {
+        (usize::from(self.parts.address_len))
+            .saturating_add(self.parts.properties_len as usize)
+            .saturating_add(self.body_len())
+    }
+
+    /// Whether there is nothing at all in it; never true of a message that was published.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The same message over other bytes: [`Self::write_packed`] wrote them.
+    pub fn from_packed(bytes: Bytes, parts: Parts) -> Option<Self> {
+        Self::new(bytes, parts)
+    }
+
+    /// Appends address, properties and body without gaps and gives their places.
+    pub fn write_packed(&self, into: &mut BytesMut) -> Parts {
+        into.put_slice(self.address());
+        into.put_slice(self.properties_bytes());
+        into.put_slice(self.body());
+        Parts::packed(self.parts.address_len, self.parts.properties_len)
+    }
+
+    /// The same message in bytes of its own, so that it pins no larger buffer.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        let mut bytes = BytesMut::with_capacity(self.len());
+        let parts = self.write_packed(&mut bytes);
+        Self { bytes: bytes.freeze(), parts }
+    }
+
+    /// The same message with other properties (BCC taken out, dead-letter headers put in).
+    #[must_use]
+    pub fn with_properties(&self, properties: &[u8]) -> Self {
+        let mut bytes = BytesMut::with_capacity(self.len().saturating_add(properties.len()));
+        bytes.put_slice(self.address());
+        bytes.put_slice(properties);
+        bytes.put_slice(self.body());
+        let properties_len = u32::try_from(properties.len()).unwrap_or(u32::MAX);
+        Self { bytes: bytes.freeze(), parts: Parts::packed(self.parts.address_len, properties_len) }
+    }
+}
+
+fn short_string(bytes: &[u8]) -> &str {
+    let length = bytes.first().map_or(0, |length| usize::from(*length));
+    bytes.get(1..=length).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default()
+}
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Message")
+            .field("exchange", &self.exchange())
+            .field("routing_key", &self.routing_key())
+            .field("body_len", &self.body_len())
+            .finish_non_exhaustive()
+    }
+}

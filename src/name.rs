@@ -86,3 +86,7 @@ name!(
     /// A user's login name.
     UserName
 );
+
+/// Which connection: given once, never reused while the broker runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId(pub u64);

@@ -1,1 +1,16 @@
-//! The `queue` module.
+//! Queues: where messages wait, who takes them, and what is unsettled.
+//!
+//! [`core`] decides and is pure: it knows no lock, socket, frame, clock or store. [`queue`] is the lock around it and
+//! performs what it decided. Neither knows a delivery tag: channels number deliveries when they send them.
+
+pub mod consumers;
+pub mod core;
+pub mod delivery;
+pub mod options;
+#[allow(clippy::module_inception)] // the lock around the core is the queue
+pub mod queue;
+pub mod ready;
+pub mod registry;
+pub mod unacked;
+
+pub use queue::{Gone, Queue, QueueId};

@@ -1,0 +1,223 @@
+//! The consumers of a queue and whose turn it is.
+//!
+//! Consumers of the highest priority that can take a message come first; among equals it goes round. A consumer that
+//! can take none (no credit, no room) stands outside of the turn and costs nothing until it can again.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::delivery::{Delivery, Recipient, SharedCredit};
+use crate::name::ConsumerTag;
+
+/// A consumer, as it is handed to its queue.
+pub struct Consumer {
+    /// Its tag, for listings.
+    pub tag: ConsumerTag,
+    /// Its number among its recipient's consumers.
+    pub slot: u32,
+    /// Who takes its deliveries.
+    pub recipient: Arc<dyn Recipient>,
+    /// Deliveries count as settled when they are sent.
+    pub no_ack: bool,
+    /// It wants the queue for itself.
+    pub exclusive: bool,
+    /// `x-priority`; 0 when not given.
+    pub priority: i64,
+    /// How many unsettled deliveries it may have; 0 is no limit.
+    pub prefetch: u16,
+    /// A limit that it shares with others of its channel.
+    pub shared_credit: Option<Arc<dyn SharedCredit>>,
+}
+
+/// Which consumer of a queue; never reused in that queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConsumerKey {
+    at: u32,
+    serial: u32,
+}
+
+/// Whether a consumer stands in the turn of its priority, and if not, what it waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    In,
+    NoCredit,
+    AwaitsSharedCredit,
+    AwaitsRoom,
+}
+
+/// A consumer and what its queue counts of it.
+pub(super) struct Member {
+    pub(super) consumer: Consumer,
+    key: ConsumerKey,
+    /// Delivered and not settled.
+    pub(super) unacked: u32,
+    turn: Turn,
+    /// Deliveries decided and not yet handed over; empty when the queue's lock is left.
+    pub(super) staged: Vec<Delivery>,
+}
+
+impl Member {
+    pub(super) fn turn(&self) -> Turn {
+        self.turn
+    }
+
+    pub(super) fn has_credit(&self) -> bool {
+        self.consumer.no_ack
+            || self.consumer.prefetch == 0
+            || self.unacked < u32::from(self.consumer.prefetch)
+    }
+}
+
+/// The consumers of one queue.
+#[derive(Default)]
+pub(super) struct Consumers {
+    members: Vec<Option<Member>>,
+    /// Highest priority first; a level holds those that may be able to take a message.
+    levels: Vec<(i64, VecDeque<ConsumerKey>)>,
+    serial: u32,
+    len: usize,
+    awaiting_room: usize,
+}
+
+impl Consumers {
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(super) fn any_exclusive(&self) -> bool {
+        self.iter().any(|member| member.consumer.exclusive)
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = ConsumerKey> {
+        self.iter().map(|member| member.key)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().flatten()
+    }
+
+    pub(super) fn add(&mut self, consumer: Consumer) -> ConsumerKey {
+        self.serial = self.serial.wrapping_add(1);
+        self.len = self.len.saturating_add(1);
+        let vacant =
+            if self.len > self.members.len() { None } else { self.members.iter().position(Option::is_none) };
+        let at = vacant.unwrap_or_else(|| {
+            self.members.push(None);
+            self.members.len().saturating_sub(1)
+        });
+        let key = ConsumerKey { at: u32::try_from(at).unwrap_or(u32::MAX), serial: self.serial };
+        let member = Member { consumer, key, unacked: 0, turn: Turn::NoCredit, staged: Vec::new() };
+        if let Some(place) = self.members.get_mut(at) {
+            *place = Some(member);
+        }
+        self.enter_turn(key);
+        key
+    }
+
+    pub(super) fn get_mut(&mut self, key: ConsumerKey) -> Option<&mut Member> {
+        self.members.get_mut(key.at as usize)?.as_mut().filter(|member| member.key == key)
+    }
+
+    pub(super) fn remove(&mut self, key: ConsumerKey) -> Option<Consumer> {
+        self.leave_turn(key, Turn::NoCredit);
+        self.get_mut(key)?;
+        let member = self.members.get_mut(key.at as usize)?.take()?;
+        self.len = self.len.saturating_sub(1);
+        if self.len == 0 {
+            self.members = Vec::new();
+            self.levels = Vec::new();
+        }
+        Some(member.consumer)
+    }
+
+    /// Whether a consumer that has credit waits for room in its outbox.
+    pub(super) fn any_awaits_room(&self) -> bool {
+        self.awaiting_room > 0
+    }
+
+    /// Whose turn it is.
+    pub(super) fn first(&self) -> Option<ConsumerKey> {
+        self.levels.iter().find_map(|(_, turn)| turn.front().copied())
+    }
+
+    /// The consumer had its turn and may have another one after its equals.
+    pub(super) fn had_turn(&mut self, key: ConsumerKey) {
+        let Some(priority) = self.get_mut(key).map(|member| member.consumer.priority) else { return };
+        if let Some((_, turn)) = self.levels.iter_mut().find(|(level, _)| *level == priority)
+            && turn.len() > 1
+            && turn.front() == Some(&key)
+        {
+            turn.rotate_left(1);
+        }
+    }
+
+    /// The consumer can take nothing until what it waits for comes.
+    pub(super) fn leave_turn(&mut self, key: ConsumerKey, awaits: Turn) {
+        let Some(member) = self.get_mut(key) else { return };
+        let priority = member.consumer.priority;
+        let before = std::mem::replace(&mut member.turn, awaits);
+        self.count_awaiting(before, awaits);
+        if before != Turn::In {
+            return;
+        }
+        if let Some((_, turn)) = self.levels.iter_mut().find(|(level, _)| *level == priority) {
+            if turn.front() == Some(&key) {
+                turn.pop_front();
+            } else {
+                turn.retain(|other| *other != key);
+            }
+        }
+    }
+
+    /// The consumer may be able to take a message again.
+    pub(super) fn enter_turn(&mut self, key: ConsumerKey) {
+        let Some(member) = self.get_mut(key) else { return };
+        let priority = member.consumer.priority;
+        let before = std::mem::replace(&mut member.turn, Turn::In);
+        self.count_awaiting(before, Turn::In);
+        if before == Turn::In {
+            return;
+        }
+        match self.levels.binary_search_by(|(level, _)| priority.cmp(level)) {
+            Ok(at) => {
+                if let Some((_, turn)) = self.levels.get_mut(at) {
+                    turn.push_back(key);
+                }
+            }
+            Err(at) => self.levels.insert(at, (priority, VecDeque::from([key]))),
+        }
+    }
+
+    fn count_awaiting(&mut self, before: Turn, after: Turn) {
+        if before == Turn::AwaitsRoom {
+            self.awaiting_room = self.awaiting_room.saturating_sub(1);
+        }
+        if after == Turn::AwaitsRoom {
+            self.awaiting_room = self.awaiting_room.saturating_add(1);
+        }
+    }
+
+    /// All that `may` says yes to come back into the turn.
+    pub(super) fn enter_turn_where(&mut self, may: impl Fn(&Member) -> bool) {
+        for at in 0..self.members.len() {
+            let Some(Some(member)) = self.members.get(at) else { continue };
+            if member.turn != Turn::In && may(member) {
+                self.enter_turn(member.key);
+            }
+        }
+    }
+
+    /// Hands over what was decided.
+    pub(super) fn flush(&mut self, staged: &mut Vec<ConsumerKey>) {
+        for key in staged.drain(..) {
+            if let Some(member) = self.get_mut(key) {
+                member.consumer.recipient.deliver(&mut member.staged);
+                member.staged.clear();
+            }
+        }
+    }
+}

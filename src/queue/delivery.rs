@@ -1,0 +1,74 @@
+//! A message on its way to a consumer, and what a queue needs to know of the one who takes it.
+
+use std::sync::Arc;
+
+use super::queue::Queue;
+use super::ready::{Entry, Position};
+use super::unacked::UnackedKey;
+use crate::message::Message;
+
+/// A message on its way to one consumer.
+#[derive(Debug)]
+pub struct Delivery {
+    /// The message.
+    pub message: Message,
+    /// Its place in the queue, to be put back there if it is never sent.
+    pub position: Position,
+    /// Where the queue keeps it until it is settled; nothing when the consumer acknowledges automatically.
+    pub unacked: Option<UnackedKey>,
+    /// The consumer, as its recipient numbers its consumers.
+    pub slot: u32,
+    /// How often it was given to a consumer before.
+    pub deliveries: u32,
+}
+
+impl Delivery {
+    /// What is left to a queue that takes an unsent message back.
+    pub fn into_entry(self) -> Entry {
+        Entry { position: self.position, message: self.message, deliveries: self.deliveries }
+    }
+}
+
+/// The bytes that a delivery of a message is counted as in a recipient's bound.
+pub fn cost(message: &Message) -> usize {
+    message.len().saturating_add(DELIVERY_OVERHEAD_BYTES)
+}
+
+/// The frames' heads and the entry in the outbox.
+const DELIVERY_OVERHEAD_BYTES: usize = 112;
+
+/// Who takes deliveries: a connection's outbox. A leaf: it may be called under a queue's lock and locks no queue.
+pub trait Recipient: Send + Sync {
+    /// Which recipient this is.
+    fn id(&self) -> u64;
+
+    /// Takes room for `bytes`; when this says no, [`Recipient::await_room`] is called.
+    fn reserve(&self, bytes: usize) -> bool;
+
+    /// Whether there is any room.
+    fn has_room(&self) -> bool;
+
+    /// Takes further room for a message for which some was reserved, even beyond the bound.
+    fn charge(&self, bytes: usize);
+
+    /// Enters `queue` among those to be pumped when there is room again; `false` when there is room now.
+    fn await_room(&self, queue: &Arc<Queue>) -> bool;
+
+    /// Takes the deliveries for which room was reserved, in their order.
+    fn deliver(&self, deliveries: &mut Vec<Delivery>);
+
+    /// The queue is gone: its consumer in `slot` gets no more, and is told so after what was delivered to it.
+    fn consumer_gone(&self, slot: u32);
+}
+
+/// A prefetch that several consumers share (`basic.qos` with global). A leaf, like [`Recipient`].
+pub trait SharedCredit: Send + Sync {
+    /// Takes one; when this says no, [`SharedCredit::await_credit`] is called.
+    fn take(&self) -> bool;
+
+    /// Gives one back that was taken and not used.
+    fn untake(&self);
+
+    /// Enters `queue` among those to be pumped when there is credit again; `false` when there is some now.
+    fn await_credit(&self, queue: &Arc<Queue>) -> bool;
+}

@@ -1,0 +1,311 @@
+//! A queue: the lock around its core, and the performing of what the core decided.
+//!
+//! Lock order: a queue, then a leaf (a recipient, a shared credit). No method here is called with a leaf locked.
+//! A queue dies under its lock: from then on every call says [`Gone`], and the caller looks the name up again.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::consumers::{Consumer, ConsumerKey};
+use super::core::{Await, QueueCore, Settlement};
+use super::delivery::SharedCredit;
+use super::options::QueueOptions;
+use super::ready::Entry;
+use super::unacked::UnackedKey;
+use crate::message::Message;
+use crate::name::{ConnectionId, QueueName};
+
+/// Which queue: given once, never reused, so that a redeclared queue is another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct QueueId(u64);
+
+impl QueueId {
+    fn fresh() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// The queue cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gone {
+    /// It was deleted.
+    Deleted,
+    /// The broker failed in the midst of a change to it; nothing of it can be trusted.
+    Crashed,
+}
+
+/// Why a consumer was not added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsumeRefused {
+    /// There is no queue any more.
+    Gone(Gone),
+    /// Another consumer has it exclusively, or exclusive use was asked for beside others.
+    ExclusiveUse,
+}
+
+/// Why a queue was not deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeleteRefused {
+    /// There is no queue any more.
+    Gone(Gone),
+    /// `if-unused` was asked for and it has consumers.
+    InUse,
+    /// `if-empty` was asked for and it has messages.
+    NotEmpty,
+}
+
+/// How a queue took a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pressure {
+    /// Nothing to say.
+    None,
+    /// Its consumers want messages, have credit, and are far behind: publish less often.
+    Behind,
+}
+
+/// What a queue holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Ready messages.
+    pub ready: usize,
+    /// Unacked messages.
+    pub unacked: usize,
+    /// Consumers.
+    pub consumers: usize,
+}
+
+/// A backlog of this many messages before lagging consumers slows its publishers.
+const BEHIND_MESSAGES: usize = 20_000;
+/// The same in bytes.
+const BEHIND_BYTES: u64 = 16 * 1024 * 1024;
+
+/// A queue, shared by all that publish to it or consume from it.
+pub struct Queue {
+    id: QueueId,
+    name: QueueName,
+    options: QueueOptions,
+    owner: Option<ConnectionId>,
+    state: Mutex<State>,
+}
+
+enum State {
+    Running(QueueCore),
+    Deleted,
+}
+
+impl Queue {
+    /// A queue without messages. An exclusive one has the connection that owns it.
+    pub fn new(name: QueueName, options: QueueOptions, owner: Option<ConnectionId>) -> Self {
+        Self {
+            id: QueueId::fresh(),
+            name,
+            options,
+            owner,
+            state: Mutex::new(State::Running(QueueCore::default())),
+        }
+    }
+
+    /// Which queue this is.
+    pub fn id(&self) -> QueueId {
+        self.id
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &QueueName {
+        &self.name
+    }
+
+    /// What it was declared with.
+    pub fn options(&self) -> &QueueOptions {
+        &self.options
+    }
+
+    /// The connection that it is exclusive to.
+    pub fn owner(&self) -> Option<ConnectionId> {
+        self.owner
+    }
+
+    /// Appends the messages in their order and leaves `messages` empty, or as they were when the queue is gone.
+    pub fn publish(self: &Arc<Self>, messages: &mut Vec<Message>) -> Result<Pressure, Gone> {
+        self.with(|core| {
+            for message in messages.drain(..) {
+                core.publish(message);
+            }
+            self.perform(core);
+            let far_behind = core.ready() > BEHIND_MESSAGES || core.ready_bytes() > BEHIND_BYTES;
+            if far_behind && core.consumers_lag() { Pressure::Behind } else { Pressure::None }
+        })
+    }
+
+    /// Whether publishers should still wait, see [`Pressure`].
+    pub fn pressure(&self) -> Pressure {
+        let behind = self.with(|core| {
+            (core.ready() > BEHIND_MESSAGES / 2 || core.ready_bytes() > BEHIND_BYTES / 2)
+                && core.consumers_lag()
+        });
+        if behind == Ok(true) { Pressure::Behind } else { Pressure::None }
+    }
+
+    /// Settles deliveries and gives what that makes room for. Unknown keys and a queue that is gone are passed over:
+    /// there is nothing left to settle.
+    pub fn settle(self: &Arc<Self>, keys: &[UnackedKey], settlement: Settlement) {
+        let _gone = self.with(|core| {
+            core.settle(keys, settlement);
+            self.perform(core);
+        });
+    }
+
+    /// Takes back messages that were on their way to an automatically acknowledging consumer and were not sent.
+    pub fn give_back(self: &Arc<Self>, entries: impl Iterator<Item = Entry>) {
+        let _gone = self.with(|core| {
+            for entry in entries {
+                core.give_back(entry);
+            }
+            self.perform(core);
+        });
+    }
+
+    /// Takes the first ready message, with the number of those left. Without `no_ack` it is unacked from now on.
+    pub fn get(&self, no_ack: bool) -> Result<Option<(Entry, Option<UnackedKey>, usize)>, Gone> {
+        self.with(|core| core.get(no_ack).map(|(entry, key)| (entry, key, core.ready())))
+    }
+
+    /// Adds a consumer and begins to deliver to it.
+    pub fn consume(self: &Arc<Self>, consumer: Consumer) -> Result<ConsumerKey, ConsumeRefused> {
+        self.with(|core| {
+            let key = core.consume(consumer).map_err(|_| ConsumeRefused::ExclusiveUse)?;
+            self.perform(core);
+            Ok(key)
+        })
+        .unwrap_or_else(|gone| Err(ConsumeRefused::Gone(gone)))
+    }
+
+    /// Removes a consumer: nothing is delivered to it from now on, what it holds stays unacked. Gives whether the
+    /// queue deleted itself because this was the last one.
+    pub fn cancel(&self, key: ConsumerKey) -> bool {
+        let mut state = self.lock();
+        let State::Running(core) = &mut *state else { return false };
+        if core.cancel(key).is_none() || !self.options.auto_delete || core.consumers() > 0 {
+            return false;
+        }
+        core.dissolve();
+        *state = State::Deleted;
+        true
+    }
+
+    /// Makes a consumer share a prefetch, see [`QueueCore::share_credit`].
+    pub fn share_credit(&self, key: ConsumerKey, credit: Arc<dyn SharedCredit>) -> Option<u32> {
+        self.with(|core| core.share_credit(key, credit)).ok().flatten()
+    }
+
+    /// Drops the ready messages and gives their number.
+    pub fn purge(&self) -> Result<usize, Gone> {
+        self.with(QueueCore::purge)
+    }
+
+    /// Deletes the queue, tells its consumers and gives the number of ready messages that went with it.
+    pub fn delete(&self, if_unused: bool, if_empty: bool) -> Result<usize, DeleteRefused> {
+        if self.state.is_poisoned() {
+            // Nobody can use it any more, but it can be got rid of.
+            *self.lock() = State::Deleted;
+            return Ok(0);
+        }
+        let mut state = self.lock();
+        let State::Running(core) = &mut *state else { return Err(DeleteRefused::Gone(Gone::Deleted)) };
+        if if_unused && core.consumers() > 0 {
+            return Err(DeleteRefused::InUse);
+        }
+        if if_empty && core.ready() > 0 {
+            return Err(DeleteRefused::NotEmpty);
+        }
+        let ready = core.ready();
+        for consumer in core.dissolve() {
+            consumer.recipient.consumer_gone(consumer.slot);
+        }
+        *state = State::Deleted;
+        Ok(ready)
+    }
+
+    /// A recipient that a consumer of this queue waits for has room again.
+    pub fn room_made(self: &Arc<Self>, recipient: u64) {
+        let _gone = self.with(|core| {
+            core.room_made(recipient);
+            self.perform(core);
+        });
+    }
+
+    /// A prefetch that consumers of this queue share has credit again.
+    pub fn credit_made(self: &Arc<Self>) {
+        let _gone = self.with(|core| {
+            core.credit_made();
+            self.perform(core);
+        });
+    }
+
+    /// What it holds.
+    pub fn status(&self) -> Result<Status, Gone> {
+        self.with(|core| Status { ready: core.ready(), unacked: core.unacked(), consumers: core.consumers() })
+    }
+
+    fn with<R>(&self, act: impl FnOnce(&mut QueueCore) -> R) -> Result<R, Gone> {
+        let mut state = self.state.lock().map_err(|_| Gone::Crashed)?;
+        match &mut *state {
+            State::Running(core) => Ok(act(core)),
+            State::Deleted => Err(Gone::Deleted),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Delivers what can be delivered. A recipient that found room (or a credit that came back) between the refusal
+    /// and our asking to be told is tried again, so that no wake-up is lost.
+    fn perform(self: &Arc<Self>, core: &mut QueueCore) {
+        loop {
+            core.deliver();
+            core.hand_over();
+            let mut again = false;
+            while let Some(awaited) = core.take_awaits() {
+                match awaited {
+                    Await::Room(recipient) => {
+                        if !recipient.await_room(self) {
+                            core.room_made(recipient.id());
+                            again = true;
+                        }
+                    }
+                    Await::Credit(credit) => {
+                        if !credit.await_credit(self) {
+                            core.credit_made();
+                            again = true;
+                        }
+                    }
+                }
+            }
+            if !again {
+                return;
+            }
+        }
+    }
+}
+
+impl PartialEq for Queue {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Queue {}
+
+impl std::hash::Hash for Queue {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.id.hash(state);
+    }
+}
+
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Queue({:?})", self.name)
+    }
+}
