@@ -1,0 +1,103 @@
+//! An exchange of a virtual host: its options, its bindings, and the lock around them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::exchange::{ExchangeOptions, Routes};
+use crate::name::ExchangeName;
+use crate::queue::{Queue, QueueId};
+
+/// Which exchange: given once, never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ExchangeId(u64);
+
+/// Where a binding leads.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// To a queue.
+    Queue(Arc<Queue>),
+    /// To another exchange.
+    Exchange(Arc<Exchange>),
+}
+
+/// A target without the thing itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TargetId {
+    /// A queue.
+    Queue(QueueId),
+    /// An exchange.
+    Exchange(ExchangeId),
+}
+
+impl Target {
+    /// Which target this is.
+    pub fn id(&self) -> TargetId {
+        match self {
+            Self::Queue(queue) => TargetId::Queue(queue.id()),
+            Self::Exchange(exchange) => TargetId::Exchange(exchange.id),
+        }
+    }
+}
+
+/// An exchange: where messages are published to, and what leads on from there.
+pub struct Exchange {
+    id: ExchangeId,
+    name: ExchangeName,
+    options: ExchangeOptions,
+    routes: RwLock<Routes<Target>>,
+}
+
+impl Exchange {
+    /// An exchange without bindings.
+    pub fn new(name: ExchangeName, options: ExchangeOptions) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let id = ExchangeId(NEXT.fetch_add(1, Ordering::Relaxed));
+        let routes = RwLock::new(Routes::new(options.exchange_type));
+        Self { id, name, options, routes }
+    }
+
+    /// Which exchange this is.
+    pub fn id(&self) -> ExchangeId {
+        self.id
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &ExchangeName {
+        &self.name
+    }
+
+    /// What it was declared with.
+    pub fn options(&self) -> &ExchangeOptions {
+        &self.options
+    }
+
+    /// Its bindings, to route by. A leaf lock.
+    pub fn routes(&self) -> RwLockReadGuard<'_, Routes<Target>> {
+        self.routes.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Its bindings, to change them. A leaf lock, taken with the topology's.
+    pub(super) fn routes_mut(&self) -> RwLockWriteGuard<'_, Routes<Target>> {
+        self.routes.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PartialEq for Exchange {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Exchange {}
+
+impl std::hash::Hash for Exchange {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.id.hash(state);
+    }
+}
+
+impl std::fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Exchange({:?})", self.name)
+    }
+}

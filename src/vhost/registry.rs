@@ -1,0 +1,59 @@
+//! The exchanges of a virtual host, and the virtual hosts of a broker, by name.
+//!
+//! No guard of a map leaves this file.
+
+use std::sync::Arc;
+
+use dashmap::DashMap;
+
+use super::Vhost;
+use super::exchange::Exchange;
+use crate::name::{ExchangeName, VhostName};
+
+/// The exchanges of a virtual host, without the default one.
+#[derive(Default)]
+pub struct Exchanges(DashMap<ExchangeName, Arc<Exchange>, foldhash::quality::RandomState>);
+
+impl Exchanges {
+    /// The exchange of that name.
+    pub fn get(&self, name: &str) -> Option<Arc<Exchange>> {
+        self.0.get(name).map(|exchange| Arc::clone(&exchange))
+    }
+
+    /// Enters an exchange under its name.
+    pub fn insert(&self, exchange: Exchange) {
+        self.0.insert(exchange.name().clone(), Arc::new(exchange));
+    }
+
+    /// Removes exactly this exchange.
+    pub fn remove(&self, exchange: &Exchange) -> bool {
+        self.0.remove_if(exchange.name().as_str(), |_, present| present.id() == exchange.id()).is_some()
+    }
+
+    /// All exchanges at some moment, in no order.
+    pub fn all(&self) -> Vec<Arc<Exchange>> {
+        self.0.iter().map(|entry| Arc::clone(entry.value())).collect()
+    }
+}
+
+/// The virtual hosts of a broker.
+#[derive(Default)]
+pub struct Vhosts(DashMap<VhostName, Arc<Vhost>>);
+
+impl Vhosts {
+    /// The virtual host of that name.
+    pub fn get(&self, name: &str) -> Option<Arc<Vhost>> {
+        self.0.get(name).map(|vhost| Arc::clone(&vhost))
+    }
+
+    /// Enters a virtual host under its name.
+    pub fn insert(&self, vhost: Vhost) {
+        self.0.insert(vhost.name().clone(), Arc::new(vhost));
+    }
+}
+
+impl std::fmt::Debug for Vhosts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|entry| entry.key().clone())).finish()
+    }
+}

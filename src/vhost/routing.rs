@@ -1,0 +1,142 @@
+//! From an exchange to the queues that a message goes to.
+//!
+//! Exchange-to-exchange bindings are walked with a list and a set, never by recursion: cycles end, and each queue is
+//! found at most once. The default exchange is the registry of queues.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use leveret_protocol::table::Table;
+
+use super::Vhost;
+use super::exchange::{Exchange, ExchangeId, Target};
+use super::refused::Refused;
+use crate::exchange::{ExchangeType, Routable};
+use crate::queue::{Queue, QueueId};
+
+/// The queues that a message goes to; reused from message to message.
+#[derive(Default)]
+pub struct Found {
+    queues: Vec<Arc<Queue>>,
+    seen: HashSet<QueueId, foldhash::fast::RandomState>,
+    walk: Vec<Arc<Exchange>>,
+    visited: Vec<ExchangeId>,
+    by_headers: bool,
+}
+
+/// Up to this many queues a look at each is cheaper than a set.
+const FEW: usize = 16;
+
+impl Found {
+    /// Forgets what was found before.
+    pub fn clear(&mut self) {
+        self.queues.clear();
+        self.seen.clear();
+        self.walk.clear();
+        self.visited.clear();
+        self.by_headers = false;
+    }
+
+    /// The queues, each once.
+    pub fn queues(&self) -> &[Arc<Queue>] {
+        &self.queues
+    }
+
+    /// Whether another message with the same exchange and routing key goes to the same queues.
+    pub fn holds_for_the_key(&self) -> bool {
+        !self.by_headers
+    }
+
+    fn add(&mut self, queue: &Arc<Queue>) {
+        let known = if self.queues.len() < FEW {
+            self.queues.iter().any(|other| other.id() == queue.id())
+        } else {
+            if self.seen.is_empty() {
+                self.seen.extend(self.queues.iter().map(|other| other.id()));
+            }
+            !self.seen.insert(queue.id())
+        };
+        if !known {
+            self.queues.push(Arc::clone(queue));
+        }
+    }
+
+    fn visit(&mut self, exchange: &Arc<Exchange>) {
+        if !self.visited.contains(&exchange.id()) {
+            self.visited.push(exchange.id());
+            self.walk.push(Arc::clone(exchange));
+        }
+    }
+}
+
+impl Vhost {
+    /// Adds the queues that a message with this key goes to from `exchange`.
+    ///
+    /// With several keys (CC, BCC) the exchange's routes for all of them are taken together, so that its alternate
+    /// exchange is tried only when none leads anywhere.
+    pub fn route<'k>(
+        &self,
+        exchange: &str,
+        routing_keys: impl Iterator<Item = &'k str> + Clone,
+        headers: Option<Table<'_>>,
+        found: &mut Found,
+    ) -> Result<(), Refused> {
+        if exchange.is_empty() {
+            for key in routing_keys {
+                if let Some(queue) = self.queues().get(key) {
+                    found.add(&queue);
+                }
+            }
+            return Ok(());
+        }
+        let first = self.published_to(exchange)?;
+        found.visit(&first);
+        while let Some(exchange) = found.walk.pop() {
+            found.by_headers |= exchange.options().exchange_type == ExchangeType::Headers;
+            let mut led_on = false;
+            {
+                let routes = exchange.routes();
+                for routing_key in routing_keys.clone() {
+                    routes.route(&Routable { routing_key, headers }, &mut |target| {
+                        led_on = true;
+                        match target {
+                            Target::Queue(queue) => found.add(queue),
+                            Target::Exchange(exchange) => found.visit(exchange),
+                        }
+                    });
+                }
+            }
+            if !led_on && let Some(alternate) = &exchange.options().alternate_exchange {
+                self.route_to_alternate(alternate.as_str(), routing_keys.clone(), found);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether clients may publish to an exchange.
+    pub fn check_publish(&self, exchange: &str) -> Result<(), Refused> {
+        if exchange.is_empty() { Ok(()) } else { self.published_to(exchange).map(|_| ()) }
+    }
+
+    fn published_to(&self, exchange: &str) -> Result<Arc<Exchange>, Refused> {
+        let exchange = self.exchanges().get(exchange).ok_or(Refused::NoExchange)?;
+        if exchange.options().internal { Err(Refused::InternalExchange) } else { Ok(exchange) }
+    }
+
+    fn route_to_alternate<'k>(
+        &self,
+        alternate: &str,
+        routing_keys: impl Iterator<Item = &'k str>,
+        found: &mut Found,
+    ) {
+        if alternate.is_empty() {
+            for key in routing_keys {
+                if let Some(queue) = self.queues().get(key) {
+                    found.add(&queue);
+                }
+            }
+        } else if let Some(exchange) = self.exchanges().get(alternate) {
+            found.visit(&exchange);
+        }
+    }
+}

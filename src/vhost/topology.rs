@@ -1,0 +1,273 @@
+//! Exchanges, queues and bindings: declaring, binding, deleting.
+//!
+//! Changes of one virtual host are made one after another under its topology lock; publishing never takes it. Lock
+//! order: topology, then a queue or an exchange's bindings. Each change ends with a new epoch, so that whatever was
+//! remembered of routes is forgotten before the client is told.
+
+use std::collections::HashMap;
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use leveret_protocol::table::Table;
+
+use super::Vhost;
+use super::exchange::{Exchange, ExchangeId, Target, TargetId};
+use super::generated;
+use super::refused::Refused;
+use crate::exchange::{ExchangeOptions, ExchangeType};
+use crate::name::{ConnectionId, ExchangeName, QueueName};
+use crate::queue::options::QueueOptions;
+use crate::queue::queue::{DeleteRefused, Status};
+use crate::queue::{Gone, Queue};
+
+/// Which exchanges may have bindings that lead to a target. One that no longer has any may be named still.
+#[derive(Default)]
+pub(super) struct Sources(HashMap<TargetId, HashMap<ExchangeId, Arc<Exchange>>>);
+
+/// What a binding connects.
+#[derive(Clone, Copy, Debug)]
+pub struct BindingEnds<'a> {
+    /// The exchange that it leads from.
+    pub source: &'a str,
+    /// The queue or exchange that it leads to.
+    pub destination: Destination<'a>,
+    /// The binding key.
+    pub binding_key: &'a str,
+    /// Arguments, part of the binding's identity.
+    pub arguments: Table<'a>,
+}
+
+/// The destination of a binding, by name.
+#[derive(Clone, Copy, Debug)]
+pub enum Destination<'a> {
+    /// A queue, named by the connection that asks.
+    Queue(&'a str, ConnectionId),
+    /// An exchange.
+    Exchange(&'a str),
+}
+
+/// The prefix of names that only the broker gives.
+pub const RESERVED_PREFIX: &str = "amq.";
+
+impl Vhost {
+    /// The queue of that name, if `connection` may use it.
+    pub fn queue_for(&self, name: &str, connection: ConnectionId) -> Result<Arc<Queue>, Refused> {
+        let queue = self.queues.get(name).ok_or(Refused::NoQueue)?;
+        accessible(&queue, connection)?;
+        Ok(queue)
+    }
+
+    /// Declares a queue, under a name of our own when none is given: gives it, what it holds, and whether it was made
+    /// now. A name that begins with `amq.` is ours to give, even to redeclare (RabbitMQ 4.0 does the same).
+    pub fn queue_declare(
+        &self,
+        name: Option<QueueName>,
+        options: &QueueOptions,
+        connection: ConnectionId,
+    ) -> Result<(Arc<Queue>, Status, bool), Refused> {
+        if name.as_ref().is_some_and(|name| name.as_str().starts_with(RESERVED_PREFIX)) {
+            return Err(Refused::ReservedPrefix);
+        }
+        let name = name.unwrap_or_else(|| QueueName::from(generated::name("amq.gen-")));
+        let owner = options.exclusive.then_some(connection);
+        let mut topology = self.topology();
+        loop {
+            let (queue, made) =
+                self.queues.get_or_insert(&name, || Queue::new(name.clone(), options.clone(), owner));
+            if made {
+                self.new_epoch();
+                return Ok((queue, Status::default(), true));
+            }
+            match queue.status() {
+                Ok(_) if queue.owner() != owner => return Err(Refused::Locked),
+                Ok(status) => {
+                    return match queue.options().difference(options) {
+                        Some(difference) => Err(Refused::Inequivalent(difference)),
+                        None => Ok((queue, status, false)),
+                    };
+                }
+                // It deleted itself a moment ago and whoever saw to that has not come to the registry yet.
+                Err(Gone::Deleted) => self.forget_queue_locked(&mut topology, &queue),
+                Err(Gone::Crashed) => return Err(Refused::Crashed),
+            }
+        }
+    }
+
+    /// Deletes a queue and gives the number of ready messages that went with it.
+    pub fn queue_delete(
+        &self,
+        name: &str,
+        connection: ConnectionId,
+        if_unused: bool,
+        if_empty: bool,
+    ) -> Result<usize, Refused> {
+        let mut topology = self.topology();
+        let queue = self.queue_for(name, connection)?;
+        let outcome = queue.delete(if_unused, if_empty);
+        match outcome {
+            Err(DeleteRefused::InUse) => return Err(Refused::InUse),
+            Err(DeleteRefused::NotEmpty) => return Err(Refused::NotEmpty),
+            Ok(_) | Err(DeleteRefused::Gone(_)) => self.forget_queue_locked(&mut topology, &queue),
+        }
+        outcome.map_err(|_| Refused::NoQueue)
+    }
+
+    /// A queue deleted itself, or its owner is gone: it leaves the registry and its bindings go.
+    pub fn forget_queue(&self, queue: &Arc<Queue>) {
+        self.forget_queue_locked(&mut self.topology(), queue);
+    }
+
+    fn forget_queue_locked(&self, topology: &mut Sources, queue: &Arc<Queue>) {
+        self.queues.remove(queue);
+        self.unbind_target(topology, &Target::Queue(Arc::clone(queue)));
+        self.new_epoch();
+    }
+
+    /// Declares an exchange; says whether it was made now.
+    pub fn exchange_declare(&self, name: &ExchangeName, options: ExchangeOptions) -> Result<bool, Refused> {
+        let _topology = self.topology();
+        if name.is_empty() {
+            return Err(Refused::DefaultExchange);
+        }
+        if let Some(exchange) = self.exchanges.get(name.as_str()) {
+            return match exchange.options().difference(&options) {
+                Some(difference) => Err(Refused::Inequivalent(difference)),
+                None => Ok(false),
+            };
+        }
+        if name.as_str().starts_with(RESERVED_PREFIX) {
+            return Err(Refused::ReservedPrefix);
+        }
+        self.exchanges.insert(Exchange::new(name.clone(), options));
+        self.new_epoch();
+        Ok(true)
+    }
+
+    /// Deletes an exchange. One that is absent is deleted already.
+    pub fn exchange_delete(&self, name: &str, if_unused: bool) -> Result<(), Refused> {
+        let mut topology = self.topology();
+        if name.is_empty() {
+            return Err(Refused::DefaultExchange);
+        }
+        if is_system_exchange(name) {
+            return Err(Refused::SystemExchange);
+        }
+        let Some(exchange) = self.exchanges.get(name) else { return Ok(()) };
+        if if_unused && !exchange.routes().is_empty() {
+            return Err(Refused::InUse);
+        }
+        self.forget_exchange(&mut topology, exchange);
+        Ok(())
+    }
+
+    /// Binds; repeating a binding changes nothing.
+    pub fn bind(&self, ends: &BindingEnds<'_>) -> Result<(), Refused> {
+        let mut topology = self.topology();
+        let (source, target) = self.resolve(ends)?;
+        let id = target.id();
+        source
+            .routes_mut()
+            .bind(target, ends.binding_key, ends.arguments)
+            .map_err(|invalid| Refused::InvalidBinding(invalid.to_string()))?;
+        topology.0.entry(id).or_default().insert(source.id(), source);
+        self.new_epoch();
+        Ok(())
+    }
+
+    /// Unbinds. Ends or a binding that do not exist are unbound already.
+    pub fn unbind(&self, ends: &BindingEnds<'_>) -> Result<(), Refused> {
+        let mut topology = self.topology();
+        let (source, target) = match self.resolve(ends) {
+            Ok(ends) => ends,
+            Err(Refused::NoQueue | Refused::NoExchange | Refused::NoSource) => return Ok(()),
+            Err(refused) => return Err(refused),
+        };
+        let removed = source.routes_mut().unbind(&target, ends.binding_key, ends.arguments);
+        if removed {
+            self.new_epoch();
+            self.delete_if_unbound(&mut topology, source);
+        }
+        Ok(())
+    }
+
+    /// The ends of a binding. RabbitMQ names the source first when both are absent.
+    fn resolve(&self, ends: &BindingEnds<'_>) -> Result<(Arc<Exchange>, Target), Refused> {
+        if ends.source.is_empty() || matches!(ends.destination, Destination::Exchange("")) {
+            return Err(Refused::DefaultExchange);
+        }
+        let source = self.exchanges.get(ends.source).ok_or(Refused::NoSource)?;
+        let target = match ends.destination {
+            Destination::Queue(name, connection) => {
+                let queue = self.queue_for(name, connection)?;
+                queue.status()?;
+                Target::Queue(queue)
+            }
+            Destination::Exchange(name) => {
+                Target::Exchange(self.exchanges.get(name).ok_or(Refused::NoExchange)?)
+            }
+        };
+        Ok((source, target))
+    }
+
+    fn forget_exchange(&self, topology: &mut Sources, exchange: Arc<Exchange>) {
+        self.exchanges.remove(&exchange);
+        // Its own bindings are dropped with it: they may form a cycle of references otherwise.
+        *exchange.routes_mut() = crate::exchange::Routes::new(exchange.options().exchange_type);
+        self.unbind_target(topology, &Target::Exchange(exchange));
+        self.new_epoch();
+    }
+
+    /// Removes all bindings that lead to `target`, and with them the auto-delete exchanges that have none left.
+    fn unbind_target(&self, topology: &mut Sources, target: &Target) {
+        for (_, source) in topology.0.remove(&target.id()).unwrap_or_default() {
+            let removed = source.routes_mut().remove_target(target);
+            if removed > 0 {
+                self.delete_if_unbound(topology, source);
+            }
+        }
+    }
+
+    fn delete_if_unbound(&self, topology: &mut Sources, first: Arc<Exchange>) {
+        let mut candidates = vec![first];
+        while let Some(exchange) = candidates.pop() {
+            if !exchange.options().auto_delete
+                || !exchange.routes().is_empty()
+                || !self.exchanges.remove(&exchange)
+            {
+                continue;
+            }
+            let target = Target::Exchange(exchange);
+            for (_, source) in topology.0.remove(&target.id()).unwrap_or_default() {
+                if source.routes_mut().remove_target(&target) > 0 {
+                    candidates.push(source);
+                }
+            }
+            self.new_epoch();
+        }
+    }
+
+    fn topology(&self) -> MutexGuard<'_, Sources> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether `connection` may use the queue: anyone may, unless it is exclusive to another.
+fn accessible(queue: &Queue, connection: ConnectionId) -> Result<(), Refused> {
+    match queue.owner() {
+        Some(owner) if owner != connection => Err(Refused::Locked),
+        _ => Ok(()),
+    }
+}
+
+/// The exchanges that every virtual host has from the start.
+pub(super) const SYSTEM_EXCHANGES: [(&str, ExchangeType, bool); 6] = [
+    ("amq.direct", ExchangeType::Direct, false),
+    ("amq.fanout", ExchangeType::Fanout, false),
+    ("amq.topic", ExchangeType::Topic, false),
+    ("amq.headers", ExchangeType::Headers, false),
+    ("amq.match", ExchangeType::Headers, false),
+    ("amq.rabbitmq.trace", ExchangeType::Topic, true),
+];
+
+fn is_system_exchange(name: &str) -> bool {
+    name.starts_with(RESERVED_PREFIX)
+}
