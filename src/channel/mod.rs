@@ -1,1 +1,205 @@
-//! The `channel` module.
+//! One AMQP channel: a method a time, in order, with what it leads to.
+//!
+//! A channel knows methods, not frames; it speaks to its client through a [`Peer`]. The dispatch below is the table
+//! of contents: a line a method of the specification, each served by a function of its name.
+
+pub mod confirm;
+pub mod content;
+pub mod exception;
+pub mod outstanding;
+pub mod publisher;
+pub mod qos;
+pub mod session;
+pub mod subscription;
+
+mod consume;
+mod exchange;
+mod get;
+mod peer;
+mod publish;
+mod queue;
+mod reply_to;
+mod settle;
+mod transaction;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use leveret_protocol::method::{
+    Method, access, basic, channel, confirm as confirm_class, exchange as exchange_class,
+    queue as queue_class, tx,
+};
+
+pub use peer::Peer;
+pub use session::Session;
+
+use crate::name::{ConsumerTag, QueueName};
+use confirm::Confirms;
+use content::Content;
+use exception::{Exception, command_invalid, not_found, not_implemented, precondition_failed};
+use outstanding::OutstandingTags;
+use qos::GlobalPrefetch;
+use reply_to::Requesting;
+use transaction::Transaction;
+
+/// A channel of a connection.
+pub struct Channel {
+    number: u16,
+    content: Content,
+    mode: Mode,
+    outstanding: OutstandingTags,
+    /// Its consumers' subscriptions by tag.
+    consumers: HashMap<ConsumerTag, u32>,
+    /// The subscriptions that `basic.get` made, by queue.
+    gets: HashMap<QueueName, u32>,
+    last_queue: Option<QueueName>,
+    prefetch: u16,
+    global_prefetch: Option<Arc<GlobalPrefetch>>,
+    requesting: Option<Requesting>,
+}
+
+/// What becomes of publishes and settlements.
+enum Mode {
+    /// They take effect, and nothing is said of it.
+    Plain,
+    /// Each publish is confirmed.
+    Confirm(Confirms),
+    /// They wait for a commit.
+    Transaction(Transaction),
+}
+
+impl Channel {
+    /// A channel that was just opened.
+    pub fn new(number: u16) -> Self {
+        Self {
+            number,
+            content: Content::Idle,
+            mode: Mode::Plain,
+            outstanding: OutstandingTags::default(),
+            consumers: HashMap::new(),
+            gets: HashMap::new(),
+            last_queue: None,
+            prefetch: 0,
+            global_prefetch: None,
+            requesting: None,
+        }
+    }
+
+    /// Serves a method. Publishes and acknowledgements may be gathered until [`Session::flush`].
+    pub fn method(
+        &mut self,
+        method: Method<'_>,
+        session: &mut Session,
+        peer: &mut dyn Peer,
+    ) -> Result<(), Exception> {
+        use access::Method::Request;
+        use basic::Method as B;
+        use channel::Method::{Flow, FlowOk};
+        use exchange_class::Method as E;
+        use queue_class::Method as Q;
+        if let Some(exception) = self.content.interrupted_by_method() {
+            return Err(exception);
+        }
+        match method {
+            Method::Exchange(E::Declare(declare)) => self.exchange_declare(&declare, session, peer),
+            Method::Exchange(E::Delete(delete)) => self.exchange_delete(&delete, session, peer),
+            Method::Exchange(E::Bind(bind)) => self.exchange_bind(&bind, session, peer),
+            Method::Exchange(E::Unbind(unbind)) => self.exchange_unbind(&unbind, session, peer),
+            Method::Queue(Q::Declare(declare)) => self.queue_declare(&declare, session, peer),
+            Method::Queue(Q::Bind(bind)) => self.queue_bind(&bind, session, peer),
+            Method::Queue(Q::Unbind(unbind)) => self.queue_unbind(&unbind, session, peer),
+            Method::Queue(Q::Purge(purge)) => self.queue_purge(&purge, session, peer),
+            Method::Queue(Q::Delete(delete)) => self.queue_delete(&delete, session, peer),
+            Method::Basic(B::Qos(qos)) => self.basic_qos(&qos, session, peer),
+            Method::Basic(B::Consume(consume)) => self.basic_consume(&consume, session, peer),
+            Method::Basic(B::Cancel(cancel)) => self.basic_cancel(&cancel, session, peer),
+            Method::Basic(B::Get(get)) => self.basic_get(&get, session, peer),
+            Method::Basic(B::Ack(ack)) => self.basic_ack(ack, session),
+            Method::Basic(B::Nack(nack)) => self.basic_nack(nack, session),
+            Method::Basic(B::Reject(reject)) => self.basic_reject(reject, session),
+            Method::Basic(B::Recover(recover)) => self.basic_recover(recover, session, peer),
+            Method::Basic(B::RecoverAsync(recover)) => self.basic_recover_async(recover, session),
+            Method::Basic(B::CancelOk(_)) | Method::Channel(FlowOk(_)) => Ok(()),
+            Method::Channel(Flow(flow)) => self.channel_flow(flow, peer),
+            Method::Confirm(confirm_class::Method::Select(select)) => self.confirm_select(select, peer),
+            Method::Tx(tx::Method::Select(_)) => self.tx_select(peer),
+            Method::Tx(tx::Method::Commit(_)) => self.tx_commit(session, peer),
+            Method::Tx(tx::Method::Rollback(_)) => self.tx_rollback(peer),
+            Method::Access(Request(_)) => {
+                peer.method(self.number, access::RequestOk { ticket: 1 }.into());
+                Ok(())
+            }
+            _ => Err(command_invalid("unimplemented method")),
+        }
+    }
+
+    /// Bytes of a message that is not complete yet.
+    pub fn held(&self) -> usize {
+        self.content.held()
+    }
+
+    fn channel_flow(&mut self, flow: channel::Flow, peer: &mut dyn Peer) -> Result<(), Exception> {
+        if !flow.active {
+            return Err(not_implemented("active=false"));
+        }
+        peer.method(self.number, channel::FlowOk { active: true }.into());
+        Ok(())
+    }
+
+    fn confirm_select(
+        &mut self,
+        select: confirm_class::Select,
+        peer: &mut dyn Peer,
+    ) -> Result<(), Exception> {
+        match self.mode {
+            Mode::Plain => self.mode = Mode::Confirm(Confirms::default()),
+            Mode::Confirm(_) => {}
+            Mode::Transaction(_) => return Err(precondition_failed("cannot switch from tx to confirm mode")),
+        }
+        if !select.no_wait {
+            peer.method(self.number, confirm_class::SelectOk {}.into());
+        }
+        Ok(())
+    }
+
+    /// Tells the publisher what was confirmed; to be called once all that was gathered is where it belongs.
+    pub fn confirm(&mut self, peer: &mut dyn Peer) {
+        if let Mode::Confirm(confirms) = &mut self.mode
+            && let Some(confirm) = confirms.settled()
+        {
+            let ack = basic::Ack { delivery_tag: confirm.delivery_tag, multiple: confirm.multiple };
+            peer.method(self.number, ack.into());
+        }
+    }
+
+    /// The queue that a method means: the one that it names, or the one declared last on this channel.
+    fn named_or_last(&self, queue: &str) -> Result<QueueName, Exception> {
+        if !queue.is_empty() {
+            return Ok(QueueName::declared(queue));
+        }
+        self.last_queue.clone().ok_or_else(|| not_found("no previously declared queue"))
+    }
+
+    /// Takes the channel's consumers out of their queues: nothing is delivered to it from now on.
+    pub fn stop_consumers(&mut self, session: &mut Session) {
+        for slot in self.consumers.values() {
+            session.leave_queue(*slot);
+        }
+    }
+
+    /// The end of the channel, after [`Self::stop_consumers`] and after the outbox was emptied: what it holds goes
+    /// back to the queues.
+    pub fn close(&mut self, session: &mut Session) {
+        self.requeue_all(session);
+        self.leave_requesters(session);
+        for (_, slot) in self.consumers.drain() {
+            session.subscriptions.release_if_spent(slot);
+        }
+        for (_, slot) in self.gets.drain() {
+            if let Some(subscription) = session.subscriptions.get_mut(slot) {
+                subscription.cancelled = true;
+            }
+            session.subscriptions.release_if_spent(slot);
+        }
+    }
+}

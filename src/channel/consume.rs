@@ -1,0 +1,154 @@
+//! `basic.consume` and `basic.cancel`, and the consumer that its queue leaves behind.
+
+use std::sync::Arc;
+
+use leveret_protocol::method::basic;
+use leveret_protocol::table::Table;
+
+use super::exception::{Exception, Subject, not_allowed, precondition_failed, refused};
+use super::subscription::{Source, Subscription};
+use super::{Channel, Peer, Session};
+use crate::name::ConsumerTag;
+use crate::queue::consumers::Consumer;
+use crate::queue::delivery::SharedCredit;
+use crate::queue::queue::ConsumeRefused;
+use crate::vhost::generated;
+use crate::vhost::refused::Refused;
+use crate::vhost::reply_to::PSEUDO_QUEUE;
+
+impl Channel {
+    pub(super) fn basic_consume(
+        &mut self,
+        consume: &basic::Consume<'_>,
+        session: &mut Session,
+        peer: &mut dyn Peer,
+    ) -> Result<(), Exception> {
+        if consume.queue == PSEUDO_QUEUE {
+            return self.consume_replies(consume, session, peer);
+        }
+        let name = self.named_or_last(consume.queue)?;
+        let tag = self.new_consumer_tag(consume.consumer_tag)?;
+        let vhost = Arc::clone(&session.vhost);
+        let refuse = |refusal: Refused| refused(&refusal, Subject::Queue(name.as_str()), vhost.name());
+        let queue = vhost.queue_for(name.as_str(), session.connection).map_err(refuse)?;
+        let priority = priority(consume.arguments).map_err(|reason| {
+            precondition_failed(format!(
+                "invalid arg 'x-priority' for queue '{name}' in vhost '{}': {reason}",
+                vhost.name()
+            ))
+        })?;
+        let slot = session.subscriptions.reserve();
+        let shared_credit = match &self.global_prefetch {
+            Some(global) if !consume.no_ack => {
+                Some(Arc::<super::GlobalPrefetch>::clone(global) as Arc<dyn SharedCredit>)
+            }
+            _ => None,
+        };
+        let shares_credit = shared_credit.is_some();
+        let consumer = Consumer {
+            tag: tag.clone(),
+            slot,
+            recipient: Arc::clone(&session.recipient),
+            no_ack: consume.no_ack,
+            exclusive: consume.exclusive,
+            priority,
+            prefetch: self.prefetch,
+            shared_credit,
+        };
+        let key = match queue.consume(consumer) {
+            Ok(key) => key,
+            Err(refusal) => {
+                session.subscriptions.release(slot);
+                return Err(refuse(match refusal {
+                    ConsumeRefused::ExclusiveUse => Refused::ExclusiveUse,
+                    ConsumeRefused::Gone(gone) => gone.into(),
+                }));
+            }
+        };
+        let source = Source::Consumer { queue, key };
+        self.subscribe(slot, tag.clone(), source, shares_credit, session);
+        if !consume.no_wait {
+            peer.method(self.number, basic::ConsumeOk { consumer_tag: tag.as_str() }.into());
+        }
+        Ok(())
+    }
+
+    /// Takes a consumer out of its queue. What it was sent before is to be delivered, then [`Self::method`] is to
+    /// serve the cancel, so that nothing follows the answer.
+    pub fn stop_consumer(&self, tag: &str, session: &mut Session) {
+        if let Some(slot) = self.consumers.get(tag) {
+            session.leave_queue(*slot);
+        }
+    }
+
+    pub(super) fn basic_cancel(
+        &mut self,
+        cancel: &basic::Cancel<'_>,
+        session: &mut Session,
+        peer: &mut dyn Peer,
+    ) -> Result<(), Exception> {
+        if let Some(slot) = self.consumers.remove(cancel.consumer_tag) {
+            self.leave_requesters_as(slot, session);
+            session.subscriptions.release_if_spent(slot);
+        }
+        if !cancel.no_wait {
+            peer.method(self.number, basic::CancelOk { consumer_tag: cancel.consumer_tag }.into());
+        }
+        Ok(())
+    }
+
+    /// A queue is gone, and with it the consumer in `slot`: the client is told if it understands.
+    pub fn consumer_gone(&mut self, slot: u32, session: &mut Session, peer: &mut dyn Peer) {
+        let Some(subscription) = session.subscriptions.get_mut(slot) else { return };
+        subscription.cancelled = true;
+        let tag = subscription.tag.clone();
+        if self.consumers.get(tag.as_str()) == Some(&slot) {
+            self.consumers.remove(tag.as_str());
+            if session.consumer_cancel_notify {
+                peer.method(self.number, basic::Cancel { consumer_tag: tag.as_str(), no_wait: true }.into());
+            }
+        }
+        session.subscriptions.release_if_spent(slot);
+    }
+
+    /// The tag that a consumer asks for, or one of ours.
+    pub(super) fn new_consumer_tag(&self, tag: &str) -> Result<ConsumerTag, Exception> {
+        if tag.is_empty() {
+            return Ok(ConsumerTag::from(generated::name("amq.ctag-")));
+        }
+        if self.consumers.contains_key(tag) {
+            return Err(not_allowed(format!("attempt to reuse consumer tag '{tag}'")));
+        }
+        Ok(ConsumerTag::from(tag))
+    }
+
+    pub(super) fn subscribe(
+        &mut self,
+        slot: u32,
+        tag: ConsumerTag,
+        source: Source,
+        shares_credit: bool,
+        session: &mut Session,
+    ) {
+        self.consumers.insert(tag.clone(), slot);
+        let subscription = Subscription {
+            channel: self.number,
+            tag,
+            source,
+            unsettled: 0,
+            shares_credit,
+            cancelled: false,
+            acked: Vec::new(),
+        };
+        session.subscriptions.fill(slot, subscription);
+    }
+}
+
+fn priority(arguments: Table<'_>) -> Result<i64, String> {
+    match arguments.get("x-priority") {
+        None => Ok(0),
+        Some(value) => {
+            value.as_integer().ok_or_else(|| format!("{{unacceptable_type,{}}}", value.type_name()))
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! What a client is told that asked for what it may not have, or broke the protocol.
+//!
+//! Here, and only here, refusals become reply codes and texts. The texts are RabbitMQ's: client libraries and people
+//! match on them.
+
+use leveret_protocol::reply_code::ReplyCode;
+
+use crate::equivalence::Resource;
+use crate::name::VhostName;
+use crate::vhost::refused::Refused;
+
+/// The end of a channel, or of the whole connection when the code is a hard one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exception {
+    /// What kind of wrong it is; decides what is closed.
+    pub code: ReplyCode,
+    /// The whole reply text, `NAME - text`.
+    pub text: String,
+}
+
+impl Exception {
+    /// An exception; the code's name goes before the text.
+    pub fn new(code: ReplyCode, text: impl AsRef<str>) -> Self {
+        Self { code, text: format!("{} - {}", code.name(), text.as_ref()) }
+    }
+}
+
+macro_rules! exceptions {
+    ($($(#[$doc:meta])* $name:ident $code:ident)*) => {$(
+        $(#[$doc])*
+        pub fn $name(text: impl AsRef<str>) -> Exception {
+            Exception::new(ReplyCode::$code, text)
+        }
+    )*};
+}
+
+exceptions! {
+    /// 403, closes the channel.
+    access_refused AccessRefused
+    /// 404, closes the channel.
+    not_found NotFound
+    /// 405, closes the channel.
+    resource_locked ResourceLocked
+    /// 406, closes the channel.
+    precondition_failed PreconditionFailed
+    /// 501, closes the connection.
+    frame_error FrameError
+    /// 503, closes the connection.
+    command_invalid CommandInvalid
+    /// 504, closes the connection.
+    channel_error ChannelError
+    /// 505, closes the connection.
+    unexpected_frame UnexpectedFrame
+    /// 506, closes the connection.
+    resource_error ResourceError
+    /// 530, closes the connection.
+    not_allowed NotAllowed
+    /// 540, closes the connection.
+    not_implemented NotImplemented
+    /// 541, closes the connection.
+    internal_error InternalError
+}
+
+/// What a refusal is about.
+#[derive(Clone, Copy, Debug)]
+pub enum Subject<'a> {
+    /// A queue.
+    Queue(&'a str),
+    /// An exchange.
+    Exchange(&'a str),
+}
+
+impl Subject<'_> {
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Queue(_) => "queue",
+            Self::Exchange(_) => "exchange",
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Queue(name) | Self::Exchange(name) => name,
+        }
+    }
+}
+
+/// The exception for what a virtual host refused.
+pub fn refused(refused: &Refused, subject: Subject<'_>, vhost: &VhostName) -> Exception {
+    let (kind, name) = (subject.kind(), subject.name());
+    match refused {
+        Refused::NoQueue => no_queue(name, vhost),
+        Refused::NoExchange | Refused::NoSource => no_exchange(name, vhost),
+        Refused::Inequivalent(difference) => {
+            precondition_failed(difference.text(Resource { kind, name, vhost: vhost.as_str() }))
+        }
+        Refused::ReservedPrefix => {
+            access_refused(format!("{kind} name '{name}' contains reserved prefix 'amq.*'"))
+        }
+        Refused::Locked => resource_locked(format!(
+            "cannot obtain exclusive access to locked queue '{name}' in vhost '{vhost}'. It could be originally \
+             declared on another connection or the exclusive property value does not match that of the original \
+             declaration."
+        )),
+        Refused::InUse => precondition_failed(format!("{kind} '{name}' in vhost '{vhost}' in use")),
+        Refused::NotEmpty => precondition_failed(format!("{kind} '{name}' in vhost '{vhost}' not empty")),
+        Refused::ExclusiveUse => {
+            access_refused(format!("{kind} '{name}' in vhost '{vhost}' in exclusive use"))
+        }
+        Refused::DefaultExchange => access_refused("operation not permitted on the default exchange"),
+        Refused::SystemExchange => {
+            access_refused(format!("deletion of system exchange '{name}' in vhost '{vhost}' not allowed"))
+        }
+        Refused::InternalExchange => {
+            access_refused(format!("cannot publish to internal exchange '{name}' in vhost '{vhost}'"))
+        }
+        Refused::InvalidBinding(text) => precondition_failed(text),
+        Refused::Crashed => {
+            internal_error(format!("{kind} '{name}' in vhost '{vhost}' failed and must be deleted"))
+        }
+    }
+}
+
+/// There is no such queue.
+pub fn no_queue(name: &str, vhost: &VhostName) -> Exception {
+    not_found(format!("no queue '{name}' in vhost '{vhost}'"))
+}
+
+/// There is no such exchange.
+pub fn no_exchange(name: &str, vhost: &VhostName) -> Exception {
+    not_found(format!("no exchange '{name}' in vhost '{vhost}'"))
+}
+
+/// The client named a delivery tag that is not out.
+pub fn unknown_delivery_tag(tag: u64) -> Exception {
+    precondition_failed(format!("unknown delivery tag {tag}"))
+}

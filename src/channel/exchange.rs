@@ -1,0 +1,116 @@
+//! `exchange.declare`, `delete`, `bind` and `unbind`.
+
+use leveret_protocol::method::exchange;
+use leveret_protocol::table::Table;
+
+use super::exception::{Exception, Subject, no_exchange, precondition_failed, refused};
+use super::{Channel, Peer, Session};
+use crate::exchange::{ExchangeOptions, InvalidExchange};
+use crate::name::ExchangeName;
+use crate::vhost::refused::Refused;
+use crate::vhost::topology::{BindingEnds, Destination};
+
+impl Channel {
+    pub(super) fn exchange_declare(
+        &mut self,
+        declare: &exchange::Declare<'_>,
+        session: &mut Session,
+        peer: &mut dyn Peer,
+    ) -> Result<(), Exception> {
+        let name = ExchangeName::declared(declare.exchange);
+        let vhost = &session.vhost;
+        let refuse = |refusal: &Refused| refused(refusal, Subject::Exchange(name.as_str()), vhost.name());
+        if name.is_empty() {
+            return Err(refuse(&Refused::DefaultExchange));
+        }
+        if declare.passive {
+            vhost.exchanges().get(name.as_str()).ok_or_else(|| no_exchange(name.as_str(), vhost.name()))?;
+        } else {
+            let options = options(declare)
+                .map_err(|invalid| precondition_failed(invalid.text(name.as_str(), vhost.name().as_str())))?;
+            vhost.exchange_declare(&name, options).map_err(|refusal| refuse(&refusal))?;
+        }
+        if !declare.no_wait {
+            peer.method(self.number, exchange::DeclareOk {}.into());
+        }
+        Ok(())
+    }
+
+    pub(super) fn exchange_delete(
+        &mut self,
+        delete: &exchange::Delete<'_>,
+        session: &mut Session,
+        peer: &mut dyn Peer,
+    ) -> Result<(), Exception> {
+        let name = ExchangeName::declared(delete.exchange);
+        session
+            .vhost
+            .exchange_delete(name.as_str(), delete.if_unused)
+            .map_err(|refusal| refused(&refusal, Subject::Exchange(name.as_str()), session.vhost.name()))?;
+        if !delete.no_wait {
+            peer.method(self.number, exchange::DeleteOk {}.into());
+        }
+        Ok(())
+    }
+
+    pub(super) fn exchange_bind(
+        &mut self,
+        bind: &exchange::Bind<'_>,
+        session: &mut Session,
+        peer: &mut dyn Peer,
+    ) -> Result<(), Exception> {
+        let (source, destination) =
+            (ExchangeName::declared(bind.source), ExchangeName::declared(bind.destination));
+        let ends = exchange_ends(&source, &destination, bind.routing_key, bind.arguments);
+        session.vhost.bind(&ends).map_err(|refusal| refused_binding(&refusal, &ends, session))?;
+        if !bind.no_wait {
+            peer.method(self.number, exchange::BindOk {}.into());
+        }
+        Ok(())
+    }
+
+    pub(super) fn exchange_unbind(
+        &mut self,
+        unbind: &exchange::Unbind<'_>,
+        session: &mut Session,
+        peer: &mut dyn Peer,
+    ) -> Result<(), Exception> {
+        let (source, destination) =
+            (ExchangeName::declared(unbind.source), ExchangeName::declared(unbind.destination));
+        let ends = exchange_ends(&source, &destination, unbind.routing_key, unbind.arguments);
+        session.vhost.unbind(&ends).map_err(|refusal| refused_binding(&refusal, &ends, session))?;
+        if !unbind.no_wait {
+            peer.method(self.number, exchange::UnbindOk {}.into());
+        }
+        Ok(())
+    }
+}
+
+fn options(declare: &exchange::Declare<'_>) -> Result<ExchangeOptions, InvalidExchange> {
+    Ok(ExchangeOptions {
+        durable: declare.durable,
+        auto_delete: declare.auto_delete,
+        internal: declare.internal,
+        ..ExchangeOptions::parse(declare.type_, declare.arguments)?
+    })
+}
+
+fn exchange_ends<'a>(
+    source: &'a ExchangeName,
+    destination: &'a ExchangeName,
+    binding_key: &'a str,
+    arguments: Table<'a>,
+) -> BindingEnds<'a> {
+    let destination = Destination::Exchange(destination.as_str());
+    BindingEnds { source: source.as_str(), destination, binding_key, arguments }
+}
+
+/// The exception for a refused bind or unbind: the end that it is about is the one that it names.
+pub(super) fn refused_binding(refusal: &Refused, ends: &BindingEnds<'_>, session: &Session) -> Exception {
+    let subject = match (refusal, ends.destination) {
+        (Refused::NoSource, _) => Subject::Exchange(ends.source),
+        (_, Destination::Queue(name, _)) => Subject::Queue(name),
+        (_, Destination::Exchange(name)) => Subject::Exchange(name),
+    };
+    refused(refusal, subject, session.vhost.name())
+}

@@ -1,0 +1,72 @@
+//! `basic.get`: one message.
+
+use std::sync::Arc;
+
+use leveret_protocol::method::basic;
+
+use super::exception::{Exception, Subject, refused};
+use super::queue::count;
+use super::subscription::{Source, Subscription};
+use super::{Channel, Peer, Session};
+use crate::name::ConsumerTag;
+use crate::queue::Queue;
+use crate::vhost::refused::Refused;
+
+impl Channel {
+    pub(super) fn basic_get(
+        &mut self,
+        get: &basic::Get<'_>,
+        session: &mut Session,
+        peer: &mut dyn Peer,
+    ) -> Result<(), Exception> {
+        let name = self.named_or_last(get.queue)?;
+        let vhost = Arc::clone(&session.vhost);
+        let refuse = |refusal: Refused| refused(&refusal, Subject::Queue(name.as_str()), vhost.name());
+        let queue = vhost.queue_for(name.as_str(), session.connection).map_err(refuse)?;
+        let Some((entry, key, left)) = queue.get(get.no_ack).map_err(|gone| refuse(gone.into()))? else {
+            peer.method(self.number, basic::GetEmpty {}.into());
+            return Ok(());
+        };
+        let slot = if key.is_some() { self.get_subscription(&queue, session) } else { u32::MAX };
+        let delivery_tag = self.number_got(slot, key, session);
+        let got = basic::GetOk {
+            delivery_tag,
+            redelivered: entry.deliveries > 0,
+            exchange: entry.message.exchange(),
+            routing_key: entry.message.routing_key(),
+            message_count: count(left),
+        };
+        peer.content(self.number, got.into(), &entry.message);
+        Ok(())
+    }
+
+    /// The subscription under which gets from this queue are settled; a queue that was declared anew has a new one.
+    fn get_subscription(&mut self, queue: &Arc<Queue>, session: &mut Session) -> u32 {
+        if let Some(slot) = self.gets.get(queue.name().as_str()) {
+            let known = session.subscriptions.get(*slot).and_then(Subscription::queue);
+            if known.is_some_and(|known| known.id() == queue.id()) {
+                return *slot;
+            }
+        }
+        let slot = session.subscriptions.reserve();
+        session.subscriptions.fill(
+            slot,
+            Subscription {
+                channel: self.number,
+                tag: ConsumerTag::from(""),
+                source: Source::Get { queue: Arc::clone(queue) },
+                unsettled: 0,
+                shares_credit: false,
+                cancelled: false,
+                acked: Vec::new(),
+            },
+        );
+        if let Some(former) = self.gets.insert(queue.name().clone(), slot) {
+            if let Some(subscription) = session.subscriptions.get_mut(former) {
+                subscription.cancelled = true;
+            }
+            session.subscriptions.release_if_spent(former);
+        }
+        slot
+    }
+}

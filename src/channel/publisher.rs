@@ -1,0 +1,240 @@
+//! Publishing of one connection: routes remembered by address, and messages gathered by queue, so that a batch of
+//! frames locks each queue once.
+//!
+//! What is remembered holds for one epoch of the virtual host.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use leveret_protocol::table::Table;
+
+use crate::message::Message;
+use crate::queue::delivery::Recipient;
+use crate::queue::queue::Pressure;
+use crate::queue::{Gone, Queue, QueueId};
+use crate::vhost::Vhost;
+use crate::vhost::refused::Refused;
+use crate::vhost::reply_to::{Reply, is_reply_name};
+use crate::vhost::routing::Found;
+
+/// The keys besides the routing key that a message is routed by (CC and BCC).
+pub type ExtraKeys<'m> = &'m [&'m str];
+
+/// Where the messages of one connection go.
+#[derive(Default)]
+pub struct Publisher {
+    epoch: u64,
+    known: Vec<Known>,
+    by_id: HashMap<QueueId, u32, foldhash::fast::RandomState>,
+    routes: HashMap<Box<[u8]>, Route, foldhash::quality::RandomState>,
+    /// The queues of all routes, each route a range.
+    targets: Vec<u32>,
+    last: Option<(Vec<u8>, Route)>,
+    /// Which of the known queues have messages gathered.
+    gathered: Vec<u32>,
+    found: Found,
+    behind: Vec<Behind>,
+}
+
+struct Known {
+    queue: Arc<Queue>,
+    gathered: Vec<Message>,
+}
+
+#[derive(Clone, Copy)]
+struct Route {
+    first: u32,
+    count: u32,
+}
+
+/// Who is so far behind that its publishers should wait.
+pub enum Behind {
+    /// The consumers of a queue.
+    Queue(Arc<Queue>),
+    /// A requester that gets direct replies.
+    Requester(Arc<dyn Recipient>),
+}
+
+impl Behind {
+    /// Whether it still is.
+    pub fn persists(&self) -> bool {
+        match self {
+            Self::Queue(queue) => queue.pressure() == Pressure::Behind,
+            Self::Requester(recipient) => !recipient.has_room(),
+        }
+    }
+}
+
+/// Routes that are remembered at a time; beyond that all are forgotten at once.
+const ROUTES_MAX: usize = 16_384;
+/// Queues that are known at a time.
+const KNOWN_MAX: usize = 4096;
+/// Queues of all remembered routes together.
+const TARGETS_MAX: usize = 1_000_000;
+/// A gathering that was larger than this gives its memory back.
+const KEEP_GATHERED: usize = 8192;
+
+impl Publisher {
+    /// Gathers a message for the queues that it goes to. Says whether there is any.
+    pub fn publish(
+        &mut self,
+        vhost: &Vhost,
+        message: &Message,
+        extra_keys: ExtraKeys<'_>,
+        headers: Option<Table<'_>>,
+    ) -> Result<bool, Refused> {
+        let epoch = vhost.epoch();
+        if epoch != self.epoch || self.remembers_too_much() {
+            self.forget_routes(vhost, epoch);
+        }
+        let remembered = if extra_keys.is_empty() { self.remembered(message.address()) } else { None };
+        if let Some(route) = remembered {
+            return Ok(self.gather(route, message));
+        }
+        match self.resolve(vhost, message, extra_keys, headers)? {
+            Resolved::Lasting(route) => {
+                self.routes.insert(message.address().into(), route);
+                Ok(self.gather(route, message))
+            }
+            Resolved::Once(route) => {
+                let routed = self.gather(route, message);
+                self.targets.truncate(route.first as usize);
+                Ok(routed)
+            }
+            Resolved::Reply => Ok(self.reply(vhost, message)),
+        }
+    }
+
+    /// Hands the gathered messages to their queues.
+    pub fn flush(&mut self, vhost: &Vhost) {
+        for at in std::mem::take(&mut self.gathered) {
+            let Some(known) = self.known.get_mut(at as usize) else { continue };
+            match known.queue.publish(&mut known.gathered) {
+                Ok(Pressure::None) => {}
+                Ok(Pressure::Behind) => self.behind.push(Behind::Queue(Arc::clone(&known.queue))),
+                Err(gone) => publish_again(vhost, gone, &known.queue, std::mem::take(&mut known.gathered)),
+            }
+            if known.gathered.capacity() > KEEP_GATHERED {
+                known.gathered = Vec::new();
+            }
+        }
+    }
+
+    /// Those that were found to be behind since this was last asked.
+    pub fn take_behind(&mut self) -> Vec<Behind> {
+        std::mem::take(&mut self.behind)
+    }
+
+    fn remembered(&mut self, address: &[u8]) -> Option<Route> {
+        if let Some((last, route)) = &self.last
+            && last == address
+        {
+            return Some(*route);
+        }
+        let route = *self.routes.get(address)?;
+        let last = self.last.get_or_insert((Vec::new(), route));
+        last.0.clear();
+        last.0.extend_from_slice(address);
+        last.1 = route;
+        Some(route)
+    }
+
+    fn resolve(
+        &mut self,
+        vhost: &Vhost,
+        message: &Message,
+        extra_keys: ExtraKeys<'_>,
+        headers: Option<Table<'_>>,
+    ) -> Result<Resolved, Refused> {
+        let (exchange, routing_key) = (message.exchange(), message.routing_key());
+        if exchange.is_empty() && is_reply_name(routing_key) {
+            return Ok(Resolved::Reply);
+        }
+        let mut found = std::mem::take(&mut self.found);
+        found.clear();
+        let keys = std::iter::once(routing_key).chain(extra_keys.iter().copied());
+        let outcome = vhost.route(exchange, keys, headers, &mut found);
+        let first = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
+        for queue in found.queues() {
+            let at = self.know(queue);
+            self.targets.push(at);
+        }
+        let route = Route { first, count: u32::try_from(found.queues().len()).unwrap_or(u32::MAX) };
+        let lasting = found.holds_for_the_key() && extra_keys.is_empty();
+        self.found = found;
+        outcome?;
+        Ok(if lasting { Resolved::Lasting(route) } else { Resolved::Once(route) })
+    }
+
+    fn know(&mut self, queue: &Arc<Queue>) -> u32 {
+        *self.by_id.entry(queue.id()).or_insert_with(|| {
+            self.known.push(Known { queue: Arc::clone(queue), gathered: Vec::new() });
+            u32::try_from(self.known.len().saturating_sub(1)).unwrap_or(u32::MAX)
+        })
+    }
+
+    #[inline]
+    fn gather(&mut self, route: Route, message: &Message) -> bool {
+        let (first, end) = (route.first as usize, route.first.saturating_add(route.count) as usize);
+        let targets = self.targets.get(first..end).unwrap_or_default();
+        for at in targets {
+            if let Some(known) = self.known.get_mut(*at as usize) {
+                if known.gathered.is_empty() {
+                    self.gathered.push(*at);
+                }
+                known.gathered.push(message.clone());
+            }
+        }
+        !targets.is_empty()
+    }
+
+    fn reply(&mut self, vhost: &Vhost, message: &Message) -> bool {
+        // What was published before goes first.
+        self.flush(vhost);
+        match vhost.requesters().send(message) {
+            Reply::NoRequester => false,
+            Reply::Sent => true,
+            Reply::Behind(requester) => {
+                self.behind.push(Behind::Requester(requester));
+                true
+            }
+        }
+    }
+
+    fn remembers_too_much(&self) -> bool {
+        self.routes.len() > ROUTES_MAX || self.known.len() > KNOWN_MAX || self.targets.len() > TARGETS_MAX
+    }
+
+    fn forget_routes(&mut self, vhost: &Vhost, epoch: u64) {
+        self.flush(vhost);
+        self.known.clear();
+        self.by_id.clear();
+        self.routes.clear();
+        self.targets.clear();
+        self.last = None;
+        self.epoch = epoch;
+    }
+}
+
+enum Resolved {
+    /// The same for every message with this address.
+    Lasting(Route),
+    /// For this message only.
+    Once(Route),
+    /// It is a direct reply.
+    Reply,
+}
+
+/// A queue went between the routing of messages and their arrival: one that was declared again under its name, and is
+/// still routed to, gets them; otherwise they are gone as if the queue had gone a moment later, with them in it.
+fn publish_again(vhost: &Vhost, gone: Gone, queue: &Queue, mut messages: Vec<Message>) {
+    if gone == Gone::Deleted
+        && let Some(successor) = vhost.queues().get(queue.name().as_str())
+        && successor.id() != queue.id()
+    {
+        messages.retain(|message| {
+            message.exchange().is_empty() && message.routing_key() == queue.name().as_str()
+        });
+        let _gone_again = successor.publish(&mut messages);
+    }
+}

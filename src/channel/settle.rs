@@ -1,0 +1,205 @@
+//! `basic.ack`, `basic.nack`, `basic.reject`, `basic.recover`: what becomes of deliveries.
+
+use std::sync::Arc;
+
+use leveret_protocol::method::basic;
+
+use super::exception::{Exception, not_implemented, unknown_delivery_tag};
+use super::outstanding::{Outstanding, UnknownTag};
+use super::transaction::Settled;
+use super::{Channel, Mode, Peer, Session};
+use crate::queue::Queue;
+use crate::queue::core::Settlement;
+use crate::queue::delivery::Delivery;
+use crate::queue::unacked::UnackedKey;
+
+impl From<UnknownTag> for Exception {
+    fn from(UnknownTag(tag): UnknownTag) -> Self {
+        unknown_delivery_tag(tag)
+    }
+}
+
+impl Channel {
+    /// Numbers and sends a delivery from the outbox. One whose consumer is no longer known goes back.
+    #[inline]
+    pub fn deliver(&mut self, delivery: Delivery, session: &mut Session, peer: &mut dyn Peer) {
+        let Some(subscription) = session.subscriptions.get_mut(delivery.slot) else { return };
+        let delivery_tag = match delivery.unacked {
+            Some(key) => {
+                subscription.unsettled = subscription.unsettled.saturating_add(1);
+                self.outstanding.enter(Outstanding { slot: delivery.slot, key })
+            }
+            None => self.outstanding.number(),
+        };
+        let redelivered = delivery.deliveries > 0;
+        peer.deliver(self.number, subscription.tag.as_str(), delivery_tag, redelivered, &delivery.message);
+    }
+
+    /// Numbers a message that `basic.get` took.
+    pub(super) fn number_got(&mut self, slot: u32, key: Option<UnackedKey>, session: &mut Session) -> u64 {
+        let Some(key) = key else { return self.outstanding.number() };
+        if let Some(subscription) = session.subscriptions.get_mut(slot) {
+            subscription.unsettled = subscription.unsettled.saturating_add(1);
+        }
+        self.outstanding.enter(Outstanding { slot, key })
+    }
+
+    #[inline]
+    pub(super) fn basic_ack(&mut self, ack: basic::Ack, session: &mut Session) -> Result<(), Exception> {
+        if !ack.multiple && !matches!(self.mode, Mode::Transaction(_)) {
+            let outstanding = self.outstanding.take(ack.delivery_tag)?;
+            if acknowledge(outstanding, session) {
+                self.release_credit(1, session);
+            }
+            return Ok(());
+        }
+        self.settle_tags(ack.delivery_tag, ack.multiple, Settlement::Discard, session)
+    }
+
+    pub(super) fn basic_nack(&mut self, nack: basic::Nack, session: &mut Session) -> Result<(), Exception> {
+        self.settle_tags(nack.delivery_tag, nack.multiple, refusal(nack.requeue), session)
+    }
+
+    pub(super) fn basic_reject(
+        &mut self,
+        reject: basic::Reject,
+        session: &mut Session,
+    ) -> Result<(), Exception> {
+        self.settle_tags(reject.delivery_tag, false, refusal(reject.requeue), session)
+    }
+
+    pub(super) fn basic_recover(
+        &mut self,
+        recover: basic::Recover,
+        session: &mut Session,
+        peer: &mut dyn Peer,
+    ) -> Result<(), Exception> {
+        self.recover(recover.requeue, session)?;
+        peer.method(self.number, basic::RecoverOk {}.into());
+        Ok(())
+    }
+
+    pub(super) fn basic_recover_async(
+        &mut self,
+        recover: basic::RecoverAsync,
+        session: &mut Session,
+    ) -> Result<(), Exception> {
+        self.recover(recover.requeue, session)
+    }
+
+    /// What the channel holds goes back to its queues, with what an open transaction settled.
+    pub(super) fn requeue_all(&mut self, session: &mut Session) {
+        let mut settled = match &mut self.mode {
+            Mode::Transaction(transaction) => transaction.take_settlements(),
+            Mode::Plain | Mode::Confirm(_) => Vec::new(),
+        };
+        for settled in &mut settled {
+            settled.settlement = Settlement::Requeue;
+        }
+        self.outstanding.take_all(|tag, outstanding| {
+            settled.push(Settled { tag, outstanding, settlement: Settlement::Requeue });
+        });
+        self.settle(settled, session);
+    }
+
+    fn recover(&mut self, requeue: bool, session: &mut Session) -> Result<(), Exception> {
+        if !requeue {
+            return Err(not_implemented("requeue=false"));
+        }
+        let mut settled = Vec::new();
+        self.outstanding.take_all(|tag, outstanding| {
+            settled.push(Settled { tag, outstanding, settlement: Settlement::Requeue });
+        });
+        self.settle(settled, session);
+        Ok(())
+    }
+
+    fn settle_tags(
+        &mut self,
+        tag: u64,
+        multiple: bool,
+        settlement: Settlement,
+        session: &mut Session,
+    ) -> Result<(), Exception> {
+        let mut settled = Vec::new();
+        if multiple {
+            self.outstanding.take_through(tag, |tag, outstanding| {
+                settled.push(Settled { tag, outstanding, settlement });
+            })?;
+        } else {
+            settled.push(Settled { tag, outstanding: self.outstanding.take(tag)?, settlement });
+        }
+        if let Mode::Transaction(transaction) = &mut self.mode {
+            for settled in settled {
+                transaction.settle(settled);
+            }
+        } else {
+            self.settle(settled, session);
+        }
+        Ok(())
+    }
+
+    /// Settles what was taken from the outstanding tags.
+    pub(super) fn settle(&mut self, settled: Vec<Settled>, session: &mut Session) {
+        let mut credit = 0_u32;
+        let mut requeues: Vec<(Arc<Queue>, Vec<UnackedKey>)> = Vec::new();
+        for Settled { outstanding, settlement, .. } in settled {
+            if settlement == Settlement::Discard {
+                credit = credit.saturating_add(u32::from(acknowledge(outstanding, session)));
+                continue;
+            }
+            let Some(subscription) = session.subscriptions.get_mut(outstanding.slot) else { continue };
+            subscription.unsettled = subscription.unsettled.saturating_sub(1);
+            credit = credit.saturating_add(u32::from(subscription.shares_credit));
+            if let Some(queue) = subscription.queue() {
+                match requeues.iter_mut().find(|(known, _)| known.id() == queue.id()) {
+                    Some((_, keys)) => keys.push(outstanding.key),
+                    None => requeues.push((Arc::clone(queue), vec![outstanding.key])),
+                }
+            }
+            session.subscriptions.release_if_spent(outstanding.slot);
+        }
+        for (queue, keys) in requeues {
+            queue.settle(&keys, Settlement::Requeue);
+        }
+        self.release_credit(credit, session);
+    }
+
+    /// Consumers that share the channel's prefetch may go on.
+    fn release_credit(&mut self, deliveries: u32, session: &mut Session) {
+        if deliveries == 0 {
+            return;
+        }
+        if let Some(global) = &self.global_prefetch {
+            session.flush_acked();
+            for queue in global.release(deliveries) {
+                queue.credit_made();
+            }
+        }
+    }
+
+    /// Credit that was taken and given back unused may be what a queue waits for.
+    pub fn pump_shared_credit(&self) {
+        if let Some(global) = &self.global_prefetch {
+            for queue in global.release(0) {
+                queue.credit_made();
+            }
+        }
+    }
+}
+
+/// Gathers an acknowledgement for its queue. Says whether the delivery counted in a shared prefetch.
+#[inline]
+fn acknowledge(outstanding: Outstanding, session: &mut Session) -> bool {
+    let Some(subscription) = session.subscriptions.get_mut(outstanding.slot) else { return false };
+    subscription.unsettled = subscription.unsettled.saturating_sub(1);
+    if subscription.acked.is_empty() {
+        session.acked.push(outstanding.slot);
+    }
+    subscription.acked.push(outstanding.key);
+    subscription.shares_credit
+}
+
+fn refusal(requeue: bool) -> Settlement {
+    if requeue { Settlement::Requeue } else { Settlement::Discard }
+}

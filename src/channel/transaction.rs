@@ -1,0 +1,91 @@
+//! `tx`: publishes and settlements that wait for a commit.
+
+use leveret_protocol::method::tx;
+
+use super::exception::{Exception, precondition_failed};
+use super::outstanding::Outstanding;
+use super::{Channel, Mode, Peer, Session};
+use crate::message::Message;
+use crate::queue::core::Settlement;
+
+/// What a transaction has gathered.
+#[derive(Default)]
+pub(super) struct Transaction {
+    publications: Vec<Publication>,
+    settlements: Vec<Settled>,
+}
+
+/// A publish that waits for its commit.
+pub(super) struct Publication {
+    pub(super) mandatory: bool,
+    pub(super) message: Message,
+}
+
+/// A settlement that waits for its commit.
+#[derive(Clone, Copy)]
+pub(super) struct Settled {
+    pub(super) tag: u64,
+    pub(super) outstanding: Outstanding,
+    pub(super) settlement: Settlement,
+}
+
+impl Transaction {
+    pub(super) fn publish(&mut self, publication: Publication) {
+        self.publications.push(publication);
+    }
+
+    pub(super) fn settle(&mut self, settled: Settled) {
+        self.settlements.push(settled);
+    }
+
+    /// The settlements, which the end of the channel undoes.
+    pub(super) fn take_settlements(&mut self) -> Vec<Settled> {
+        std::mem::take(&mut self.settlements)
+    }
+}
+
+impl Channel {
+    pub(super) fn tx_select(&mut self, peer: &mut dyn Peer) -> Result<(), Exception> {
+        match self.mode {
+            Mode::Plain => self.mode = Mode::Transaction(Transaction::default()),
+            Mode::Transaction(_) => {}
+            Mode::Confirm(_) => return Err(precondition_failed("cannot switch from confirm to tx mode")),
+        }
+        peer.method(self.number, tx::SelectOk {}.into());
+        Ok(())
+    }
+
+    /// Publishes, then settles. A target that went meanwhile does not fail the commit: its messages go with it, or
+    /// come back when they are mandatory.
+    pub(super) fn tx_commit(&mut self, session: &mut Session, peer: &mut dyn Peer) -> Result<(), Exception> {
+        let Transaction { publications, settlements } = std::mem::take(self.transaction()?);
+        for Publication { mandatory, message } in publications {
+            // Whether it may be published was said when it was; an exchange that went since routes nowhere.
+            if let Err(_gone) = self.route(mandatory, message.clone(), session, peer)
+                && mandatory
+            {
+                self.return_unroutable(&message, peer);
+            }
+        }
+        session.flush();
+        self.settle(settlements, session);
+        session.flush_acked();
+        peer.method(self.number, tx::CommitOk {}.into());
+        Ok(())
+    }
+
+    /// Forgets the publishes; what was settled is unsettled again, under its old tags.
+    pub(super) fn tx_rollback(&mut self, peer: &mut dyn Peer) -> Result<(), Exception> {
+        let Transaction { settlements, .. } = std::mem::take(self.transaction()?);
+        self.outstanding.restore(settlements.into_iter().map(|settled| (settled.tag, settled.outstanding)));
+        peer.method(self.number, tx::RollbackOk {}.into());
+        Ok(())
+    }
+
+    fn transaction(&mut self) -> Result<&mut Transaction, Exception> {
+        match &mut self.mode {
+            Mode::Transaction(transaction) => Ok(transaction),
+            Mode::Plain | Mode::Confirm(_) => Err(precondition_failed("channel is not transactional")),
+        }
+    }
+}
