@@ -80,6 +80,7 @@ impl Broker {
     pub async fn stop(mut self) {
         self.tasks.shutdown().await;
         self.environment.stopping.cancel();
+        self.environment.connections.close_all(connection::SHUTDOWN.0, connection::SHUTDOWN.1);
         if tokio::time::timeout(FAREWELL, self.admission.emptied()).await.is_err() {
             tracing::warn!("{} connections did not end in time", self.admission.connections());
         }

@@ -98,28 +98,15 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    /// A path below the system's temporary directory; what is there is removed with the test.
-    struct Scratch(PathBuf);
-
-    impl Scratch {
-        fn new() -> Self {
-            static NEXT: AtomicU32 = AtomicU32::new(0);
-            let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            let name = format!("leveret-directory-{}-{number}", std::process::id());
-            Self(std::env::temp_dir().join(name))
-        }
-    }
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0).or_else(|_| fs::remove_file(&self.0));
-        }
+    fn a_path() -> PathBuf {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        std::env::temp_dir().join(format!("leveret-directory-{}-{number}", std::process::id()))
     }
 
     #[test]
     fn a_directory_is_made_and_held_by_one_broker_at_a_time() {
-        let root = Scratch::new();
-        let path = root.0.join("deep/inside");
+        let path = a_path().join("deep/inside");
         let held = DataDirectory::open(&path).unwrap();
         let refusal = DataDirectory::open(&path).unwrap_err();
         assert!(refusal.to_string().contains("is in use by another broker"), "{refusal}");
@@ -130,31 +117,29 @@ mod tests {
 
     #[test]
     fn what_is_in_the_directory_stays() {
-        let root = Scratch::new();
-        let path = &root.0;
-        fs::create_dir_all(path).unwrap();
+        let path = a_path();
+        fs::create_dir_all(&path).unwrap();
         fs::write(path.join("lock"), "mine").unwrap();
         fs::write(path.join("other"), "mine").unwrap();
-        drop(DataDirectory::open(path).unwrap());
+        drop(DataDirectory::open(&path).unwrap());
         assert_eq!(fs::read(path.join("lock")).unwrap(), b"mine");
         assert_eq!(fs::read(path.join("other")).unwrap(), b"mine");
     }
 
     #[test]
     fn a_path_that_is_no_directory_is_refused_as_a_wrong_setting() {
-        let root = Scratch::new();
-        let path = &root.0;
-        fs::write(path, "a file").unwrap();
+        let path = a_path();
+        fs::write(&path, "a file").unwrap();
         for path in [path.clone(), path.join("below")] {
             let refusal = DataDirectory::open(&path).unwrap_err();
             assert!(refusal.is_misconfigured(), "{refusal}");
         }
-        assert_eq!(fs::read(path).unwrap(), b"a file");
+        assert_eq!(fs::read(&path).unwrap(), b"a file");
     }
 
     #[test]
     fn a_directory_that_cannot_be_made_is_refused() {
-        let refusal = DataDirectory::open("/proc/leveret".as_ref()).unwrap_err();
+        let refusal = DataDirectory::open(Path::new("/proc/leveret")).unwrap_err();
         assert!(refusal.to_string().contains("cannot be written"), "{refusal}");
     }
 }

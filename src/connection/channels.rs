@@ -1,0 +1,388 @@
+//! The channels of a connection by number, and which of them hears what.
+
+use bytes::Bytes;
+use leveret_protocol::method::{Method, basic, channel};
+use leveret_protocol::properties::Properties;
+use leveret_protocol::reply_code::ReplyCode;
+use leveret_protocol::{DecodeError, Decoder, Event};
+
+use crate::channel::content::check_header;
+use crate::channel::exception::{Exception, channel_error, command_invalid, not_allowed, resource_error};
+use crate::channel::{Channel, Peer, Session};
+use crate::message::{Message, Parts};
+use crate::queue::delivery::Delivery;
+
+/// The channels of a connection.
+pub struct Channels {
+    channels: Vec<Option<Box<Slot>>>,
+    open: usize,
+    channel_max: u16,
+    /// Bytes of incomplete messages on all channels.
+    incomplete: usize,
+    incomplete_max: usize,
+}
+
+enum Slot {
+    Open(Channel),
+    /// We closed it: all that comes for it is dropped until the client agrees.
+    Closing,
+}
+
+/// An exception and what raised it.
+pub struct Raised {
+    /// The channel.
+    pub channel: u16,
+    /// Class and method id.
+    pub method: (u16, u16),
+    /// The exception.
+    pub exception: Exception,
+}
+
+/// The class and method id, the weight, the size and the properties of a content header.
+type Header<'a> = (u16, u16, u64, Properties<'a>);
+
+/// A message that is larger is copied out of the read buffer at once, so that it does not pin it, in bytes.
+const OWN_BYTES_FROM: usize = crate::queue::ready::PACKED_MAX_BYTES;
+
+impl Channels {
+    /// No channels, of which `channel_max` may be open at a time. Incomplete messages may hold four times the largest
+    /// one, and 64 MiB at least.
+    pub fn new(channel_max: u16, message_size_max: u64) -> Self {
+        const INCOMPLETE_MIN: usize = 64 * 1024 * 1024;
+        let four = usize::try_from(message_size_max.saturating_mul(4)).unwrap_or(usize::MAX);
+        Self {
+            channels: Vec::new(),
+            open: 0,
+            channel_max,
+            incomplete: 0,
+            incomplete_max: four.max(INCOMPLETE_MIN),
+        }
+    }
+
+    /// Serves a method, `channel.open` and `channel.close` among them; of the latter the channel was released.
+    pub fn method(
+        &mut self,
+        number: u16,
+        method: Method<'_>,
+        session: &mut Session,
+        peer: &mut dyn Peer,
+    ) -> Result<(), Raised> {
+        let raised = |exception| Raised { channel: number, method: method.id(), exception };
+        if number == 0 {
+            // Methods of channels make no sense on the connection's own.
+            return Err(raised(command_invalid("unimplemented method")));
+        }
+        match (self.slot_mut(number), method) {
+            (None, Method::Channel(channel::Method::Open(_))) => self.open(number, peer).map_err(raised),
+            // The answer to a close of ours that crossed the client's own.
+            (None, Method::Channel(channel::Method::CloseOk(_))) => Ok(()),
+            (None, _) => Err(raised(channel_error("expected 'channel.open'"))),
+            (Some(_), Method::Channel(channel::Method::Open(_))) => {
+                Err(raised(channel_error("second 'channel.open' seen")))
+            }
+            (Some(Slot::Closing), Method::Channel(channel::Method::CloseOk(_))) => {
+                self.forget(number);
+                Ok(())
+            }
+            (Some(_), Method::Channel(channel::Method::Close(_))) => {
+                peer.method(number, channel::CloseOk {}.into());
+                self.forget(number);
+                Ok(())
+            }
+            (Some(Slot::Open(_)), Method::Channel(channel::Method::CloseOk(_)))
+            | (Some(Slot::Closing), _) => Ok(()),
+            (Some(Slot::Open(channel)), method) => channel.method(method, session, peer).map_err(raised),
+        }
+    }
+
+    /// Serves a `basic.publish`. When its whole content stands right behind it, which is the rule, the message is made of
+    /// the bytes as they are.
+    #[allow(clippy::too_many_arguments, reason = "the parts of one connection, borrowed apart")]
+    pub fn publish(
+        &mut self,
+        number: u16,
+        publish: &basic::Publish<'_>,
+        address: &[u8],
+        decoder: &mut Decoder,
+        chunk: &Bytes,
+        at: &mut usize,
+        session: &mut Session,
+        peer: &mut dyn Peer,
+    ) -> Result<Result<(), Raised>, DecodeError> {
+        let raised = |exception| Raised { channel: number, method: basic::Publish::ID, exception };
+        let channel = match self.slot_mut(number) {
+            Some(Slot::Open(channel)) => channel,
+            Some(Slot::Closing) => return Ok(Ok(())),
+            None => return Ok(Err(raised(channel_error("expected 'channel.open'")))),
+        };
+        if let Err(exception) = channel.expects_publish(publish) {
+            return Ok(Err(raised(exception)));
+        }
+        let rest = chunk.get(*at..).unwrap_or_default();
+        let header = decoder.next(rest)?;
+        let Some((header_len, Event::Header { channel: same, class_id, weight, body_size, properties })) =
+            header
+        else {
+            return Ok(channel.basic_publish(publish, chunk.slice_ref(address)).map_err(raised));
+        };
+        if same != number {
+            return Ok(channel.basic_publish(publish, chunk.slice_ref(address)).map_err(raised));
+        }
+        *at = at.saturating_add(header_len);
+        if let Err(exception) = check_header(class_id, weight, body_size, session.message_size_max) {
+            return Ok(Err(raised(exception)));
+        }
+        let mut body: &[u8] = &[];
+        if body_size > 0 {
+            let rest = chunk.get(*at..).unwrap_or_default();
+            match decoder.next(rest)? {
+                Some((body_len, Event::Body { channel: same, payload, ends_frame: true, .. }))
+                    if same == number && payload.len() as u64 == body_size =>
+                {
+                    *at = at.saturating_add(body_len);
+                    body = payload;
+                }
+                other => {
+                    let begun = channel.basic_publish(publish, chunk.slice_ref(address)).and_then(|()| {
+                        channel.content_header(class_id, weight, body_size, properties, session, peer)
+                    });
+                    self.count_incomplete(number, 0);
+                    if let Err(exception) = begun {
+                        return Ok(Err(raised(exception)));
+                    }
+                    // A body frame that is given out in pieces is the decoder's state already.
+                    if let Some((body_len, Event::Body { channel: same, payload, ends_frame, .. })) = other {
+                        *at = at.saturating_add(body_len);
+                        return Ok(self.body(same, payload, ends_frame, session, peer));
+                    }
+                    return Ok(Ok(()));
+                }
+            }
+        }
+        let Some(message) = message_in_place(chunk, address, properties.as_bytes(), body) else {
+            return Ok(Err(raised(Exception::new(
+                ReplyCode::InternalError,
+                "content does not fit together",
+            ))));
+        };
+        Ok(channel.publish(publish.mandatory, message, session, peer).map_err(raised))
+    }
+
+    /// Serves a content header.
+    pub fn header(
+        &mut self,
+        number: u16,
+        (class_id, weight, body_size, properties): Header<'_>,
+        session: &mut Session,
+        peer: &mut dyn Peer,
+    ) -> Result<(), Raised> {
+        self.content(number, session, peer, |channel, session, peer| {
+            channel.content_header(class_id, weight, body_size, properties, session, peer)
+        })
+    }
+
+    /// Serves a piece of a body.
+    pub fn body(
+        &mut self,
+        number: u16,
+        payload: &[u8],
+        ends_frame: bool,
+        session: &mut Session,
+        peer: &mut dyn Peer,
+    ) -> Result<(), Raised> {
+        self.content(number, session, peer, |channel, session, peer| {
+            channel.content_body(payload, ends_frame, session, peer)
+        })
+    }
+
+    fn content(
+        &mut self,
+        number: u16,
+        session: &mut Session,
+        peer: &mut dyn Peer,
+        serve: impl FnOnce(&mut Channel, &mut Session, &mut dyn Peer) -> Result<(), Exception>,
+    ) -> Result<(), Raised> {
+        let channel = match self.slot_mut(number) {
+            Some(Slot::Open(channel)) => channel,
+            Some(Slot::Closing) => return Ok(()),
+            None => {
+                let exception = channel_error("expected 'channel.open'");
+                return Err(Raised { channel: number, method: (0, 0), exception });
+            }
+        };
+        let (held, method) =
+            (channel.held(), if channel.awaits_content() { basic::Publish::ID } else { (0, 0) });
+        let outcome = serve(channel, session, peer);
+        self.count_incomplete(number, held);
+        let within = self.incomplete <= self.incomplete_max;
+        outcome
+            .and_then(|()| {
+                if within {
+                    Ok(())
+                } else {
+                    Err(resource_error("too much content of incomplete messages on this connection"))
+                }
+            })
+            .map_err(|exception| Raised { channel: number, method, exception })
+    }
+
+    /// Keeps count of incomplete messages; the channel held `before`.
+    fn count_incomplete(&mut self, number: u16, before: usize) {
+        let now = match self.slot_mut(number) {
+            Some(Slot::Open(channel)) => channel.held(),
+            Some(Slot::Closing) | None => 0,
+        };
+        self.incomplete = self.incomplete.saturating_sub(before).saturating_add(now);
+    }
+
+    /// Sends deliveries on their channels. One whose channel is gone goes back to its queue.
+    pub fn deliver(&mut self, deliveries: &mut Vec<Delivery>, session: &mut Session, peer: &mut dyn Peer) {
+        for delivery in deliveries.drain(..) {
+            let number = session.subscriptions.get(delivery.slot).map(|subscription| subscription.channel);
+            match number.and_then(|number| self.open_mut(number)) {
+                Some(channel) => channel.deliver(delivery, session, peer),
+                None => session.unsend(delivery),
+            }
+        }
+    }
+
+    /// The queue of the consumer in a slot is gone.
+    pub fn consumer_gone(&mut self, slot: u32, session: &mut Session, peer: &mut dyn Peer) {
+        let number = session.subscriptions.get(slot).map(|subscription| subscription.channel);
+        if let Some(channel) = number.and_then(|number| self.open_mut(number)) {
+            channel.consumer_gone(slot, session, peer);
+        }
+    }
+
+    /// Confirms what was published.
+    pub fn confirm(&mut self, session: &mut Session, peer: &mut dyn Peer) {
+        while let Some(number) = session.confirming.pop() {
+            if let Some(channel) = self.open_mut(number) {
+                channel.confirm(peer);
+            }
+        }
+    }
+
+    /// Takes one consumer out of its queue.
+    pub fn stop_consumer(&mut self, number: u16, tag: &str, session: &mut Session) {
+        if let Some(channel) = self.open_mut(number) {
+            channel.stop_consumer(tag, session);
+        }
+    }
+
+    /// Takes a channel's consumers out of their queues.
+    pub fn stop_consumers(&mut self, number: u16, session: &mut Session) {
+        if let Some(channel) = self.open_mut(number) {
+            channel.stop_consumers(session);
+        }
+    }
+
+    /// Takes all consumers out of their queues.
+    pub fn stop_all_consumers(&mut self, session: &mut Session) {
+        for channel in self.iter_mut() {
+            channel.stop_consumers(session);
+        }
+    }
+
+    /// What a channel holds goes back to the queues; it is not to be used any more.
+    pub fn release(&mut self, number: u16, session: &mut Session) {
+        if let Some(channel) = self.open_mut(number) {
+            let held = channel.held();
+            channel.close(session);
+            self.incomplete = self.incomplete.saturating_sub(held);
+        }
+    }
+
+    /// What all channels hold goes back to the queues, and they are gone.
+    pub fn release_all(&mut self, session: &mut Session) {
+        for channel in self.iter_mut() {
+            channel.close(session);
+        }
+        self.channels = Vec::new();
+        self.open = 0;
+        self.incomplete = 0;
+    }
+
+    /// We close a channel, which was released: from now on only the client's answer counts.
+    pub fn close(&mut self, number: u16) {
+        if let Some(slot) = self.slot_mut(number) {
+            *slot = Slot::Closing;
+        }
+    }
+
+    /// Consumers that wait for a shared prefetch look again.
+    pub fn pump_shared_credit(&mut self) {
+        for channel in self.iter_mut() {
+            channel.pump_shared_credit();
+        }
+    }
+
+    fn open(&mut self, number: u16, peer: &mut dyn Peer) -> Result<(), Exception> {
+        if self.open >= usize::from(self.channel_max) {
+            return Err(not_allowed(format!(
+                "number of channels opened ({}) has reached the negotiated channel_max ({})",
+                self.open, self.channel_max
+            )));
+        }
+        let at = usize::from(number);
+        if at >= self.channels.len() {
+            self.channels.resize_with(at.saturating_add(1), || None);
+        }
+        if let Some(slot) = self.channels.get_mut(at) {
+            *slot = Some(Box::new(Slot::Open(Channel::new(number))));
+            self.open = self.open.saturating_add(1);
+        }
+        peer.method(number, channel::OpenOk {}.into());
+        Ok(())
+    }
+
+    fn forget(&mut self, number: u16) {
+        if let Some(slot) = self.channels.get_mut(usize::from(number))
+            && slot.take().is_some()
+        {
+            self.open = self.open.saturating_sub(1);
+        }
+    }
+
+    fn slot_mut(&mut self, number: u16) -> Option<&mut Slot> {
+        self.channels.get_mut(usize::from(number))?.as_deref_mut()
+    }
+
+    fn open_mut(&mut self, number: u16) -> Option<&mut Channel> {
+        match self.slot_mut(number)? {
+            Slot::Open(channel) => Some(channel),
+            Slot::Closing => None,
+        }
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut Channel> {
+        self.channels.iter_mut().flatten().filter_map(|slot| match &mut **slot {
+            Slot::Open(channel) => Some(channel),
+            Slot::Closing => None,
+        })
+    }
+}
+
+/// A message of bytes that stand in one read: from the address to the end of the body, framing in between.
+fn message_in_place(chunk: &Bytes, address: &[u8], properties: &[u8], body: &[u8]) -> Option<Message> {
+    let offset = |part: &[u8]| (part.as_ptr() as usize).checked_sub(chunk.as_ptr() as usize);
+    let start = offset(address)?;
+    let properties_at = offset(properties)?.checked_sub(start)?;
+    let body_at = if body.is_empty() {
+        properties_at.checked_add(properties.len())?
+    } else {
+        offset(body)?.checked_sub(start)?
+    };
+    let end = start.checked_add(body_at)?.checked_add(body.len())?;
+    if end > chunk.len() {
+        return None;
+    }
+    let parts = Parts {
+        address_len: u16::try_from(address.len()).ok()?,
+        properties_at: u32::try_from(properties_at).ok()?,
+        properties_len: u32::try_from(properties.len()).ok()?,
+        body_at: u32::try_from(body_at).ok()?,
+    };
+    let message = Message::new(chunk.slice(start..end), parts)?;
+    Some(if body.len() > OWN_BYTES_FROM { message.detached() } else { message })
+}

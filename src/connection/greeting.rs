@@ -1,0 +1,144 @@
+//! The socket's side of the handshake.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::{Buf, BytesMut};
+use leveret_protocol::decode::{PROTOCOL_HEADER, protocol_header};
+use leveret_protocol::method::connection::CloseOk;
+use leveret_protocol::{Decoder, Event, encode};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::Environment;
+use super::handshake::{Answer, Handshake, Negotiated, Refusal, Step};
+use crate::net::{Permit, watch_without_heartbeats};
+
+/// Why a handshake did not lead to an open connection.
+pub(super) enum End {
+    /// The peer is refused.
+    Refused(Refusal),
+    /// The socket ended, or the peer closed the connection.
+    Socket,
+}
+
+impl From<io::Error> for End {
+    fn from(_: io::Error) -> Self {
+        Self::Socket
+    }
+}
+
+/// The bytes of a handshake.
+pub(super) struct Greeting {
+    stream: TcpStream,
+    input: BytesMut,
+    output: BytesMut,
+    permit: Permit,
+}
+
+/// A handshake that led to an open connection.
+pub(super) struct Greeted {
+    /// What was agreed on.
+    pub(super) negotiated: Negotiated,
+    /// The decoder, tuned.
+    pub(super) decoder: Decoder,
+    /// The socket.
+    pub(super) stream: TcpStream,
+    /// What was read beyond the handshake.
+    pub(super) read_ahead: Vec<u8>,
+    /// The connection's room.
+    pub(super) permit: Permit,
+}
+
+impl Greeting {
+    pub(super) fn new(stream: TcpStream, permit: Permit) -> Self {
+        Self { stream, input: BytesMut::new(), output: BytesMut::new(), permit }
+    }
+
+    /// What was agreed on, and the decoder as it was tuned. `open-ok` is still to be sent.
+    pub(super) async fn handshake(
+        &mut self,
+        peer: IpAddr,
+        environment: &Environment,
+    ) -> Result<(Negotiated, Decoder), End> {
+        let properties = Arc::clone(&environment.server_properties);
+        let mut handshake = Handshake::new(Arc::clone(&environment.config), properties, peer);
+        while self.input.len() < PROTOCOL_HEADER.len() {
+            self.read().await?;
+        }
+        let start = handshake.protocol_header(protocol_header(&self.input)).map_err(End::Refused)?;
+        encode::method(0, &start.into(), &mut self.output);
+        self.input.advance(PROTOCOL_HEADER.len());
+        let mut decoder = Decoder::new(handshake.frame_max());
+        loop {
+            self.flush().await?;
+            let Some((used, event)) =
+                decoder.next(&self.input).map_err(|error| End::Refused(error.into()))?
+            else {
+                self.read().await?;
+                continue;
+            };
+            let step = match event {
+                Event::Method { channel, method, .. } => {
+                    handshake.method(channel, &method, environment).map_err(End::Refused)?
+                }
+                Event::Heartbeat => Step::Await,
+                Event::Header { .. } | Event::Body { .. } => return Err(End::Socket),
+            };
+            self.input.advance(used);
+            decoder.set_frame_max(handshake.frame_max());
+            if handshake.is_authenticated() {
+                self.permit.authenticated();
+            }
+            match step {
+                Step::Await => {}
+                Step::Send(method) => encode::method(0, &method, &mut self.output),
+                Step::Close => {
+                    encode::method(0, &CloseOk {}.into(), &mut self.output);
+                    self.flush().await?;
+                    return Err(End::Socket);
+                }
+                Step::Open(negotiated) => {
+                    if negotiated.heartbeat == 0 {
+                        watch_without_heartbeats(&self.stream)?;
+                    }
+                    decoder.set_frame_max(negotiated.frame_max);
+                    return Ok((*negotiated, decoder));
+                }
+            }
+        }
+    }
+
+    /// The handshake is over.
+    pub(super) fn into_greeted(self, (negotiated, decoder): (Negotiated, Decoder)) -> Greeted {
+        let Self { stream, input, permit, .. } = self;
+        Greeted { negotiated, decoder, stream, read_ahead: input.to_vec(), permit }
+    }
+
+    /// Tells the peer that it is refused, if it is to be told, and closes.
+    pub(super) async fn refuse(&mut self, refusal: &Refusal) {
+        match &refusal.answer {
+            Answer::ProtocolHeader => self.output.extend_from_slice(&PROTOCOL_HEADER),
+            answer => {
+                if let Some(close) = answer.method() {
+                    encode::method(0, &close.into(), &mut self.output);
+                }
+            }
+        }
+        let _ = self.flush().await;
+        let _ = self.stream.shutdown().await;
+    }
+
+    async fn read(&mut self) -> io::Result<()> {
+        self.input.reserve(4096);
+        match self.stream.read_buf(&mut self.input).await? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        self.stream.write_all_buf(&mut self.output).await
+    }
+}

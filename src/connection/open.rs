@@ -1,0 +1,273 @@
+//! A connection after its handshake: one task that reads, serves, delivers and writes, all in turn.
+//!
+//! ```text
+//!             frames                 deliveries
+//! socket --> decoder --> channels --> queues --> outbox --> channels --> output --> socket
+//! ```
+//! All frames of one read are served before anything is handed to the queues, and all that is ready is encoded before
+//! anything is written: batches appear by themselves. The task waits for nothing in the midst of a batch and holds no
+//! lock across a wait.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{BufMut, Bytes};
+use leveret_protocol::Decoder;
+use leveret_protocol::reply_code::ReplyCode;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Sleep;
+use tokio_util::io::poll_read_buf;
+
+use super::backpressure::Publishing;
+use super::buffers::with_read_buffer;
+use super::channels::Channels;
+use super::heartbeat::Heartbeat;
+use super::outbox::{Contents, Notice, Outbox};
+use super::output::Output;
+use crate::alarm::MemoryAlarm;
+use crate::channel::{Peer, Session};
+use crate::time::Time;
+
+/// Why an open connection ended.
+#[derive(Debug)]
+pub enum End {
+    /// The client closed it.
+    Client,
+    /// We closed it, with this code and text.
+    Server(ReplyCode, String),
+    /// The socket ended or failed.
+    Socket(std::io::Error),
+    /// Nothing came from the client for too long.
+    MissedHeartbeats,
+    /// The client took nothing of what it was sent for too long.
+    Stalled,
+    /// The client did not answer our `connection.close`.
+    CloseTimedOut,
+}
+
+/// An open connection.
+pub struct Open<S> {
+    pub(super) socket: S,
+    pub(super) decoder: Decoder,
+    /// The start of a frame of which the rest has not come.
+    pub(super) incomplete: Vec<u8>,
+    pub(super) channels: Channels,
+    pub(super) session: Session,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) taken: Contents,
+    pub(super) output: Output,
+    pub(super) alarm: Arc<MemoryAlarm>,
+    pub(super) state: State,
+    pub(super) heartbeat: Option<Heartbeat>,
+    pub(super) heartbeat_secs: u16,
+    pub(super) stalled_since: Option<Time>,
+    pub(super) timer: Option<Pin<Box<Sleep>>>,
+    pub(super) publishing: Publishing,
+}
+
+pub(super) enum State {
+    Running,
+    /// We sent `connection.close`: only its answer counts.
+    Closing {
+        deadline: Time,
+        code: ReplyCode,
+        text: String,
+    },
+    /// The client closed: what is left to be written is written.
+    Closed,
+}
+
+/// Beyond this much unwritten output nothing more is taken from the outbox or from the socket, in bytes.
+pub(super) const OUTPUT_MAX: usize = 256 * 1024;
+/// Rounds of reading, serving and writing before other connections of the thread have their turn.
+const ROUNDS_MAX: u32 = 8;
+
+/// What a connection is made of once the handshake is over.
+pub struct Parts<S> {
+    /// The socket.
+    pub socket: S,
+    /// The decoder, tuned.
+    pub decoder: Decoder,
+    /// What was read beyond the handshake.
+    pub read_ahead: Vec<u8>,
+    /// Channels, none open.
+    pub channels: Channels,
+    /// What the channels share.
+    pub session: Session,
+    /// The outbox, entered in the registry.
+    pub outbox: Arc<Outbox>,
+    /// The memory alarm of the broker.
+    pub alarm: Arc<MemoryAlarm>,
+    /// The negotiated largest frame, in bytes.
+    pub frame_max: u32,
+    /// The negotiated heartbeat interval, in seconds.
+    pub heartbeat: u16,
+    /// Whether the client wants `connection.blocked`.
+    pub tell_blocked: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
+    /// A connection whose handshake is over.
+    pub fn new(parts: Parts<S>) -> Self {
+        Self {
+            socket: parts.socket,
+            decoder: parts.decoder,
+            incomplete: parts.read_ahead,
+            channels: parts.channels,
+            session: parts.session,
+            outbox: parts.outbox,
+            taken: Contents::default(),
+            output: Output::new(parts.frame_max),
+            alarm: parts.alarm,
+            state: State::Running,
+            heartbeat: Heartbeat::new(parts.heartbeat, Time::now()),
+            heartbeat_secs: parts.heartbeat,
+            stalled_since: None,
+            timer: None,
+            publishing: Publishing { wants_to_be_told: parts.tell_blocked, ..Publishing::default() },
+        }
+    }
+
+    /// Serves the connection to its end. Whatever it held has gone back when this returns.
+    pub async fn serve(&mut self) -> End {
+        let read_ahead = Bytes::from(std::mem::take(&mut self.incomplete));
+        let ended = self.frames(&read_ahead);
+        let end = match ended {
+            Some(end) => end,
+            None => std::future::poll_fn(|cx| self.poll(cx)).await,
+        };
+        self.release_all();
+        end
+    }
+
+    /// What is to be written.
+    pub fn output(&mut self) -> &mut Output {
+        &mut self.output
+    }
+
+    /// The timeout of the heartbeats, for the log, in seconds.
+    pub fn heartbeat_secs(&self) -> u16 {
+        self.heartbeat_secs
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        for _ in 0..ROUNDS_MAX {
+            let mut progress = false;
+            if let Poll::Ready(read) = self.poll_read(cx) {
+                if let Some(end) = read {
+                    return Poll::Ready(end);
+                }
+                progress = true;
+            }
+            if self.output.len() < OUTPUT_MAX && self.poll_outbox(cx).is_ready() {
+                progress = true;
+            }
+            match self.poll_write(cx) {
+                Poll::Ready(Err(error)) => return Poll::Ready(End::Socket(error)),
+                Poll::Ready(Ok(0)) => {
+                    if matches!(self.state, State::Closed) {
+                        return Poll::Ready(End::Client);
+                    }
+                }
+                Poll::Ready(Ok(_)) => progress = true,
+                Poll::Pending => {}
+            }
+            if !progress {
+                self.shrink();
+                return self.poll_timer(cx);
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Reads once and serves what came.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<End>> {
+        if matches!(self.state, State::Closed) || self.output.len() >= OUTPUT_MAX || self.is_held_back() {
+            return Poll::Pending;
+        }
+        let (socket, incomplete) = (&mut self.socket, &mut self.incomplete);
+        let read = with_read_buffer(incomplete.len(), |buffer| {
+            buffer.put_slice(incomplete);
+            let count = match ready!(poll_read_buf(Pin::new(socket), cx, buffer)) {
+                Ok(0) => return Poll::Ready(Err(std::io::ErrorKind::UnexpectedEof.into())),
+                Ok(count) => count,
+                Err(error) => return Poll::Ready(Err(error)),
+            };
+            Poll::Ready(Ok((count, buffer.split().freeze())))
+        });
+        let (count, chunk) = match ready!(read) {
+            Ok(read) => read,
+            Err(error) => return Poll::Ready(Some(self.end_of_stream(error))),
+        };
+        self.incomplete.clear();
+        if let Some(heartbeat) = &mut self.heartbeat {
+            heartbeat.received(Time::now());
+        }
+        self.alarm.read(count);
+        Poll::Ready(self.frames(&chunk))
+    }
+
+    fn end_of_stream(&mut self, error: std::io::Error) -> End {
+        match std::mem::replace(&mut self.state, State::Closed) {
+            State::Running | State::Closed => End::Socket(error),
+            State::Closing { code, text, .. } => End::Server(code, text),
+        }
+    }
+
+    /// Empties the outbox into the output.
+    fn poll_outbox(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        ready!(self.outbox.poll_take(cx, &mut self.taken));
+        self.send_taken();
+        Poll::Ready(())
+    }
+
+    pub(super) fn send_taken(&mut self) {
+        self.channels.deliver(&mut self.taken.deliveries, &mut self.session, &mut self.output);
+        for notice in std::mem::take(&mut self.taken.notices) {
+            match notice {
+                Notice::ConsumerGone(slot) => {
+                    self.channels.consumer_gone(slot, &mut self.session, &mut self.output);
+                }
+                Notice::Close(code, text) => self.close(code, &text, (0, 0)),
+            }
+        }
+        if !self.taken.queues.is_empty() {
+            let recipient = crate::queue::delivery::Recipient::id(&*self.outbox);
+            for queue in self.taken.queues.drain(..) {
+                queue.room_made(recipient);
+            }
+            self.channels.pump_shared_credit();
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
+        let Poll::Ready(written) = self.output.poll_write(cx, &mut self.socket)? else {
+            self.stalled_since.get_or_insert_with(Time::now);
+            return Poll::Pending;
+        };
+        self.stalled_since = None;
+        if written > 0
+            && let Some(heartbeat) = &mut self.heartbeat
+        {
+            heartbeat.sent(Time::now());
+        }
+        Poll::Ready(Ok(written))
+    }
+
+    /// Nothing is to be done: what is held for bytes in passing is given back.
+    fn shrink(&mut self) {
+        self.output.release();
+        self.taken.shrink();
+        self.outbox.shrink();
+        if self.incomplete.is_empty() && self.incomplete.capacity() > 0 {
+            self.incomplete = Vec::new();
+        }
+    }
+
+    /// The socket, once the connection has ended.
+    pub fn socket(&mut self) -> &mut S {
+        &mut self.socket
+    }
+}

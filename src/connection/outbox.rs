@@ -1,0 +1,190 @@
+//! What waits to be sent on a connection: deliveries from queues, and notices.
+//!
+//! Any thread fills it, the connection's own drains it. It is a leaf: under its lock nothing else is locked. Its room is
+//! bounded in bytes; a queue that finds none is entered in the waiting list in the same critical section in which
+//! room would be made, so that no wake-up is lost.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use leveret_protocol::reply_code::ReplyCode;
+
+use crate::queue::Queue;
+use crate::queue::delivery::{Delivery, Recipient, cost};
+
+/// The deliveries that may wait, in bytes as [`cost`] counts them.
+const ROOM_BYTES: i64 = 512 * 1024;
+
+/// An outbox.
+pub struct Outbox {
+    id: u64,
+    /// What is left of the room; below zero when a message was larger than that.
+    room: AtomicI64,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    contents: Contents,
+    /// Room that the deliveries take.
+    taken: i64,
+    waker: Option<Waker>,
+}
+
+/// What was taken out of an outbox.
+#[derive(Default)]
+pub struct Contents {
+    /// Deliveries in their order.
+    pub deliveries: Vec<Delivery>,
+    /// What else is to be done, after the deliveries.
+    pub notices: Vec<Notice>,
+    /// Queues that found no room, to be pumped after all else.
+    pub queues: Vec<Arc<Queue>>,
+}
+
+/// What a connection is told.
+#[derive(Debug)]
+pub enum Notice {
+    /// The queue of the consumer in this slot is gone.
+    ConsumerGone(u32),
+    /// The connection is to be closed.
+    Close(ReplyCode, String),
+}
+
+impl Contents {
+    fn is_empty(&self) -> bool {
+        self.deliveries.is_empty() && self.notices.is_empty() && self.queues.is_empty()
+    }
+
+    /// Gives back memory that a burst left behind.
+    pub fn shrink(&mut self) {
+        const KEEP: usize = 16;
+        if self.deliveries.capacity() > KEEP {
+            self.deliveries = Vec::new();
+        }
+    }
+}
+
+impl Outbox {
+    /// An empty outbox.
+    pub fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            room: AtomicI64::new(ROOM_BYTES),
+            waiting: Mutex::default(),
+        }
+    }
+
+    /// Enters a notice.
+    pub fn notify(&self, notice: Notice) {
+        let mut waiting = self.lock();
+        waiting.contents.notices.push(notice);
+        wake(waiting);
+    }
+
+    /// Takes all that waits; `into` must be empty. Pending, with the task to be woken, when nothing does.
+    pub fn poll_take(&self, cx: &mut Context<'_>, into: &mut Contents) -> Poll<()> {
+        let mut waiting = self.lock();
+        if waiting.contents.is_empty() {
+            match &mut waiting.waker {
+                Some(waker) => waker.clone_from(cx.waker()),
+                empty => *empty = Some(cx.waker().clone()),
+            }
+            return Poll::Pending;
+        }
+        self.take_from(waiting, into);
+        Poll::Ready(())
+    }
+
+    /// Takes all that waits; `into` must be empty.
+    pub fn take(&self, into: &mut Contents) {
+        self.take_from(self.lock(), into);
+    }
+
+    fn take_from(&self, mut waiting: MutexGuard<'_, Waiting>, into: &mut Contents) {
+        std::mem::swap(&mut waiting.contents, into);
+        let freed = std::mem::take(&mut waiting.taken);
+        // Still under the lock: see `await_room`.
+        self.room.fetch_add(freed, Ordering::AcqRel);
+    }
+
+    /// Gives back memory that a burst left behind.
+    pub fn shrink(&self) {
+        let mut waiting = self.lock();
+        if waiting.contents.deliveries.is_empty() {
+            waiting.contents.shrink();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn wake(mut waiting: MutexGuard<'_, Waiting>) {
+    let waker = waiting.waker.take();
+    drop(waiting);
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+fn signed(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX / 4)
+}
+
+impl Recipient for Outbox {
+    fn id(&self) -> u64 {
+        self.id
+    }
+
+    fn reserve(&self, bytes: usize) -> bool {
+        let before = self.room.fetch_sub(signed(bytes), Ordering::AcqRel);
+        if before <= 0 {
+            self.room.fetch_add(signed(bytes), Ordering::AcqRel);
+        }
+        before > 0
+    }
+
+    fn has_room(&self) -> bool {
+        self.room.load(Ordering::Acquire) > 0
+    }
+
+    fn charge(&self, bytes: usize) {
+        self.room.fetch_sub(signed(bytes), Ordering::AcqRel);
+    }
+
+    fn await_room(&self, queue: &Arc<Queue>) -> bool {
+        let mut waiting = self.lock();
+        if self.has_room() {
+            return false;
+        }
+        let queues = &mut waiting.contents.queues;
+        if queues.last().is_none_or(|last| last.id() != queue.id()) {
+            queues.push(Arc::clone(queue));
+        }
+        // Without a delivery in it the outbox would not be drained: room is held by those that are on their way.
+        wake(waiting);
+        true
+    }
+
+    fn deliver(&self, deliveries: &mut Vec<Delivery>) {
+        let mut waiting = self.lock();
+        let taken: i64 = deliveries.iter().map(|delivery| signed(cost(&delivery.message))).sum();
+        waiting.taken = waiting.taken.saturating_add(taken);
+        waiting.contents.deliveries.append(deliveries);
+        wake(waiting);
+    }
+
+    fn consumer_gone(&self, slot: u32) {
+        self.notify(Notice::ConsumerGone(slot));
+    }
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,250 @@
+//! Serving frames: each event to its channel, each exception to its close.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use leveret_protocol::method::{Method, basic, channel, connection};
+use leveret_protocol::reply_code::ReplyCode;
+use leveret_protocol::{DecodeError, Event};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::open::{End, Open, State};
+use crate::channel::exception::{Exception, command_invalid};
+use crate::channel::{Peer, Session};
+use crate::time::Time;
+
+/// How long a client has to answer `connection.close`.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
+    /// Serves all frames of a read, then hands what they led to to the queues and confirms it.
+    pub(super) fn frames(&mut self, chunk: &Bytes) -> Option<End> {
+        let mut at = 0;
+        let end = loop {
+            let rest = chunk.get(at..).unwrap_or_default();
+            match self.decoder.next(rest) {
+                Ok(None) => {
+                    self.incomplete.extend_from_slice(rest);
+                    break None;
+                }
+                Ok(Some((used, event))) => {
+                    at = at.saturating_add(used);
+                    match self.event(event, chunk, &mut at) {
+                        Ok(()) => {}
+                        Err(Stop::Decode(error)) => self.break_off(&error),
+                        Err(Stop::Ended(end)) => break Some(end),
+                    }
+                    if matches!(self.state, State::Closed) {
+                        break None;
+                    }
+                }
+                Err(error) if matches!(self.state, State::Running) => {
+                    self.break_off(&error);
+                    break None;
+                }
+                // Already closing: what cannot be read any more is of no account, its socket's end will come.
+                Err(_) => break None,
+            }
+        };
+        self.end_batch();
+        end
+    }
+
+    pub(super) fn end_batch(&mut self) {
+        self.session.flush();
+        self.channels.confirm(&mut self.session, &mut self.output);
+        self.publishing.behind.append(&mut self.session.publisher.take_behind());
+    }
+
+    pub(super) fn event(&mut self, event: Event<'_>, chunk: &Bytes, at: &mut usize) -> Result<(), Stop> {
+        if let State::Closing { .. } = self.state {
+            return self.event_while_closing(&event);
+        }
+        let outcome = match event {
+            Event::Method { channel: 0, method: Method::Connection(method), .. } => {
+                return self.connection_method(&method);
+            }
+            Event::Method { channel, method: Method::Basic(basic::Method::Publish(publish)), payload } => {
+                self.publishing.publishes = true;
+                let address = basic::Publish::address(payload);
+                self.channels.publish(
+                    channel,
+                    &publish,
+                    address,
+                    &mut self.decoder,
+                    chunk,
+                    at,
+                    &mut self.session,
+                    &mut self.output,
+                )?
+            }
+            Event::Method { channel, method, .. } => {
+                self.prepare(channel, &method);
+                self.channels.method(channel, method, &mut self.session, &mut self.output)
+            }
+            Event::Header { channel, class_id, weight, body_size, properties } => self.channels.header(
+                channel,
+                (class_id, weight, body_size, properties),
+                &mut self.session,
+                &mut self.output,
+            ),
+            Event::Body { channel, payload, ends_frame, .. } => {
+                self.channels.body(channel, payload, ends_frame, &mut self.session, &mut self.output)
+            }
+            Event::Heartbeat => Ok(()),
+        };
+        if let Err(raised) = outcome {
+            self.raise(raised.channel, raised.method, &raised.exception);
+        }
+        Ok(())
+    }
+
+    /// What must have happened before a method is served, so that its answer comes after all that led to it.
+    pub(super) fn prepare(&mut self, channel: u16, method: &Method<'_>) {
+        match method {
+            Method::Basic(basic::Method::Ack(_)) => {}
+            Method::Basic(basic::Method::Cancel(cancel)) => {
+                self.session.flush();
+                self.channels.stop_consumer(channel, cancel.consumer_tag, &mut self.session);
+                self.deliver_all();
+            }
+            Method::Channel(channel::Method::Close(_)) => {
+                self.end_batch();
+                self.release_channel(channel);
+            }
+            _ => self.end_batch(),
+        }
+    }
+
+    pub(super) fn connection_method(&mut self, method: &connection::Method<'_>) -> Result<(), Stop> {
+        match method {
+            connection::Method::Close(_) => {
+                self.end_batch();
+                self.release_all();
+                self.output.method(0, connection::CloseOk {}.into());
+                self.state = State::Closed;
+            }
+            connection::Method::CloseOk(_) => {}
+            connection::Method::UpdateSecret(_) => {
+                self.output.method(0, connection::UpdateSecretOk {}.into());
+            }
+            other => {
+                let id = Method::Connection(*other).id();
+                let text = match other {
+                    connection::Method::StartOk(_)
+                    | connection::Method::SecureOk(_)
+                    | connection::Method::TuneOk(_)
+                    | connection::Method::Open(_) => "unexpected method in connection state running",
+                    _ => "unimplemented method",
+                };
+                self.raise(0, id, &command_invalid(text));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn event_while_closing(&mut self, event: &Event<'_>) -> Result<(), Stop> {
+        let Event::Method { channel: 0, method: Method::Connection(method), .. } = event else {
+            return Ok(());
+        };
+        match method {
+            connection::Method::CloseOk(_) => {}
+            connection::Method::Close(_) => self.output.method(0, connection::CloseOk {}.into()),
+            _ => return Ok(()),
+        }
+        let State::Closing { code, text, .. } = std::mem::replace(&mut self.state, State::Closed) else {
+            return Ok(());
+        };
+        Err(Stop::Ended(End::Server(code, text)))
+    }
+
+    pub(super) fn break_off(&mut self, error: &DecodeError) {
+        let exception = Exception { code: error.reply_code(), text: error.reply_text() };
+        self.raise(0, error.method, &exception);
+    }
+
+    /// Closes the channel for a soft error, the connection for a hard one.
+    pub(super) fn raise(&mut self, channel: u16, method: (u16, u16), exception: &Exception) {
+        self.end_batch();
+        if exception.code.is_soft() && channel != 0 {
+            tracing::info!(
+                "channel error on connection {}, channel {channel}: {}",
+                self.session.connection.0,
+                exception.text
+            );
+            self.release_channel(channel);
+            self.channels.close(channel);
+            let close = channel::Close {
+                reply_code: exception.code.code(),
+                reply_text: &exception.text,
+                class_id: method.0,
+                method_id: method.1,
+            };
+            self.output.method(channel, close.into());
+        } else {
+            self.close(exception.code, &exception.text, method);
+        }
+    }
+
+    /// Sends `connection.close`. What the connection held goes back at once.
+    pub(super) fn close(&mut self, code: ReplyCode, text: &str, (class_id, method_id): (u16, u16)) {
+        if !matches!(self.state, State::Running) {
+            return;
+        }
+        self.release_all();
+        let close = connection::Close { reply_code: code.code(), reply_text: text, class_id, method_id };
+        self.output.method(0, close.into());
+        let deadline = Time::now().plus(CLOSE_TIMEOUT);
+        self.state = State::Closing { deadline, code, text: text.to_owned() };
+    }
+
+    fn deliver_all(&mut self) {
+        self.outbox.take(&mut self.taken);
+        self.send_taken();
+    }
+
+    /// Takes a channel's consumers out of their queues; what was on its way to it and what it holds goes back.
+    pub(super) fn release_channel(&mut self, channel: u16) {
+        self.channels.stop_consumers(channel, &mut self.session);
+        self.outbox.take(&mut self.taken);
+        let ours = |slot: u32, session: &Session| {
+            session.subscriptions.get(slot).is_some_and(|subscription| subscription.channel == channel)
+        };
+        let (unsent, others): (Vec<_>, Vec<_>) =
+            self.taken.deliveries.drain(..).partition(|delivery| ours(delivery.slot, &self.session));
+        self.taken.deliveries = others;
+        for delivery in unsent {
+            self.session.unsend(delivery);
+        }
+        self.send_taken();
+        self.channels.release(channel, &mut self.session);
+    }
+
+    /// Takes the whole connection out of the broker; what it held goes back, and its exclusive queues go.
+    pub(super) fn release_all(&mut self) {
+        self.session.flush();
+        self.channels.stop_all_consumers(&mut self.session);
+        self.outbox.take(&mut self.taken);
+        for delivery in self.taken.deliveries.drain(..) {
+            self.session.unsend(delivery);
+        }
+        self.taken.notices.clear();
+        self.taken.queues.clear();
+        self.channels.release_all(&mut self.session);
+        self.session.delete_exclusive_queues();
+    }
+}
+
+/// Why the frames of a read are not served any further.
+pub(super) enum Stop {
+    /// A frame cannot be read.
+    Decode(DecodeError),
+    /// The connection has ended.
+    Ended(End),
+}
+
+impl From<DecodeError> for Stop {
+    fn from(error: DecodeError) -> Self {
+        Self::Decode(error)
+    }
+}
