@@ -213,7 +213,13 @@ fn method(head: Head, payload: &[u8]) -> Decoded<'_> {
     }
     let id = ids_of(*ids);
     match id {
-        basic::Publish::ID => frequent!(Publish),
+        basic::Publish::ID => {
+            if let Some(publish) = basic::Publish::read_fast(payload) {
+                let method = Method::Basic(basic::Method::Publish(publish));
+                let event = Event::Method { channel: head.channel, method, payload };
+                return Ok(Some((frame_size(payload), event)));
+            }
+        }
         basic::Ack::ID => frequent!(Ack),
         basic::Deliver::ID => frequent!(Deliver),
         _ => {}

@@ -93,8 +93,7 @@ pub fn deliver(
     let payload_max = payload_max(frame_max);
     buf.reserve(deliver_size(delivery, properties) + body_frames_size(body.len(), payload_max));
     put_deliver(channel, delivery, buf);
-    put_header(channel, basic::CLASS_ID, body.len() as u64, properties, buf);
-    put_body(channel, body, payload_max, buf);
+    put_content(channel, properties, body, payload_max, buf);
 }
 
 /// Appends a `basic.deliver` and its content header. The body is to follow, written apart: see [`body_frames`].
@@ -108,6 +107,7 @@ pub fn deliver_head(
 ) {
     buf.reserve(deliver_size(delivery, properties));
     put_deliver(channel, delivery, buf);
+    buf.extend_from_slice(&[frame::END]);
     put_header(channel, basic::CLASS_ID, body_size, properties, buf);
 }
 
@@ -143,14 +143,13 @@ pub fn publish(
     let size = FIXED + exchange.len() + routing_key.len();
     buf.reserve(OVERHEAD + size + content_size(properties.len(), body.len(), payload_max));
     let flags = u8::from(publish.mandatory) | u8::from(publish.immediate) << 1;
-    put_method_head(channel, size, basic::Publish::ID, buf);
-    buf.extend_from_slice(&[0, 0, exchange_size]);
+    let [h0, h1, h2, h3, h4, h5, h6, c1, c0, m1, m0] = method_head(channel, size, basic::Publish::ID);
+    buf.extend_from_slice(&[h0, h1, h2, h3, h4, h5, h6, c1, c0, m1, m0, 0, 0, exchange_size]);
     buf.extend_from_slice(exchange);
     buf.extend_from_slice(&[routing_key_size]);
     buf.extend_from_slice(routing_key);
-    buf.extend_from_slice(&[flags, frame::END]);
-    put_header(channel, basic::CLASS_ID, body.len() as u64, properties, buf);
-    put_body(channel, body, payload_max, buf);
+    buf.extend_from_slice(&[flags]);
+    put_content(channel, properties, body, payload_max, buf);
 }
 
 /// Appends a `basic.ack`.
@@ -191,17 +190,17 @@ fn deliver_size(delivery: &Delivery<'_>, properties: &[u8]) -> usize {
 /// Ids, consumer tag's length, delivery tag, redelivered.
 const DELIVER_FIXED: usize = 4 + 1 + 8 + 1;
 
+/// All but the end octet.
 #[inline]
 fn put_deliver(channel: u16, delivery: &Delivery<'_>, buf: &mut BytesMut) {
     let (length, consumer_tag) = cut(delivery.consumer_tag);
     let size = DELIVER_FIXED + consumer_tag.len() + delivery.address.len();
     let [t7, t6, t5, t4, t3, t2, t1, t0] = delivery.delivery_tag.to_be_bytes();
-    put_method_head(channel, size, basic::Deliver::ID, buf);
-    buf.extend_from_slice(&[length]);
+    let [h0, h1, h2, h3, h4, h5, h6, c1, c0, m1, m0] = method_head(channel, size, basic::Deliver::ID);
+    buf.extend_from_slice(&[h0, h1, h2, h3, h4, h5, h6, c1, c0, m1, m0, length]);
     buf.extend_from_slice(consumer_tag);
     buf.extend_from_slice(&[t7, t6, t5, t4, t3, t2, t1, t0, delivery.redelivered.into()]);
     buf.extend_from_slice(delivery.address);
-    buf.extend_from_slice(&[frame::END]);
 }
 
 #[inline]
@@ -212,23 +211,40 @@ fn method_head(channel: u16, size: usize, (class_id, method_id): (u16, u16)) -> 
     [kind, h1, h2, h3, h4, h5, h6, c1, c0, m1, m0]
 }
 
+/// The content of a method whose end octet is still to come: every head is written with the end of the frame before
+/// it, since a few octets cost as much as one.
 #[inline]
-fn put_method_head(channel: u16, size: usize, id: (u16, u16), buf: &mut BytesMut) {
-    buf.extend_from_slice(&method_head(channel, size, id));
+fn put_content(channel: u16, properties: &[u8], body: &[u8], payload_max: usize, buf: &mut BytesMut) {
+    buf.extend_from_slice(&header_head(channel, basic::CLASS_ID, body.len() as u64, properties.len()));
+    buf.extend_from_slice(properties);
+    for payload in body.chunks(payload_max) {
+        let [h0, h1, h2, h3, h4, h5, h6] = body_frame_head(channel, size_of(payload.len()));
+        buf.extend_from_slice(&[frame::END, h0, h1, h2, h3, h4, h5, h6]);
+        buf.extend_from_slice(payload);
+    }
+    buf.extend_from_slice(&[frame::END]);
 }
 
 #[inline]
 fn put_header(channel: u16, class_id: u16, body_size: u64, properties: &[u8], buf: &mut BytesMut) {
-    let size = size_of(HEADER_OVERHEAD - OVERHEAD + properties.len());
-    let mut head = [0; HEADER_OVERHEAD - 1];
+    let [_, head @ ..] = header_head(channel, class_id, body_size, properties.len());
+    buf.extend_from_slice(&head);
+    buf.extend_from_slice(properties);
+    buf.extend_from_slice(&[frame::END]);
+}
+
+/// The end of the frame before and the head of a content header, up to the properties.
+#[inline]
+fn header_head(channel: u16, class_id: u16, body_size: u64, properties: usize) -> [u8; HEADER_OVERHEAD] {
+    let size = size_of(HEADER_OVERHEAD - OVERHEAD + properties);
+    let mut head = [0; HEADER_OVERHEAD];
     let mut rest = head.as_mut_slice();
+    rest.put_u8(frame::END);
     rest.put_slice(&Head { kind: frame::HEADER, channel, size }.to_bytes());
     rest.put_u16(class_id);
     rest.put_u16(0);
     rest.put_u64(body_size);
-    buf.extend_from_slice(&head);
-    buf.extend_from_slice(properties);
-    buf.extend_from_slice(&[frame::END]);
+    head
 }
 
 #[inline]
