@@ -1,25 +1,25 @@
 //! How much memory the broker may count on.
 
 use std::fs;
+use std::path::{Path, PathBuf};
+
+const ROOT: &str = "/sys/fs/cgroup";
 
 /// Bytes that the machine or the control group grants, whichever is less; `u64::MAX` when neither can be read.
 pub fn granted_memory() -> u64 {
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| machine_total(&text));
-    let group = control_group().and_then(|text| limit(&text));
-    machine.into_iter().chain(group).min().unwrap_or(u64::MAX)
+    let membership = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let groups =
+        limit_files(&membership).into_iter().filter_map(|path| limit(&fs::read_to_string(path).ok()?));
+    groups.chain(machine).min().unwrap_or(u64::MAX)
 }
 
-/// The limit of the control group that the process is in: version 2's, else version 1's.
-fn control_group() -> Option<String> {
-    let membership = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let own = membership.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/");
-    [
-        format!("/sys/fs/cgroup{own}/memory.max"),
-        "/sys/fs/cgroup/memory.max".to_owned(),
-        "/sys/fs/cgroup/memory/memory.limit_in_bytes".to_owned(),
-    ]
-    .iter()
-    .find_map(|path| fs::read_to_string(path).ok())
+/// Where the limits of the process's control group and of those around it stand: version 2's by the group's path,
+/// version 1's as a container sees its own.
+fn limit_files(membership: &str) -> Vec<PathBuf> {
+    let own = membership.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
+    let version_2 = Path::new(own).ancestors().map(|group| Path::new(ROOT).join(group).join("memory.max"));
+    version_2.chain([Path::new(ROOT).join("memory/memory.limit_in_bytes")]).collect()
 }
 
 /// The total of `/proc/meminfo`, in bytes.
@@ -43,6 +43,26 @@ mod tests {
         assert_eq!(machine_total("MemFree: 1 kB\n"), None);
         assert_eq!(limit("536870912\n"), Some(536_870_912));
         assert_eq!(limit("max\n"), None);
+    }
+
+    #[test]
+    fn a_group_is_limited_by_those_around_it_too() {
+        let files = |membership| -> Vec<String> {
+            limit_files(membership).iter().map(|path| path.display().to_string()).collect()
+        };
+        assert_eq!(
+            files("1:name=x:/y\n0::/system.slice/leveret.service\n"),
+            [
+                "/sys/fs/cgroup/system.slice/leveret.service/memory.max",
+                "/sys/fs/cgroup/system.slice/memory.max",
+                "/sys/fs/cgroup/memory.max",
+                "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+            ]
+        );
+        assert_eq!(
+            files("0::/\n"),
+            ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
+        );
     }
 
     #[test]
