@@ -174,5 +174,5 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--client", action="append", default=[], choices=[client.name for client in CLIENTS], help="only this client; may be repeated")
     parser.add_argument("--scenario", action="append", default=[], help="only this scenario; may be repeated")
     parser.add_argument("--jobs", type=int, default=4, help="clients at the same time (default 4)")
-    parser.add_argument("--deadline", type=float, default=400, help="seconds for all scenarios together (default 400)")
+    parser.add_argument("--deadline", type=float, default=150, help="seconds for all scenarios together (default 150)")
     return parser.parse_args()
