@@ -18,7 +18,6 @@ mod framing;
 mod header;
 mod login;
 mod properties;
-mod start;
 mod tuning;
 mod values;
 mod witness;
