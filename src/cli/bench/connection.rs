@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 pub(super) const CHANNEL: u16 = 1;
 /// How long a broker may take to answer a call; deleting a long queue takes its time.
 const CALL_MAX: Duration = Duration::from_mins(1);
-/// How long connecting may take.
+/// How long connecting may take, and each answer of the handshake.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// How long a broker may take to agree to a close.
 const CLOSE_MAX: Duration = Duration::from_secs(3);
@@ -33,6 +33,7 @@ pub(super) struct Connection {
     seen: usize,
     filled: usize,
     output: BytesMut,
+    answer_max: Duration,
     /// The largest frame in bytes, as negotiated.
     pub(super) frame_max: u32,
     /// The broker's name and version as its server-properties say.
@@ -61,11 +62,13 @@ impl Connection {
             seen: 0,
             filled: 0,
             output: BytesMut::new(),
+            answer_max: CONNECT_MAX,
             frame_max: limits::FRAME_MAX_DEFAULT,
             broker: String::new(),
             blocked: None,
         };
         opening.shake_hands(url).map_err(|why| Failure::during(format!("cannot log in to {url}"), why))?;
+        opening.answer_max = CALL_MAX;
         Ok(opening)
     }
 
@@ -134,7 +137,7 @@ impl Connection {
 
     /// Sends the output and waits for the method that `answer` recognises. Other methods are passed over.
     pub(super) fn expect<T>(&mut self, answer: impl Fn(&Method<'_>) -> Option<T>) -> Result<T, Failure> {
-        let deadline = Instant::now() + CALL_MAX;
+        let deadline = Instant::now() + self.answer_max;
         self.flush_until(deadline)?;
         loop {
             while let Some(event) = self.next()? {
