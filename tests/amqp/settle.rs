@@ -228,3 +228,23 @@ fn messages_can_be_settled_in_any_order() {
     let expected: Vec<_> = (1..=50).filter(|tag| tag % 3 != 0).map(|tag| format!("m{}*", tag - 1)).collect();
     assert_eq!(ready(&mut peer), expected.join(" "));
 }
+
+#[test]
+fn what_a_closed_channel_or_connection_leaves_goes_to_the_other_consumers() {
+    let broker = Broker::start();
+    let mut other = Peer::connect(&broker);
+    for end in ["channel.close reply-code=200", "0:connection.close reply-code=200"] {
+        let mut peer = with_unacked(&broker, 3, 3);
+        other.ok("basic.consume queue=q consumer-tag=other no-ack");
+        peer.ok(end);
+        for n in 0..3 {
+            let delivery = other.await_method("basic.deliver");
+            assert_eq!(
+                (delivery.text(), delivery.get("redelivered")),
+                (format!("m{n}"), "true"),
+                "after {end}"
+            );
+        }
+        other.ok("basic.cancel consumer-tag=other");
+    }
+}
