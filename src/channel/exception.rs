@@ -19,11 +19,20 @@ pub struct Exception {
 }
 
 impl Exception {
-    /// An exception; the code's name goes before the text.
+    /// An exception; the code's name goes before the text. What passes the 255 bytes of a short string is cut, and
+    /// three dots say so, as in RabbitMQ.
     pub fn new(code: ReplyCode, text: impl AsRef<str>) -> Self {
-        Self { code, text: format!("{} - {}", code.name(), text.as_ref()) }
+        let mut text = format!("{} - {}", code.name(), text.as_ref());
+        if text.len() > TEXT_MAX {
+            text.truncate(text.floor_char_boundary(TEXT_MAX - 3));
+            text.push_str("...");
+        }
+        Self { code, text }
     }
 }
+
+/// Bytes of a short string.
+const TEXT_MAX: usize = 255;
 
 macro_rules! exceptions {
     ($($(#[$doc:meta])* $name:ident $code:ident)*) => {$(

@@ -19,6 +19,7 @@ use leveret_protocol::{DecodeError, ReplyCode};
 
 use super::capabilities::ClientCapabilities;
 use crate::auth::{Credentials, LoginRefused, Mechanism, User};
+use crate::channel::exception::Exception;
 use crate::config::{Config, FRAME_MIN_SIZE};
 use crate::name::VhostName;
 
@@ -307,10 +308,8 @@ pub enum Answer {
     ProtocolHeader,
     /// `connection.close`.
     Close {
-        /// The reply code.
-        code: ReplyCode,
-        /// The reply text, with the code's name.
-        text: String,
+        /// The reply code and text.
+        exception: Exception,
         /// Class and method id of the method that was refused.
         method: (u16, u16),
     },
@@ -320,15 +319,15 @@ pub enum Answer {
 
 impl Answer {
     fn close(code: ReplyCode, method: (u16, u16), text: &str) -> Self {
-        Self::Close { code, text: format!("{} - {text}", code.name()), method }
+        Self::Close { exception: Exception::new(code, text), method }
     }
 
     /// The method to send, if it is one.
     pub fn method(&self) -> Option<connection::Close<'_>> {
-        let Self::Close { code, text, method: (class_id, method_id) } = self else { return None };
+        let Self::Close { exception, method: (class_id, method_id) } = self else { return None };
         Some(connection::Close {
-            reply_code: code.code(),
-            reply_text: text,
+            reply_code: exception.code.code(),
+            reply_text: &exception.text,
             class_id: *class_id,
             method_id: *method_id,
         })

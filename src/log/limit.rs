@@ -1,7 +1,7 @@
 //! How often one place in the code may write a line.
 //!
 //! A peer decides how often some lines are written (a failed login, a refused frame). Thousands of them a second tell
-//! no more than a few hundred, and would fill a disk.
+//! no more than a hundred, and would fill a disk.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::time::Time;
 
-const LINES_MAX: u64 = 200;
+const LINES_MAX: u64 = 100;
 const WINDOW: Duration = Duration::from_secs(1);
 
 /// Counts the lines of each place.

@@ -197,6 +197,15 @@ fn a_vhost_that_cannot_be_entered_is_not_allowed() {
 }
 
 #[test]
+fn a_text_that_does_not_fit_ends_in_three_dots() {
+    let vhost = "\u{fc}".repeat(127);
+    let methods = [GUEST.into(), TUNE_OK.into(), Open { virtual_host: &vhost }.into()];
+    let refusal = refusal(&methods);
+    let (_, text, ..) = close_of(&refusal);
+    assert!(text.ends_with("\u{fc}...") && (254..=255).contains(&text.len()), "{text}");
+}
+
+#[test]
 fn a_method_out_of_turn_is_invalid_in_every_state() {
     let open = Open { virtual_host: "/" };
     let states: [(&[Method<'_>], &str); 3] =
