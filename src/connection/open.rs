@@ -26,7 +26,7 @@ use super::heartbeat::Heartbeat;
 use super::outbox::{Contents, Notice, Outbox};
 use super::output::Output;
 use crate::alarm::MemoryAlarm;
-use crate::channel::{Peer, Session};
+use crate::channel::Session;
 use crate::time::Time;
 
 /// Why an open connection ended.

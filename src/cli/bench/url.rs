@@ -14,7 +14,7 @@ pub struct AmqpUrl {
     pub user: String,
     /// Password; `guest` when the URI names no user.
     pub password: String,
-    /// Virtual host; `/` when the URI has no path.
+    /// Virtual host; `/` when the URI has no path, or nothing in it.
     pub vhost: String,
 }
 
@@ -29,6 +29,8 @@ impl FromStr for AmqpUrl {
         };
         let rest = rest.split_once('?').map_or(rest, |(before, _)| before);
         let (authority, vhost) = match rest.split_once('/') {
+            // A bare slash is the empty name by the letter of the specification, but nobody means that.
+            Some((authority, "")) => (authority, "/".to_owned()),
             Some((authority, vhost)) => (authority, percent_decoded(vhost)?),
             None => (rest, "/".to_owned()),
         };
@@ -104,7 +106,7 @@ mod tests {
             ("amqp://u:p@h:1/v", ("h", 1, "u", "p", "v")),
             ("amqp://u%40x:p%2Fq@h:1/%2f", ("h", 1, "u@x", "p/q", "/")),
             ("amqp://u@[::1]:2/a?heartbeat=5", ("::1", 2, "u", "", "a")),
-            ("amqp://h/", ("h", 5672, "guest", "guest", "")),
+            ("amqp://h/", ("h", 5672, "guest", "guest", "/")),
         ] {
             let url: AmqpUrl = uri.parse().unwrap();
             let actual =
