@@ -122,6 +122,9 @@ fn b69_consuming_goes_on_while_publishers_are_blocked() {
         }
         let mut late = open(broker);
         assert!(late.get(1, &queue).is_some(), "a connection that does not publish is not blocked");
+        late.send(1, method::queue_delete(&queue));
+        late.expect(1, (50, 41));
+        publisher.expect(0, method::CONNECTION_UNBLOCKED);
     });
 }
 

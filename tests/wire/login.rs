@@ -99,7 +99,7 @@ fn b7_content_and_channel_frames_before_the_connection_is_open_are_refused() {
     others_go_on(|broker| {
         for kind in [frame::HEADER, frame::BODY] {
             let mut raw = Raw::started(broker);
-            raw.send_frame(kind, 0, Payload::header(60, 0, 1));
+            raw.send_frame(kind, 0, Payload::header(60, 0, 1).short(0));
             raw.expect_close_code_or_eof(&[501, 503, 504, 505]);
         }
         let mut raw = Raw::started(broker);
@@ -214,7 +214,7 @@ fn b12_a_client_that_does_not_know_the_refusal_is_dropped_without_a_frame() {
 }
 
 #[test]
-fn b14_many_failed_logins_disturb_nobody_and_leave_no_secret_in_the_log() {
+fn b14_many_failed_logins_disturb_nobody_and_leave_few_lines_and_no_secret_in_the_log() {
     const ATTEMPTS: usize = 200;
     others_go_on(|broker| {
         for attempt in 0..ATTEMPTS {
@@ -227,8 +227,8 @@ fn b14_many_failed_logins_disturb_nobody_and_leave_no_secret_in_the_log() {
         if !broker.is_external() {
             let log = broker.log();
             assert!(!log.iter().any(|line| line.contains("planted-secret")), "{log:#?}");
-            let refusals = log.iter().filter(|line| line.contains("login refused")).count();
-            assert!((1..=ATTEMPTS).contains(&refusals), "{refusals} lines about {ATTEMPTS} attempts");
+            let lines = log.iter().filter(|line| line.contains("login refused")).count();
+            assert!((1..ATTEMPTS / 2).contains(&lines), "{lines} lines about {ATTEMPTS} refused logins");
         }
     });
 }

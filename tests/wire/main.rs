@@ -11,6 +11,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod arguments;
 mod channel_state;
 mod content;
 mod flow;
