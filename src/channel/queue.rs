@@ -5,7 +5,7 @@ use std::sync::Arc;
 use leveret_protocol::method::queue;
 use leveret_protocol::table::Table;
 
-use super::exception::{Exception, Subject, no_queue, refused};
+use super::exception::{Exception, Subject, no_queue, precondition_failed, refused};
 use super::exchange::refused_binding;
 use super::{Channel, Peer, Session};
 use crate::name::{ExchangeName, QueueName};
@@ -129,7 +129,8 @@ fn declare_actively(
     let name = (!declare.queue.is_empty()).then(|| QueueName::declared(declare.queue));
     let vhost = &session.vhost;
     let named = name.as_ref().map_or("", QueueName::as_str);
-    let options = QueueOptions::declared(declare);
+    let options = QueueOptions::declared(declare)
+        .map_err(|invalid| precondition_failed(invalid.text(named, vhost.name().as_str())))?;
     let (queue, status, made) = vhost
         .queue_declare(name.clone(), &options, session.connection)
         .map_err(|refusal| refused(&refusal, Subject::Queue(named), vhost.name()))?;

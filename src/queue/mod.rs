@@ -3,6 +3,7 @@
 //! [`core`] decides and is pure: it knows no lock, socket, frame, clock or store. [`queue`] is the lock around it and
 //! performs what it decided. Neither knows a delivery tag: channels number deliveries when they send them.
 
+pub mod arguments;
 pub mod consumers;
 pub mod core;
 pub mod delivery;

@@ -1,9 +1,12 @@
 //! What a queue was declared to be.
 
-use leveret_protocol::method::queue::Declare;
-use leveret_protocol::table::TableBuf;
+use std::fmt;
 
-use crate::equivalence::Inequivalence;
+use leveret_protocol::method::queue::Declare;
+use leveret_protocol::table::{Table, TableBuf, Value};
+
+use super::arguments::{self, DEAD_LETTER_EXCHANGE, InvalidArgument, QUEUE_TYPE, SINGLE_ACTIVE_CONSUMER};
+use crate::equivalence::{Inequivalence, Resource};
 
 /// A declaration of a queue, read once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,39 +17,106 @@ pub struct QueueOptions {
     pub exclusive: bool,
     /// Whether it goes with its last consumer, once it had one.
     pub auto_delete: bool,
+    /// Whether only one of its consumers gets messages, and another one when that has gone.
+    pub single_active_consumer: bool,
     /// The arguments as they were declared, unknown ones included.
     pub arguments: TableBuf,
 }
 
-/// The arguments in which a redeclaration must not differ.
-const COMPARED: [&str; 16] = [
-    "x-queue-type",
-    "x-expires",
-    "x-message-ttl",
-    "x-max-length",
-    "x-max-length-bytes",
-    "x-max-priority",
-    "x-overflow",
-    "x-queue-mode",
-    "x-queue-version",
-    "x-single-active-consumer",
-    "x-dead-letter-exchange",
-    "x-dead-letter-routing-key",
-    "x-dead-letter-strategy",
-    "x-delivery-limit",
-    "x-consumer-timeout",
-    "x-message-group",
-];
+/// Why a queue cannot be declared like that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidQueue {
+    /// A queue of this type must have a name; RabbitMQ's word for the type.
+    ServerNamed(&'static str),
+    /// A queue of this type cannot have that property, as RabbitMQ calls it.
+    Property(&'static str),
+    /// `x-dead-letter-exchange` is of this type, and names are strings.
+    DeadLetterExchangeType(&'static str),
+    /// An argument that only streams have.
+    NotOfType {
+        /// The argument's name.
+        argument: &'static str,
+        /// RabbitMQ's word for the type.
+        queue_type: &'static str,
+    },
+    /// An argument has a value that it cannot have.
+    Argument(InvalidArgument),
+}
+
+impl InvalidQueue {
+    /// RabbitMQ's text about the queue `name` in `vhost`.
+    pub fn text(&self, name: &str, vhost: &str) -> String {
+        let queue = Resource { kind: "queue", name, vhost };
+        match self {
+            Self::ServerNamed(queue_type) => {
+                format!("Cannot declare a server-named queue for type {queue_type}")
+            }
+            Self::Property(property) => format!("invalid property '{property}' for {queue}"),
+            Self::DeadLetterExchangeType(type_name) => {
+                format!("invalid type '{type_name}' for arg '{DEAD_LETTER_EXCHANGE}' in {queue}")
+            }
+            Self::NotOfType { argument, queue_type } => {
+                format!("invalid arg '{argument}' for {queue} of queue type {queue_type}")
+            }
+            Self::Argument(InvalidArgument { argument, reason }) => {
+                format!("invalid arg '{argument}' for {queue}: {reason}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for InvalidQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ServerNamed(queue_type) => write!(f, "a queue of type {queue_type} needs a name"),
+            Self::Property(property) => write!(f, "invalid property '{property}'"),
+            Self::DeadLetterExchangeType(type_name) => {
+                write!(f, "invalid type '{type_name}' for arg '{DEAD_LETTER_EXCHANGE}'")
+            }
+            Self::NotOfType { argument, queue_type } => {
+                write!(f, "invalid arg '{argument}' of queue type {queue_type}")
+            }
+            Self::Argument(InvalidArgument { argument, reason }) => {
+                write!(f, "invalid arg '{argument}': {reason}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for InvalidQueue {}
+
+const CLASSIC: &str = "rabbit_classic_queue";
+const QUORUM: &str = "rabbit_quorum_queue";
 
 impl QueueOptions {
-    /// Reads a declaration.
-    pub fn declared(declare: &Declare<'_>) -> Self {
-        Self {
+    /// Reads a declaration. What is wrong with it is found in RabbitMQ's order.
+    ///
+    /// # Errors
+    /// A known argument has a value that it cannot have, or a quorum queue has no name, is not durable, exclusive or
+    /// goes by itself.
+    pub fn declared(declare: &Declare<'_>) -> Result<Self, InvalidQueue> {
+        let table = declare.arguments;
+        let is_quorum = !table.is_empty() && table.get(QUEUE_TYPE).and_then(Value::as_str) == Some("quorum");
+        if is_quorum && declare.queue.is_empty() {
+            return Err(InvalidQueue::ServerNamed(QUORUM));
+        }
+        check_dead_letter_exchange(table)?;
+        arguments::check(table).map_err(InvalidQueue::Argument)?;
+        if let Some(argument) = arguments::of_streams(table) {
+            let queue_type = if is_quorum { QUORUM } else { CLASSIC };
+            return Err(InvalidQueue::NotOfType { argument, queue_type });
+        }
+        if is_quorum {
+            check_quorum(declare)?;
+        }
+        Ok(Self {
             durable: declare.durable && !declare.exclusive,
             exclusive: declare.exclusive,
             auto_delete: declare.auto_delete,
-            arguments: declare.arguments.to_owned(),
-        }
+            single_active_consumer: table.get(SINGLE_ACTIVE_CONSUMER).and_then(Value::as_bool) == Some(true),
+            arguments: table.to_owned(),
+        })
     }
 
     /// The first difference to another declaration of the same queue, in RabbitMQ's order. Who owns an exclusive queue
@@ -61,7 +131,33 @@ impl QueueOptions {
             .or_else(|| Inequivalence::of_property("auto_delete", received.auto_delete, self.auto_delete))
             .or_else(|| {
                 let (received, current) = (received.arguments.as_table(), self.arguments.as_table());
-                COMPARED.into_iter().find_map(|name| Inequivalence::of_argument(name, received, current))
+                if received == current {
+                    return None;
+                }
+                arguments::known().find_map(|name| Inequivalence::of_argument(name, received, current))
             })
     }
 }
+
+fn check_dead_letter_exchange(table: Table<'_>) -> Result<(), InvalidQueue> {
+    match table.get(DEAD_LETTER_EXCHANGE) {
+        None | Some(Value::LongStr(_)) => Ok(()),
+        Some(value) => Err(InvalidQueue::DeadLetterExchangeType(value.type_name())),
+    }
+}
+
+/// A quorum queue belongs to everyone and stays.
+fn check_quorum(declare: &Declare<'_>) -> Result<(), InvalidQueue> {
+    let refused = [
+        (declare.auto_delete, "auto-delete"),
+        (declare.exclusive, "exclusive-owner"),
+        (!declare.durable, "non-durable"),
+    ];
+    match refused.into_iter().find(|(wrong, _)| *wrong) {
+        Some((_, property)) => Err(InvalidQueue::Property(property)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

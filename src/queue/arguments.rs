@@ -1,0 +1,217 @@
+//! The arguments of `queue.declare` that are known, and what each of them may be.
+//!
+//! What RabbitMQ knows for either of classic and quorum queues is known here for both. Where it has no rule for an
+//! argument there is none here: such a value is stored, compared, and without effect when it makes no sense.
+
+use std::fmt;
+
+use leveret_protocol::table::{Table, Value};
+
+/// The type of a queue.
+pub(super) const QUEUE_TYPE: &str = "x-queue-type";
+/// The exchange to which a queue's dead messages go.
+pub(super) const DEAD_LETTER_EXCHANGE: &str = "x-dead-letter-exchange";
+/// Whether only one consumer at a time gets messages.
+pub(super) const SINGLE_ACTIVE_CONSUMER: &str = "x-single-active-consumer";
+
+/// Ten years: the longest time that RabbitMQ takes, in milliseconds.
+const MILLISECONDS_MAX: i64 = 315_360_000_000;
+const PRIORITY_MAX: i64 = 255;
+
+type Rule = fn(Value<'_>, Table<'_>) -> Result<(), Reason>;
+
+/// In the order in which RabbitMQ looks at them.
+const KNOWN: [(&str, Rule); 26] = [
+    (QUEUE_TYPE, queue_type),
+    ("x-expires", expires),
+    ("x-message-ttl", milliseconds),
+    (DEAD_LETTER_EXCHANGE, any),
+    ("x-dead-letter-routing-key", dead_letter_routing_key),
+    ("x-dead-letter-strategy", dead_letter_strategy),
+    ("x-max-length", non_negative),
+    ("x-max-length-bytes", non_negative),
+    ("x-max-in-memory-length", non_negative),
+    ("x-max-in-memory-bytes", non_negative),
+    ("x-max-priority", max_priority),
+    ("x-overflow", overflow),
+    ("x-queue-mode", queue_mode),
+    ("x-queue-version", queue_version),
+    (SINGLE_ACTIVE_CONSUMER, boolean),
+    ("x-quorum-initial-group-size", positive),
+    ("x-queue-leader-locator", leader_locator),
+    ("x-queue-master-locator", any),
+    ("x-delivery-limit", any),
+    ("x-delayed-retry-type", any),
+    ("x-delayed-retry-min", any),
+    ("x-delayed-retry-max", any),
+    ("x-consumer-timeout", non_negative),
+    ("x-consumer-disconnected-timeout", non_negative),
+    ("x-message-group", any),
+    ("x-member-placement-tag", any),
+];
+
+/// What only streams have: RabbitMQ refuses these on queues of the other types.
+const OF_STREAMS: [&str; 4] =
+    ["x-max-age", "x-stream-max-segment-size-bytes", "x-stream-filter-size-bytes", "x-initial-cluster-size"];
+
+/// An argument whose value cannot be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidArgument {
+    /// Its name.
+    pub argument: &'static str,
+    /// What is wrong with it.
+    pub reason: Reason,
+}
+
+/// What is wrong with an argument's value. Prints as RabbitMQ prints it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// It is of this type and has to be an integer.
+    NotInteger(&'static str),
+    /// It is of this type and has to be of another one.
+    UnacceptableType(&'static str),
+    /// It is below zero.
+    Negative(i64),
+    /// It is zero.
+    Zero,
+    /// It is a longer time than ten years.
+    TooLarge(i64),
+    /// It is a higher priority than there can be.
+    MaxExceeded(i64),
+    /// It is none of the words that it may be; RabbitMQ's name for that.
+    NoSuchWord(&'static str),
+    /// There is no such kind of something.
+    Unsupported(&'static str, String),
+    /// A routing key for dead letters without an exchange for them.
+    RoutingKeyWithoutExchange,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotInteger(type_name) => write!(f, "\"expected integer, got {type_name}\""),
+            Self::UnacceptableType(type_name) => write!(f, "{{unacceptable_type,{type_name}}}"),
+            Self::Negative(value) => write!(f, "{{value_negative,{value}}}"),
+            Self::Zero => f.write_str("{value_zero,0}"),
+            Self::TooLarge(value) => write!(f, "{{value_too_large,{value}}}"),
+            Self::MaxExceeded(value) => write!(f, "{{max_value_exceeded,{value}}}"),
+            Self::NoSuchWord(name) => f.write_str(name),
+            Self::Unsupported(what, value) => write!(f, "\"unsupported {what} '{value}'\""),
+            Self::RoutingKeyWithoutExchange => f.write_str("routing_key_but_no_dlx_defined"),
+        }
+    }
+}
+
+/// The names of the arguments in which a redeclaration must not differ.
+pub(super) fn known() -> impl Iterator<Item = &'static str> {
+    KNOWN.iter().map(|(name, _)| *name)
+}
+
+/// Checks the arguments that are known.
+pub(super) fn check(arguments: Table<'_>) -> Result<(), InvalidArgument> {
+    if arguments.is_empty() {
+        return Ok(());
+    }
+    for (argument, rule) in KNOWN {
+        if let Some(value) = arguments.get(argument) {
+            rule(value, arguments).map_err(|reason| InvalidArgument { argument, reason })?;
+        }
+    }
+    Ok(())
+}
+
+/// An argument that only a stream can have.
+pub(super) fn of_streams(arguments: Table<'_>) -> Option<&'static str> {
+    OF_STREAMS.into_iter().find(|name| arguments.get(name).is_some())
+}
+
+fn any(_: Value<'_>, _: Table<'_>) -> Result<(), Reason> {
+    Ok(())
+}
+
+fn integer(value: Value<'_>) -> Result<i64, Reason> {
+    let number = value.as_integer().ok_or(Reason::NotInteger(value.type_name()))?;
+    if number < 0 { Err(Reason::Negative(number)) } else { Ok(number) }
+}
+
+fn non_negative(value: Value<'_>, _: Table<'_>) -> Result<(), Reason> {
+    integer(value).map(|_| ())
+}
+
+fn positive(value: Value<'_>, _: Table<'_>) -> Result<(), Reason> {
+    if integer(value)? == 0 { Err(Reason::Zero) } else { Ok(()) }
+}
+
+fn milliseconds(value: Value<'_>, _: Table<'_>) -> Result<(), Reason> {
+    let number = integer(value)?;
+    if number > MILLISECONDS_MAX { Err(Reason::TooLarge(number)) } else { Ok(()) }
+}
+
+fn expires(value: Value<'_>, arguments: Table<'_>) -> Result<(), Reason> {
+    positive(value, arguments)?;
+    milliseconds(value, arguments)
+}
+
+fn max_priority(value: Value<'_>, _: Table<'_>) -> Result<(), Reason> {
+    let number = integer(value)?;
+    if number > PRIORITY_MAX { Err(Reason::MaxExceeded(number)) } else { Ok(()) }
+}
+
+fn boolean(value: Value<'_>, _: Table<'_>) -> Result<(), Reason> {
+    value.as_bool().map(|_| ()).ok_or(Reason::UnacceptableType(value.type_name()))
+}
+
+fn text(value: Value<'_>) -> Result<String, Reason> {
+    match value {
+        Value::LongStr(bytes) => Ok(String::from_utf8_lossy(bytes).into_owned()),
+        value => Err(Reason::UnacceptableType(value.type_name())),
+    }
+}
+
+fn word(value: Value<'_>, words: &[&str], otherwise: &'static str) -> Result<(), Reason> {
+    if words.contains(&text(value)?.as_str()) { Ok(()) } else { Err(Reason::NoSuchWord(otherwise)) }
+}
+
+fn kind(value: Value<'_>, kinds: &[&str], what: &'static str) -> Result<(), Reason> {
+    let text = text(value)?;
+    if kinds.contains(&text.as_str()) { Ok(()) } else { Err(Reason::Unsupported(what, text)) }
+}
+
+fn queue_type(value: Value<'_>, _: Table<'_>) -> Result<(), Reason> {
+    kind(value, &["classic", "quorum"], "queue type")
+}
+
+fn queue_mode(value: Value<'_>, _: Table<'_>) -> Result<(), Reason> {
+    kind(value, &["default", "lazy"], "queue mode")
+}
+
+/// Version 1 is no more in RabbitMQ 4.3, but what was declared for an older one is to work.
+fn queue_version(value: Value<'_>, _: Table<'_>) -> Result<(), Reason> {
+    match integer(value)? {
+        1 | 2 => Ok(()),
+        version => Err(Reason::Unsupported("queue version", version.to_string())),
+    }
+}
+
+fn overflow(value: Value<'_>, _: Table<'_>) -> Result<(), Reason> {
+    word(value, &["drop-head", "reject-publish", "reject-publish-dlx"], "invalid_overflow")
+}
+
+fn dead_letter_strategy(value: Value<'_>, _: Table<'_>) -> Result<(), Reason> {
+    word(value, &["at-most-once", "at-least-once"], "invalid_dlx_strategy")
+}
+
+fn leader_locator(value: Value<'_>, _: Table<'_>) -> Result<(), Reason> {
+    let locators = ["client-local", "balanced", "random", "least-leaders"];
+    word(value, &locators, "invalid_queue_locator_arg")
+}
+
+fn dead_letter_routing_key(value: Value<'_>, arguments: Table<'_>) -> Result<(), Reason> {
+    text(value)?;
+    if arguments.get(DEAD_LETTER_EXCHANGE).is_some() {
+        Ok(())
+    } else {
+        Err(Reason::RoutingKeyWithoutExchange)
+    }
+}
