@@ -108,11 +108,13 @@ impl<'a> Properties<'a> {
             let property = highest(flags);
             let (value, after) = split(rest, property).ok_or(PropertiesError::Truncated)?;
             match property {
-                DELIVERY_MODE | PRIORITY | TIMESTAMP => {}
                 HEADERS => crate::table::validate::table(value).map_err(PropertiesError::Table)?,
-                _ => {
+                // What a broker reads of these has to be text. RabbitMQ passes on any octets in the others, and some clients
+                // send binary correlation ids.
+                USER_ID | EXPIRATION => {
                     str::from_utf8(value).map_err(|_| PropertiesError::MalformedUtf8)?;
                 }
+                _ => {}
             }
             rest = after;
             flags ^= property;
@@ -258,7 +260,8 @@ impl<'a> Properties<'a> {
 
     /// The same properties with other headers, as on the wire; everything else byte for byte.
     pub fn with_headers(self, headers: Table<'_>) -> Vec<u8> {
-        PropertiesBuilder { headers: Some(headers), ..self.to_builder() }.finish()
+        let length = u32::try_from(headers.as_bytes().len()).unwrap_or(u32::MAX);
+        self.with(HEADERS, &length.to_be_bytes(), headers.as_bytes())
     }
 
     /// The same properties without the header `key`, as on the wire.
@@ -266,6 +269,36 @@ impl<'a> Properties<'a> {
         let Some(headers) = self.headers() else { return self.bytes.to_vec() };
         let kept = crate::table::TableBuilder::new().entries_where(headers, |name| name != key).finish();
         self.with_headers(kept.as_table())
+    }
+
+    /// The same properties with another address for replies, as on the wire; everything else byte for byte.
+    pub fn with_reply_to(self, reply_to: &str) -> Vec<u8> {
+        let (length, octets) = cut(reply_to);
+        self.with(REPLY_TO, &[length], octets)
+    }
+
+    /// The same properties with one set to a value, given as its length and its octets.
+    fn with(self, property: u16, length: &[u8], octets: &[u8]) -> Vec<u8> {
+        let mut out = Raw { flags: 0, bytes: vec![0, 0] };
+        let mut rest = self.bytes.get(2..).unwrap_or_default();
+        let mut flags = self.flags() | property;
+        while flags != 0 {
+            let next = highest(flags);
+            if self.flags() & next != 0 {
+                let Some((_, after)) = split(rest, next) else { break };
+                let whole = rest.len().saturating_sub(after.len());
+                if next != property {
+                    out.put(next, rest.get(..whole).unwrap_or_default());
+                }
+                rest = after;
+            }
+            if next == property {
+                out.put(property, length);
+                out.put(property, octets);
+            }
+            flags ^= next;
+        }
+        out.finish()
     }
 }
 

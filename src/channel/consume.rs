@@ -38,13 +38,13 @@ impl Channel {
             ))
         })?;
         let slot = session.subscriptions.reserve();
-        let shared_credit = match &self.global_prefetch {
+        let credit = match &self.global_prefetch {
             Some(global) if !consume.no_ack => {
                 Some(Arc::<super::GlobalPrefetch>::clone(global) as Arc<dyn SharedCredit>)
             }
             _ => None,
         };
-        let shares_credit = shared_credit.is_some();
+        let shares_credit = credit.is_some();
         let consumer = Consumer {
             tag: tag.clone(),
             slot,
@@ -53,7 +53,7 @@ impl Channel {
             exclusive: consume.exclusive,
             priority,
             prefetch: self.prefetch,
-            shared_credit,
+            shared_credit: credit,
         };
         let key = match queue.consume(consumer) {
             Ok(key) => key,
@@ -86,7 +86,7 @@ impl Channel {
         cancel: &basic::Cancel<'_>,
         session: &mut Session,
         peer: &mut dyn Peer,
-    ) -> Result<(), Exception> {
+    ) {
         if let Some(slot) = self.consumers.remove(cancel.consumer_tag) {
             self.leave_requesters_as(slot, session);
             session.subscriptions.release_if_spent(slot);
@@ -94,7 +94,6 @@ impl Channel {
         if !cancel.no_wait {
             peer.method(self.number, basic::CancelOk { consumer_tag: cancel.consumer_tag }.into());
         }
-        Ok(())
     }
 
     /// A queue is gone, and with it the consumer in `slot`: the client is told if it understands.

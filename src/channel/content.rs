@@ -3,7 +3,7 @@
 //! Most messages never come here: a connection that has method, header and body in one read makes the message of
 //! that. Here is the general case, in any number of pieces.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use leveret_protocol::limits::MESSAGE_SIZE_HARD_CAP;
 use leveret_protocol::method::basic;
 use leveret_protocol::properties::Properties;
@@ -33,7 +33,7 @@ pub enum Content {
 pub struct Assembly {
     mandatory: bool,
     parts: Parts,
-    bytes: BytesMut,
+    bytes: Vec<u8>,
     missing: u64,
     empty_frames: u32,
 }
@@ -47,10 +47,20 @@ pub struct Complete {
     pub message: Message,
 }
 
-/// How much is reserved for a body before any of it has come, in bytes. The rest grows with what comes.
-const RESERVE_MAX: u64 = 128 * 1024;
 /// Frames without payload that one body may have.
 const EMPTY_FRAMES_MAX: u32 = 1024;
+
+impl Assembly {
+    /// Room grows with what has come, never with what is claimed, and never beyond the end of the message.
+    fn append(&mut self, payload: &[u8]) {
+        let room = self.bytes.capacity().saturating_sub(self.bytes.len());
+        if room < payload.len() {
+            let missing = usize::try_from(self.missing).unwrap_or(usize::MAX).saturating_add(payload.len());
+            self.bytes.reserve_exact(missing.min(payload.len().max(self.bytes.len())));
+        }
+        self.bytes.extend_from_slice(payload);
+    }
+}
 
 impl Content {
     /// How many bytes are held for a message that is not complete.
@@ -99,8 +109,7 @@ impl Content {
             u16::try_from(address.len()).unwrap_or(u16::MAX),
             u32::try_from(properties.len()).unwrap_or(u32::MAX),
         );
-        let reserve = usize::try_from(body_size.min(RESERVE_MAX)).unwrap_or_default();
-        let mut bytes = BytesMut::with_capacity((parts.body_at as usize).saturating_add(reserve));
+        let mut bytes = Vec::with_capacity(parts.body_at as usize);
         bytes.extend_from_slice(&address);
         bytes.extend_from_slice(properties);
         Self::complete(self, Assembly { mandatory, parts, bytes, missing: body_size, empty_frames: 0 })
@@ -123,7 +132,7 @@ impl Content {
             .missing
             .checked_sub(payload.len() as u64)
             .ok_or_else(|| frame_error("content body frame exceeds remaining content size"))?;
-        assembly.bytes.extend_from_slice(payload);
+        assembly.append(payload);
         if payload.is_empty() && ends_frame {
             assembly.empty_frames = assembly.empty_frames.saturating_add(1);
             if assembly.empty_frames > EMPTY_FRAMES_MAX {
@@ -143,7 +152,7 @@ impl Content {
             *self = Self::AwaitBody(assembly);
             return Ok(None);
         }
-        let message = Message::new(assembly.bytes.freeze(), assembly.parts)
+        let message = Message::new(Bytes::from(assembly.bytes), assembly.parts)
             .ok_or_else(|| frame_error("content does not fit together"))?;
         Ok(Some(Complete { mandatory: assembly.mandatory, message }))
     }

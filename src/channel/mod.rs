@@ -110,9 +110,12 @@ impl Channel {
             Method::Queue(Q::Unbind(unbind)) => self.queue_unbind(&unbind, session, peer),
             Method::Queue(Q::Purge(purge)) => self.queue_purge(&purge, session, peer),
             Method::Queue(Q::Delete(delete)) => self.queue_delete(&delete, session, peer),
-            Method::Basic(B::Qos(qos)) => self.basic_qos(&qos, session, peer),
+            Method::Basic(B::Qos(qos)) => self.basic_qos(qos, session, peer),
             Method::Basic(B::Consume(consume)) => self.basic_consume(&consume, session, peer),
-            Method::Basic(B::Cancel(cancel)) => self.basic_cancel(&cancel, session, peer),
+            Method::Basic(B::Cancel(cancel)) => {
+                self.basic_cancel(&cancel, session, peer);
+                Ok(())
+            }
             Method::Basic(B::Get(get)) => self.basic_get(&get, session, peer),
             Method::Basic(B::Ack(ack)) => self.basic_ack(ack, session),
             Method::Basic(B::Nack(nack)) => self.basic_nack(nack, session),

@@ -125,7 +125,7 @@ impl Channel {
             transaction.publish(Publication { mandatory, message });
             return Ok(());
         }
-        self.route(mandatory, message, session, peer)?;
+        self.route(mandatory, &message, session, peer)?;
         self.published(session);
         Ok(())
     }
@@ -134,7 +134,7 @@ impl Channel {
     pub(super) fn route(
         &mut self,
         mandatory: bool,
-        message: Message,
+        message: &Message,
         session: &mut Session,
         peer: &mut dyn Peer,
     ) -> Result<(), Exception> {
@@ -145,7 +145,7 @@ impl Channel {
         if headers.is_some_and(|headers| headers.get("BCC").is_some()) {
             stripped = Some(message.with_properties(&message.properties().without_header("BCC")));
         }
-        let sent = stripped.as_ref().unwrap_or(&message);
+        let sent = stripped.as_ref().unwrap_or(message);
         let vhost = &session.vhost;
         let routed = session
             .publisher

@@ -74,7 +74,7 @@ impl Channel {
     /// Sets the prefetch of consumers to come, or with `global` the one that all of the channel share.
     pub(super) fn basic_qos(
         &mut self,
-        qos: &basic::Qos,
+        qos: basic::Qos,
         session: &mut Session,
         peer: &mut dyn Peer,
     ) -> Result<(), Exception> {

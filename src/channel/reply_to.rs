@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use leveret_protocol::method::basic;
-use leveret_protocol::properties::{Properties, PropertiesBuilder};
+use leveret_protocol::properties::Properties;
 
 use super::exception::{Exception, precondition_failed};
 use super::subscription::Source;
@@ -48,8 +48,7 @@ impl Channel {
         let Some(requesting) = &self.requesting else {
             return Err(precondition_failed("fast reply consumer does not exist"));
         };
-        let reply_to = Some(requesting.name.as_str());
-        Ok(Some(PropertiesBuilder { reply_to, ..properties.to_builder() }.finish()))
+        Ok(Some(properties.with_reply_to(requesting.name.as_str())))
     }
 
     /// The channel gets no replies any more.

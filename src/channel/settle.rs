@@ -22,7 +22,7 @@ impl From<UnknownTag> for Exception {
 impl Channel {
     /// Numbers and sends a delivery from the outbox. One whose consumer is no longer known goes back.
     #[inline]
-    pub fn deliver(&mut self, delivery: Delivery, session: &mut Session, peer: &mut dyn Peer) {
+    pub fn deliver(&mut self, delivery: &Delivery, session: &mut Session, peer: &mut dyn Peer) {
         let Some(subscription) = session.subscriptions.get_mut(delivery.slot) else { return };
         let delivery_tag = match delivery.unacked {
             Some(key) => {

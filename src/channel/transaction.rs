@@ -61,7 +61,7 @@ impl Channel {
         let Transaction { publications, settlements } = std::mem::take(self.transaction()?);
         for Publication { mandatory, message } in publications {
             // Whether it may be published was said when it was; an exchange that went since routes nowhere.
-            if let Err(_gone) = self.route(mandatory, message.clone(), session, peer)
+            if let Err(_gone) = self.route(mandatory, &message, session, peer)
                 && mandatory
             {
                 self.return_unroutable(&message, peer);

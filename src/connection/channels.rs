@@ -7,14 +7,14 @@ use leveret_protocol::reply_code::ReplyCode;
 use leveret_protocol::{DecodeError, Decoder, Event};
 
 use crate::channel::content::check_header;
-use crate::channel::exception::{Exception, channel_error, command_invalid, not_allowed, resource_error};
+use crate::channel::exception::{Exception, channel_error, not_allowed, resource_error};
 use crate::channel::{Channel, Peer, Session};
 use crate::message::{Message, Parts};
 use crate::queue::delivery::Delivery;
 
 /// The channels of a connection.
 pub struct Channels {
-    channels: Vec<Option<Box<Slot>>>,
+    slots: Vec<Option<Slot>>,
     open: usize,
     channel_max: u16,
     /// Bytes of incomplete messages on all channels.
@@ -23,7 +23,7 @@ pub struct Channels {
 }
 
 enum Slot {
-    Open(Channel),
+    Open(Box<Channel>),
     /// We closed it: all that comes for it is dropped until the client agrees.
     Closing,
 }
@@ -51,7 +51,7 @@ impl Channels {
         const INCOMPLETE_MIN: usize = 64 * 1024 * 1024;
         let four = usize::try_from(message_size_max.saturating_mul(4)).unwrap_or(usize::MAX);
         Self {
-            channels: Vec::new(),
+            slots: Vec::new(),
             open: 0,
             channel_max,
             incomplete: 0,
@@ -67,15 +67,17 @@ impl Channels {
         session: &mut Session,
         peer: &mut dyn Peer,
     ) -> Result<(), Raised> {
-        let raised = |exception| Raised { channel: number, method: method.id(), exception };
-        if number == 0 {
-            // Methods of channels make no sense on the connection's own.
-            return Err(raised(command_invalid("unimplemented method")));
-        }
+        let id = method.id();
+        let raised = move |exception| Raised { channel: number, method: id, exception };
         match (self.slot_mut(number), method) {
-            (None, Method::Channel(channel::Method::Open(_))) => self.open(number, peer).map_err(raised),
-            // The answer to a close of ours that crossed the client's own.
-            (None, Method::Channel(channel::Method::CloseOk(_))) => Ok(()),
+            (None, Method::Channel(channel::Method::Open(_))) => {
+                // RabbitMQ names no method when there are too many channels.
+                self.open(number, peer).map_err(|exception| Raised {
+                    channel: number,
+                    method: (0, 0),
+                    exception,
+                })
+            }
             (None, _) => Err(raised(channel_error("expected 'channel.open'"))),
             (Some(_), Method::Channel(channel::Method::Open(_))) => {
                 Err(raised(channel_error("second 'channel.open' seen")))
@@ -84,15 +86,33 @@ impl Channels {
                 self.forget(number);
                 Ok(())
             }
-            (Some(_), Method::Channel(channel::Method::Close(_))) => {
+            // Both sides closed at once: the answer to our own close is still to come.
+            (Some(Slot::Closing), Method::Channel(channel::Method::Close(_))) => {
+                peer.method(number, channel::CloseOk {}.into());
+                Ok(())
+            }
+            (Some(Slot::Open(_)), Method::Channel(channel::Method::Close(_))) => {
                 peer.method(number, channel::CloseOk {}.into());
                 self.forget(number);
                 Ok(())
             }
             (Some(Slot::Open(_)), Method::Channel(channel::Method::CloseOk(_)))
             | (Some(Slot::Closing), _) => Ok(()),
-            (Some(Slot::Open(channel)), method) => channel.method(method, session, peer).map_err(raised),
+            (Some(Slot::Open(channel)), method) => {
+                // A method in the midst of a content is a fault of the publish that the content belongs to.
+                let id = if channel.awaits_content() { basic::Publish::ID } else { id };
+                channel.method(method, session, peer).map_err(|exception| Raised {
+                    channel: number,
+                    method: id,
+                    exception,
+                })
+            }
         }
+    }
+
+    /// Whether a channel is there, open or closing.
+    pub fn is_known(&self, number: u16) -> bool {
+        self.slots.get(usize::from(number)).is_some_and(Option::is_some)
     }
 
     /// Serves a `basic.publish`. When its whole content stands right behind it, which is the rule, the message is made of
@@ -240,7 +260,7 @@ impl Channels {
         for delivery in deliveries.drain(..) {
             let number = session.subscriptions.get(delivery.slot).map(|subscription| subscription.channel);
             match number.and_then(|number| self.open_mut(number)) {
-                Some(channel) => channel.deliver(delivery, session, peer),
+                Some(channel) => channel.deliver(&delivery, session, peer),
                 None => session.unsend(delivery),
             }
         }
@@ -298,7 +318,7 @@ impl Channels {
         for channel in self.iter_mut() {
             channel.close(session);
         }
-        self.channels = Vec::new();
+        self.slots = Vec::new();
         self.open = 0;
         self.incomplete = 0;
     }
@@ -325,11 +345,11 @@ impl Channels {
             )));
         }
         let at = usize::from(number);
-        if at >= self.channels.len() {
-            self.channels.resize_with(at.saturating_add(1), || None);
+        if at >= self.slots.len() {
+            self.slots.resize_with(at.saturating_add(1), || None);
         }
-        if let Some(slot) = self.channels.get_mut(at) {
-            *slot = Some(Box::new(Slot::Open(Channel::new(number))));
+        if let Some(slot) = self.slots.get_mut(at) {
+            *slot = Some(Slot::Open(Box::new(Channel::new(number))));
             self.open = self.open.saturating_add(1);
         }
         peer.method(number, channel::OpenOk {}.into());
@@ -337,7 +357,7 @@ impl Channels {
     }
 
     fn forget(&mut self, number: u16) {
-        if let Some(slot) = self.channels.get_mut(usize::from(number))
+        if let Some(slot) = self.slots.get_mut(usize::from(number))
             && slot.take().is_some()
         {
             self.open = self.open.saturating_sub(1);
@@ -345,7 +365,7 @@ impl Channels {
     }
 
     fn slot_mut(&mut self, number: u16) -> Option<&mut Slot> {
-        self.channels.get_mut(usize::from(number))?.as_deref_mut()
+        self.slots.get_mut(usize::from(number))?.as_mut()
     }
 
     fn open_mut(&mut self, number: u16) -> Option<&mut Channel> {
@@ -356,8 +376,8 @@ impl Channels {
     }
 
     fn iter_mut(&mut self) -> impl Iterator<Item = &mut Channel> {
-        self.channels.iter_mut().flatten().filter_map(|slot| match &mut **slot {
-            Slot::Open(channel) => Some(channel),
+        self.slots.iter_mut().flatten().filter_map(|slot| match slot {
+            Slot::Open(channel) => Some(&mut **channel),
             Slot::Closing => None,
         })
     }

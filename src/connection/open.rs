@@ -74,8 +74,8 @@ pub(super) enum State {
         code: ReplyCode,
         text: String,
     },
-    /// The client closed: what is left to be written is written.
-    Closed,
+    /// What is left to be written is written, then the connection ends like this.
+    Closed(Option<End>),
 }
 
 /// Beyond this much unwritten output nothing more is taken from the outbox or from the socket, in bytes.
@@ -132,11 +132,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
     /// Serves the connection to its end. Whatever it held has gone back when this returns.
     pub async fn serve(&mut self) -> End {
         let read_ahead = Bytes::from(std::mem::take(&mut self.incomplete));
-        let ended = self.frames(&read_ahead);
-        let end = match ended {
-            Some(end) => end,
-            None => std::future::poll_fn(|cx| self.poll(cx)).await,
-        };
+        self.frames(&read_ahead);
+        let end = std::future::poll_fn(|cx| self.poll(cx)).await;
         self.release_all();
         end
     }
@@ -154,24 +151,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         for _ in 0..ROUNDS_MAX {
             let mut progress = false;
-            if let Poll::Ready(read) = self.poll_read(cx) {
-                if let Some(end) = read {
-                    return Poll::Ready(end);
-                }
-                progress = true;
+            match self.poll_read(cx) {
+                Poll::Ready(Err(error)) => return Poll::Ready(self.end_of_stream(error)),
+                Poll::Ready(Ok(())) => progress = true,
+                Poll::Pending => {}
             }
             if self.output.len() < OUTPUT_MAX && self.poll_outbox(cx).is_ready() {
                 progress = true;
             }
             match self.poll_write(cx) {
                 Poll::Ready(Err(error)) => return Poll::Ready(End::Socket(error)),
-                Poll::Ready(Ok(0)) => {
-                    if matches!(self.state, State::Closed) {
-                        return Poll::Ready(End::Client);
-                    }
-                }
-                Poll::Ready(Ok(_)) => progress = true,
+                Poll::Ready(Ok(written)) => progress |= written > 0,
                 Poll::Pending => {}
+            }
+            if self.output.is_empty()
+                && let State::Closed(end) = &mut self.state
+                && let Some(end) = end.take()
+            {
+                return Poll::Ready(end);
             }
             if !progress {
                 self.shrink();
@@ -183,35 +180,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
     }
 
     /// Reads once and serves what came.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<End>> {
-        if matches!(self.state, State::Closed) || self.output.len() >= OUTPUT_MAX || self.is_held_back() {
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        if matches!(self.state, State::Closed(_)) || self.output.len() >= OUTPUT_MAX || self.is_held_back() {
             return Poll::Pending;
         }
         let (socket, incomplete) = (&mut self.socket, &mut self.incomplete);
         let read = with_read_buffer(incomplete.len(), |buffer| {
             buffer.put_slice(incomplete);
-            let count = match ready!(poll_read_buf(Pin::new(socket), cx, buffer)) {
-                Ok(0) => return Poll::Ready(Err(std::io::ErrorKind::UnexpectedEof.into())),
-                Ok(count) => count,
-                Err(error) => return Poll::Ready(Err(error)),
-            };
-            Poll::Ready(Ok((count, buffer.split().freeze())))
+            match ready!(poll_read_buf(Pin::new(socket), cx, buffer))? {
+                0 => Poll::Ready(Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof))),
+                count => Poll::Ready(Ok((count, buffer.split().freeze()))),
+            }
         });
-        let (count, chunk) = match ready!(read) {
-            Ok(read) => read,
-            Err(error) => return Poll::Ready(Some(self.end_of_stream(error))),
-        };
+        let (count, chunk) = ready!(read)?;
         self.incomplete.clear();
         if let Some(heartbeat) = &mut self.heartbeat {
             heartbeat.received(Time::now());
         }
         self.alarm.read(count);
-        Poll::Ready(self.frames(&chunk))
+        self.frames(&chunk);
+        Poll::Ready(Ok(()))
     }
 
     fn end_of_stream(&mut self, error: std::io::Error) -> End {
-        match std::mem::replace(&mut self.state, State::Closed) {
-            State::Running | State::Closed => End::Socket(error),
+        match std::mem::replace(&mut self.state, State::Closed(None)) {
+            State::Running | State::Closed(_) => End::Socket(error),
             State::Closing { code, text, .. } => End::Server(code, text),
         }
     }

@@ -37,6 +37,11 @@ impl Output {
         Self { frame_max, sealed: VecDeque::new(), sealed_len: 0, open: BytesMut::new() }
     }
 
+    /// The largest frame, in bytes.
+    pub fn frame_max(&self) -> u32 {
+        self.frame_max
+    }
+
     /// How many bytes wait.
     pub fn len(&self) -> usize {
         self.sealed_len.saturating_add(self.open.len())

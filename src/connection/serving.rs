@@ -5,11 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use leveret_protocol::method::{Method, basic, channel, connection};
 use leveret_protocol::reply_code::ReplyCode;
-use leveret_protocol::{DecodeError, Event};
+use leveret_protocol::{DecodeError, Decoder, Event, frame};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::open::{End, Open, State};
-use crate::channel::exception::{Exception, command_invalid};
+use crate::channel::exception::{Exception, channel_error};
 use crate::channel::{Peer, Session};
 use crate::time::Time;
 
@@ -18,36 +18,30 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
     /// Serves all frames of a read, then hands what they led to to the queues and confirms it.
-    pub(super) fn frames(&mut self, chunk: &Bytes) -> Option<End> {
+    pub(super) fn frames(&mut self, chunk: &Bytes) {
         let mut at = 0;
-        let end = loop {
+        while !matches!(self.state, State::Closed(_)) {
             let rest = chunk.get(at..).unwrap_or_default();
-            match self.decoder.next(rest) {
+            let error = match self.decoder.next(rest) {
                 Ok(None) => {
                     self.incomplete.extend_from_slice(rest);
-                    break None;
+                    break;
                 }
                 Ok(Some((used, event))) => {
                     at = at.saturating_add(used);
-                    match self.event(event, chunk, &mut at) {
-                        Ok(()) => {}
-                        Err(Stop::Decode(error)) => self.break_off(&error),
-                        Err(Stop::Ended(end)) => break Some(end),
-                    }
-                    if matches!(self.state, State::Closed) {
-                        break None;
-                    }
+                    self.event(event, chunk, &mut at).err()
                 }
-                Err(error) if matches!(self.state, State::Running) => {
-                    self.break_off(&error);
-                    break None;
-                }
-                // Already closing: what cannot be read any more is of no account, its socket's end will come.
-                Err(_) => break None,
+                Err(error) => Some(error),
+            };
+            let Some(error) = error else { continue };
+            self.break_off(&error);
+            // The answer to our close may stand behind the frame that cannot be read.
+            match whole_frame(chunk.get(at..).unwrap_or_default()) {
+                Some(length) => at = at.saturating_add(length),
+                None => break,
             }
-        };
+        }
         self.end_batch();
-        end
     }
 
     pub(super) fn end_batch(&mut self) {
@@ -56,13 +50,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         self.publishing.behind.append(&mut self.session.publisher.take_behind());
     }
 
-    pub(super) fn event(&mut self, event: Event<'_>, chunk: &Bytes, at: &mut usize) -> Result<(), Stop> {
+    fn event(&mut self, event: Event<'_>, chunk: &Bytes, at: &mut usize) -> Result<(), DecodeError> {
         if let State::Closing { .. } = self.state {
-            return self.event_while_closing(&event);
+            self.event_while_closing(&event);
+            return Ok(());
         }
         let outcome = match event {
             Event::Method { channel: 0, method: Method::Connection(method), .. } => {
-                return self.connection_method(&method);
+                self.connection_method(&method);
+                Ok(())
+            }
+            Event::Method { channel: 0, method, .. } => {
+                self.unexpected_on_channel_0(method.id());
+                Ok(())
             }
             Event::Method { channel, method: Method::Basic(basic::Method::Publish(publish)), payload } => {
                 self.publishing.publishes = true;
@@ -100,7 +100,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
     }
 
     /// What must have happened before a method is served, so that its answer comes after all that led to it.
-    pub(super) fn prepare(&mut self, channel: u16, method: &Method<'_>) {
+    fn prepare(&mut self, channel: u16, method: &Method<'_>) {
         match method {
             Method::Basic(basic::Method::Ack(_)) => {}
             Method::Basic(basic::Method::Cancel(cancel)) => {
@@ -116,55 +116,53 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         }
     }
 
-    pub(super) fn connection_method(&mut self, method: &connection::Method<'_>) -> Result<(), Stop> {
+    fn connection_method(&mut self, method: &connection::Method<'_>) {
         match method {
             connection::Method::Close(_) => {
                 self.end_batch();
                 self.release_all();
                 self.output.method(0, connection::CloseOk {}.into());
-                self.state = State::Closed;
+                self.state = State::Closed(Some(End::Client));
             }
             connection::Method::CloseOk(_) => {}
             connection::Method::UpdateSecret(_) => {
                 self.output.method(0, connection::UpdateSecretOk {}.into());
             }
-            other => {
-                let id = Method::Connection(*other).id();
-                let text = match other {
-                    connection::Method::StartOk(_)
-                    | connection::Method::SecureOk(_)
-                    | connection::Method::TuneOk(_)
-                    | connection::Method::Open(_) => "unexpected method in connection state running",
-                    _ => "unimplemented method",
-                };
-                self.raise(0, id, &command_invalid(text));
-            }
+            other => self.unexpected_on_channel_0(Method::Connection(*other).id()),
         }
-        Ok(())
     }
 
-    pub(super) fn event_while_closing(&mut self, event: &Event<'_>) -> Result<(), Stop> {
-        let Event::Method { channel: 0, method: Method::Connection(method), .. } = event else {
-            return Ok(());
-        };
+    /// What makes no sense on the connection's own channel once it is open.
+    fn unexpected_on_channel_0(&mut self, method: (u16, u16)) {
+        self.raise(0, method, &channel_error("unexpected method in connection state running"));
+    }
+
+    /// We sent `connection.close`: only its answer counts, or the client's own close.
+    fn event_while_closing(&mut self, event: &Event<'_>) {
+        let Event::Method { channel: 0, method: Method::Connection(method), .. } = event else { return };
         match method {
             connection::Method::CloseOk(_) => {}
             connection::Method::Close(_) => self.output.method(0, connection::CloseOk {}.into()),
-            _ => return Ok(()),
+            _ => return,
         }
-        let State::Closing { code, text, .. } = std::mem::replace(&mut self.state, State::Closed) else {
-            return Ok(());
-        };
-        Err(Stop::Ended(End::Server(code, text)))
+        if let State::Closing { code, text, .. } = std::mem::replace(&mut self.state, State::Closed(None)) {
+            self.state = State::Closed(Some(End::Server(code, text)));
+        }
     }
 
-    pub(super) fn break_off(&mut self, error: &DecodeError) {
-        let exception = Exception { code: error.reply_code(), text: error.reply_text() };
+    /// A frame cannot be read: the connection is closed, and reading goes on at the next frame if it can be found.
+    fn break_off(&mut self, error: &DecodeError) {
+        self.decoder = Decoder::new(self.output.frame_max());
+        let exception = if error.channel != 0 && !self.channels.is_known(error.channel) {
+            channel_error("expected 'channel.open'")
+        } else {
+            Exception { code: error.reply_code(), text: error.reply_text() }
+        };
         self.raise(0, error.method, &exception);
     }
 
     /// Closes the channel for a soft error, the connection for a hard one.
-    pub(super) fn raise(&mut self, channel: u16, method: (u16, u16), exception: &Exception) {
+    fn raise(&mut self, channel: u16, method: (u16, u16), exception: &Exception) {
         self.end_batch();
         if exception.code.is_soft() && channel != 0 {
             tracing::info!(
@@ -235,16 +233,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
     }
 }
 
-/// Why the frames of a read are not served any further.
-pub(super) enum Stop {
-    /// A frame cannot be read.
-    Decode(DecodeError),
-    /// The connection has ended.
-    Ended(End),
-}
-
-impl From<DecodeError> for Stop {
-    fn from(error: DecodeError) -> Self {
-        Self::Decode(error)
-    }
+/// The length of the frame at the start of `bytes`, whatever it is, if it is there whole and ends as a frame ends.
+fn whole_frame(bytes: &[u8]) -> Option<usize> {
+    let size = bytes.get(3..7).and_then(|size| size.try_into().ok()).map(u32::from_be_bytes)?;
+    let end = usize::try_from(size).ok()?.checked_add(frame::HEAD_SIZE)?;
+    (*bytes.get(end)? == frame::END).then(|| end.saturating_add(1))
 }

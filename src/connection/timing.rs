@@ -53,16 +53,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
     }
 
     pub(super) fn deadline(&self, now: Time) -> Option<Time> {
-        let held_back = if !self.publishing.behind.is_empty() {
-            Some(now.plus(BEHIND_PAUSE))
-        } else {
+        let held_back = if self.publishing.behind.is_empty() {
             self.publishing.blocked.then(|| now.plus(BLOCKED_PAUSE))
+        } else {
+            Some(now.plus(BEHIND_PAUSE))
         };
         let stalled = self.stalled_since.map(|since| since.plus(SEND_TIMEOUT));
         let heartbeat = self.heartbeat.as_ref().map(Heartbeat::deadline);
         let closing = match self.state {
             State::Closing { deadline, .. } => Some(deadline),
-            State::Running | State::Closed => None,
+            State::Running | State::Closed(_) => None,
         };
         [held_back, stalled, heartbeat, closing].into_iter().flatten().min()
     }

@@ -89,6 +89,7 @@ pub struct Queue {
     state: Mutex<State>,
 }
 
+#[allow(clippy::large_enum_variant, reason = "nearly every queue is running, and the hot path reads it")]
 enum State {
     Running(QueueCore),
     Deleted,

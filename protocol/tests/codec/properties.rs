@@ -125,11 +125,22 @@ fn malformed_properties_are_refused_for_what_is_wrong_with_them() {
         (b"\x80\x00\x05text", PropertiesError::Truncated),
         (b"\x00\x40\x00\x00\x00", PropertiesError::Truncated),
         (b"\x20\x00\xff\xff\xff\xff", PropertiesError::Truncated),
-        (b"\x80\x00\x02\xc3\x28", PropertiesError::MalformedUtf8),
+        (b"\x00\x10\x02\xc3\x28", PropertiesError::MalformedUtf8),
+        (b"\x01\x00\x02\xc3\x28", PropertiesError::MalformedUtf8),
         (b"\x20\x00\x00\x00\x00\x03\x01kz", PropertiesError::Table(TableError::UnknownType(b'z'))),
     ] {
         assert_eq!(Properties::parse(bytes), Err(error), "{bytes:?}");
     }
+}
+
+#[test]
+fn a_correlation_id_may_be_binary_and_survives_a_change_of_the_others() {
+    let raw = b"\x24\x00\x00\x00\x00\x00\x03\xff\xfe\x01";
+    let properties = Properties::parse(raw).unwrap();
+    assert_eq!(properties.correlation_id(), None, "it is no text");
+    let changed = properties.with_reply_to("r");
+    assert_eq!(changed, b"\x26\x00\x00\x00\x00\x00\x03\xff\xfe\x01\x01r");
+    assert_eq!(Properties::parse(&changed).unwrap().with_headers(Table::EMPTY), changed);
 }
 
 #[test]
