@@ -183,19 +183,20 @@ impl Channel {
         self.last_queue.clone().ok_or_else(|| not_found("no previously declared queue"))
     }
 
-    /// Takes the channel's consumers out of their queues: nothing is delivered to it from now on.
+    /// Nothing is delivered to the channel from now on. Its end begins with this; then the outbox is emptied, what was
+    /// sent and what was not goes back in that order ([`Self::requeue_all`], [`Session::unsend`]), and
+    /// [`Self::close`] takes the consumers out of their queues.
     pub fn stop_consumers(&mut self, session: &mut Session) {
         for slot in self.consumers.values() {
-            session.leave_queue(*slot);
+            session.stop(*slot);
         }
     }
 
-    /// The end of the channel, after [`Self::stop_consumers`] and after the outbox was emptied: what it holds goes
-    /// back to the queues.
+    /// The end of the channel, see [`Self::stop_consumers`].
     pub fn close(&mut self, session: &mut Session) {
-        self.requeue_all(session);
         self.leave_requesters(session);
         for (_, slot) in self.consumers.drain() {
+            session.leave_queue(slot);
             session.subscriptions.release_if_spent(slot);
         }
         for (_, slot) in self.gets.drain() {

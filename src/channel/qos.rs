@@ -54,10 +54,6 @@ impl SharedCredit for GlobalPrefetch {
             .is_ok()
     }
 
-    fn untake(&self) {
-        self.used.fetch_sub(1, Ordering::AcqRel);
-    }
-
     fn await_credit(&self, queue: &Arc<Queue>) -> bool {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if self.may_take(self.used.load(Ordering::Acquire)) {

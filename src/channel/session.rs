@@ -91,6 +91,14 @@ impl Session {
         }
     }
 
+    /// Nothing is delivered to the consumer in `slot` from now on, though it is in its queue still.
+    pub fn stop(&mut self, slot: u32) {
+        if let Some(Source::Consumer { queue, key }) = self.subscriptions.get(slot).map(|found| &found.source)
+        {
+            queue.stop(*key);
+        }
+    }
+
     /// Takes the consumer in `slot` out of its queue; nothing is delivered to it from now on.
     pub fn leave_queue(&mut self, slot: u32) {
         let Some(subscription) = self.subscriptions.get_mut(slot) else { return };

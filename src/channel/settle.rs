@@ -88,7 +88,7 @@ impl Channel {
     }
 
     /// What the channel holds goes back to its queues, with what an open transaction settled.
-    pub(super) fn requeue_all(&mut self, session: &mut Session) {
+    pub fn requeue_all(&mut self, session: &mut Session) {
         let mut settled = match &mut self.mode {
             Mode::Transaction(transaction) => transaction.take_settlements(),
             Mode::Plain | Mode::Confirm(_) => Vec::new(),

@@ -290,21 +290,35 @@ impl Channels {
         }
     }
 
-    /// Takes a channel's consumers out of their queues.
+    /// Nothing is delivered to a channel from now on.
     pub fn stop_consumers(&mut self, number: u16, session: &mut Session) {
         if let Some(channel) = self.open_mut(number) {
             channel.stop_consumers(session);
         }
     }
 
-    /// Takes all consumers out of their queues.
+    /// Nothing is delivered to any channel from now on.
     pub fn stop_all_consumers(&mut self, session: &mut Session) {
         for channel in self.iter_mut() {
             channel.stop_consumers(session);
         }
     }
 
-    /// What a channel holds goes back to the queues; it is not to be used any more.
+    /// What a channel holds goes back to the queues.
+    pub fn requeue(&mut self, number: u16, session: &mut Session) {
+        if let Some(channel) = self.open_mut(number) {
+            channel.requeue_all(session);
+        }
+    }
+
+    /// What all channels hold goes back to the queues.
+    pub fn requeue_all(&mut self, session: &mut Session) {
+        for channel in self.iter_mut() {
+            channel.requeue_all(session);
+        }
+    }
+
+    /// A channel's consumers are taken out of their queues; it is not to be used any more.
     pub fn release(&mut self, number: u16, session: &mut Session) {
         if let Some(channel) = self.open_mut(number) {
             let held = channel.held();
@@ -313,7 +327,7 @@ impl Channels {
         }
     }
 
-    /// What all channels hold goes back to the queues, and they are gone.
+    /// The consumers of all channels are taken out of their queues, and the channels are gone.
     pub fn release_all(&mut self, session: &mut Session) {
         for channel in self.iter_mut() {
             channel.close(session);

@@ -148,6 +148,10 @@ impl Recipient for Outbox {
         before > 0
     }
 
+    fn unreserve(&self, bytes: usize) {
+        self.room.fetch_add(signed(bytes), Ordering::AcqRel);
+    }
+
     fn has_room(&self) -> bool {
         self.room.load(Ordering::Acquire) > 0
     }

@@ -211,6 +211,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         let (unsent, others): (Vec<_>, Vec<_>) =
             self.taken.deliveries.drain(..).partition(|delivery| ours(delivery.slot, &self.session));
         self.taken.deliveries = others;
+        self.channels.requeue(channel, &mut self.session);
         for delivery in unsent {
             self.session.unsend(delivery);
         }
@@ -223,6 +224,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         self.session.flush();
         self.channels.stop_all_consumers(&mut self.session);
         self.outbox.take(&mut self.taken);
+        self.channels.requeue_all(&mut self.session);
         for delivery in self.taken.deliveries.drain(..) {
             self.session.unsend(delivery);
         }

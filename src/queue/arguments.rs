@@ -126,6 +126,7 @@ pub(super) fn of_streams(arguments: Table<'_>) -> Option<&'static str> {
     OF_STREAMS.into_iter().find(|name| arguments.get(name).is_some())
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "a rule among rules")]
 fn any(_: Value<'_>, _: Table<'_>) -> Result<(), Reason> {
     Ok(())
 }

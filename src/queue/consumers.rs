@@ -1,8 +1,10 @@
 //! The consumers of a queue and whose turn it is.
 //!
 //! Consumers of the highest priority that can take a message come first; among equals it goes round. A consumer that
-//! can take none (no credit, no room) stands outside of the turn and costs nothing until it can again.
+//! can take none (no credit, no room) stands outside of the turn and costs nothing until it can again. With a single
+//! active consumer all others stand outside until it has gone.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -43,6 +45,10 @@ pub(super) enum Turn {
     NoCredit,
     AwaitsSharedCredit,
     AwaitsRoom,
+    /// Another consumer is the single active one.
+    Standby,
+    /// It is about to be removed.
+    Stopped,
 }
 
 /// A consumer and what its queue counts of it.
@@ -77,9 +83,20 @@ pub(super) struct Consumers {
     serial: u32,
     len: usize,
     awaiting_room: usize,
+    single_active: bool,
 }
 
 impl Consumers {
+    /// No consumers; with `single_active` only one of those to come stands in the turn.
+    pub(super) fn new(single_active: bool) -> Self {
+        Self { single_active, ..Self::default() }
+    }
+
+    /// Whether only one of them gets messages.
+    pub(super) fn is_single_active(&self) -> bool {
+        self.single_active
+    }
+
     pub(super) fn len(&self) -> usize {
         self.len
     }
@@ -90,10 +107,6 @@ impl Consumers {
 
     pub(super) fn any_exclusive(&self) -> bool {
         self.iter().any(|member| member.consumer.exclusive)
-    }
-
-    pub(super) fn keys(&self) -> impl Iterator<Item = ConsumerKey> {
-        self.iter().map(|member| member.key)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Member> {
@@ -110,11 +123,15 @@ impl Consumers {
             self.members.len().saturating_sub(1)
         });
         let key = ConsumerKey { at: u32::try_from(at).unwrap_or(u32::MAX), serial: self.serial };
-        let member = Member { consumer, key, unacked: 0, turn: Turn::NoCredit, staged: Vec::new() };
+        let stands_by = self.single_active && self.iter().any(|other| other.turn != Turn::Standby);
+        let turn = if stands_by { Turn::Standby } else { Turn::NoCredit };
+        let member = Member { consumer, key, unacked: 0, turn, staged: Vec::new() };
         if let Some(place) = self.members.get_mut(at) {
             *place = Some(member);
         }
-        self.enter_turn(key);
+        if !stands_by {
+            self.enter_turn(key);
+        }
         key
     }
 
@@ -123,15 +140,42 @@ impl Consumers {
     }
 
     pub(super) fn remove(&mut self, key: ConsumerKey) -> Option<Consumer> {
+        let was_active = self.get_mut(key)?.turn != Turn::Standby;
         self.leave_turn(key, Turn::NoCredit);
-        self.get_mut(key)?;
         let member = self.members.get_mut(key.at as usize)?.take()?;
         self.len = self.len.saturating_sub(1);
         if self.len == 0 {
             self.members = Vec::new();
             self.levels = Vec::new();
         }
+        // Else a client that comes and goes with ever other priorities would leave a level behind each time.
+        self.levels.retain(|(_, turn)| !turn.is_empty());
+        if self.single_active && was_active {
+            self.activate_next();
+        }
         Some(member.consumer)
+    }
+
+    /// Takes a consumer out of the turn for good. One that stands by stays so: it is not the active one.
+    pub(super) fn stop(&mut self, key: ConsumerKey) {
+        if self.get_mut(key).is_some_and(|member| member.turn != Turn::Standby) {
+            self.leave_turn(key, Turn::Stopped);
+        }
+    }
+
+    /// Removes all and gives them in no order.
+    pub(super) fn remove_all(&mut self) -> Vec<Consumer> {
+        let all = std::mem::replace(self, Self::new(self.single_active));
+        all.members.into_iter().flatten().map(|member| member.consumer).collect()
+    }
+
+    /// The single active consumer has gone: of those of the highest priority the one that came first follows.
+    fn activate_next(&mut self) {
+        let rank = |member: &Member| (member.consumer.priority, Reverse(member.key.serial));
+        let next = self.iter().max_by_key(|member| rank(member)).map(|member| member.key);
+        if let Some(key) = next {
+            self.enter_turn(key);
+        }
     }
 
     /// Whether a consumer that has credit waits for room in its outbox.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::consumers::{Consumer, ConsumerKey, Consumers, Turn};
 use super::delivery::{Delivery, Recipient, SharedCredit, cost};
+use super::options::QueueOptions;
 use super::ready::{Entry, Position, Ready};
 use super::unacked::{Unacked, UnackedKey};
 use crate::message::Message;
@@ -46,6 +47,11 @@ pub struct QueueCore {
 }
 
 impl QueueCore {
+    /// A queue without messages.
+    pub fn new(options: &QueueOptions) -> Self {
+        Self { consumers: Consumers::new(options.single_active_consumer), ..Self::default() }
+    }
+
     /// How many messages are ready.
     pub fn ready(&self) -> usize {
         self.ready.len()
@@ -138,13 +144,19 @@ impl QueueCore {
 
     /// Adds a consumer. Follow with [`Self::deliver`].
     pub fn consume(&mut self, consumer: Consumer) -> Result<ConsumerKey, ExclusiveUse> {
-        if self.consumers.any_exclusive() || (consumer.exclusive && !self.consumers.is_empty()) {
+        let excludes = !self.consumers.is_empty() || self.consumers.is_single_active();
+        if self.consumers.any_exclusive() || (consumer.exclusive && excludes) {
             return Err(ExclusiveUse);
         }
         Ok(self.consumers.add(consumer))
     }
 
-    /// Removes a consumer; what it holds stays unacked.
+    /// Gives a consumer no more, but keeps its place: no other one becomes the single active consumer yet.
+    pub fn stop(&mut self, key: ConsumerKey) {
+        self.consumers.stop(key);
+    }
+
+    /// Removes a consumer; what it holds stays unacked. Follow with [`Self::deliver`].
     pub fn cancel(&mut self, key: ConsumerKey) -> Option<Consumer> {
         self.consumers.remove(key)
     }
@@ -178,8 +190,7 @@ impl QueueCore {
     pub fn dissolve(&mut self) -> Vec<Consumer> {
         self.ready = Ready::default();
         self.unacked = Unacked::default();
-        let keys: Vec<ConsumerKey> = self.consumers.keys().collect();
-        keys.into_iter().filter_map(|key| self.consumers.remove(key)).collect()
+        self.consumers.remove_all()
     }
 
     /// The consumer whose turn it is and for which `bytes` could be reserved.
@@ -191,21 +202,22 @@ impl QueueCore {
                 self.consumers.leave_turn(key, Turn::NoCredit);
                 continue;
             }
+            if !member.consumer.recipient.reserve(bytes) {
+                self.awaits.push(Await::Room(member.consumer.recipient.clone()));
+                self.consumers.leave_turn(key, Turn::AwaitsRoom);
+                continue;
+            }
+            // After the room: another queue that misses what is given back here asks a recipient to be told, which is
+            // emptied in any case, and not a credit, which nobody may come to settle.
             if let Some(credit) = &member.consumer.shared_credit
                 && !credit.take()
             {
+                member.consumer.recipient.unreserve(bytes);
                 self.awaits.push(Await::Credit(credit.clone()));
                 self.consumers.leave_turn(key, Turn::AwaitsSharedCredit);
                 continue;
             }
-            if member.consumer.recipient.reserve(bytes) {
-                return Some(key);
-            }
-            if let Some(credit) = &member.consumer.shared_credit {
-                credit.untake();
-            }
-            self.awaits.push(Await::Room(member.consumer.recipient.clone()));
-            self.consumers.leave_turn(key, Turn::AwaitsRoom);
+            return Some(key);
         }
     }
 

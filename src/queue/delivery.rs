@@ -45,6 +45,9 @@ pub trait Recipient: Send + Sync {
     /// Takes room for `bytes`; when this says no, [`Recipient::await_room`] is called.
     fn reserve(&self, bytes: usize) -> bool;
 
+    /// Gives room back that was taken and is not used.
+    fn unreserve(&self, bytes: usize);
+
     /// Whether there is any room.
     fn has_room(&self) -> bool;
 
@@ -65,9 +68,6 @@ pub trait Recipient: Send + Sync {
 pub trait SharedCredit: Send + Sync {
     /// Takes one; when this says no, [`SharedCredit::await_credit`] is called.
     fn take(&self) -> bool;
-
-    /// Gives one back that was taken and not used.
-    fn untake(&self);
 
     /// Enters `queue` among those to be pumped when there is credit again; `false` when there is some now.
     fn await_credit(&self, queue: &Arc<Queue>) -> bool;

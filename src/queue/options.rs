@@ -10,6 +10,7 @@ use crate::equivalence::{Inequivalence, Resource};
 
 /// A declaration of a queue, read once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "they are what a client says, each for itself")]
 pub struct QueueOptions {
     /// Whether it survives a restart; an exclusive queue never does.
     pub durable: bool,

@@ -101,9 +101,9 @@ impl Queue {
         Self {
             id: QueueId::fresh(),
             name,
+            state: Mutex::new(State::Running(QueueCore::new(&options))),
             options,
             owner,
-            state: Mutex::new(State::Running(QueueCore::default())),
         }
     }
 
@@ -182,12 +182,22 @@ impl Queue {
         .unwrap_or_else(|gone| Err(ConsumeRefused::Gone(gone)))
     }
 
-    /// Removes a consumer: nothing is delivered to it from now on, what it holds stays unacked. Gives whether the
-    /// queue deleted itself because this was the last one.
-    pub fn cancel(&self, key: ConsumerKey) -> bool {
+    /// Delivers nothing to a consumer from now on. What it holds is to come back before [`Self::cancel`], so that a
+    /// single active consumer that follows gets it in its place.
+    pub fn stop(&self, key: ConsumerKey) {
+        let _gone = self.with(|core| core.stop(key));
+    }
+
+    /// Removes a consumer: nothing is delivered to it from now on, what it holds stays unacked. Another one may become
+    /// the single active consumer in its stead. Gives whether the queue deleted itself because this was the last one.
+    pub fn cancel(self: &Arc<Self>, key: ConsumerKey) -> bool {
         let mut state = self.lock();
         let State::Running(core) = &mut *state else { return false };
-        if core.cancel(key).is_none() || !self.options.auto_delete || core.consumers() > 0 {
+        if core.cancel(key).is_none() {
+            return false;
+        }
+        if core.consumers() > 0 || !self.options.auto_delete {
+            self.perform(core);
             return false;
         }
         core.dissolve();

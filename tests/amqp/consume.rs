@@ -298,6 +298,52 @@ fn a_queue_with_a_single_active_consumer_takes_no_exclusive_one() {
 }
 
 #[test]
+fn a_single_active_consumer_is_followed_by_the_next_when_it_is_cancelled() {
+    let broker = Broker::start();
+    let mut peer = Peer::connect(&broker);
+    peer.talk(
+        "> queue.declare queue=q arguments={x-single-active-consumer:true}
+         < queue.declare-ok queue=q
+         > basic.consume queue=q consumer-tag=first no-ack
+         < basic.consume-ok consumer-tag=first
+         > basic.consume queue=q consumer-tag=second no-ack
+         < basic.consume-ok consumer-tag=second
+         > basic.consume queue=q consumer-tag=preferred no-ack arguments={x-priority:1}
+         < basic.consume-ok consumer-tag=preferred
+         > basic.publish routing-key=q | | 1
+         < basic.deliver consumer-tag=first delivery-tag=1 routing-key=q | | 1
+         > basic.publish routing-key=q | | 2
+         < basic.deliver consumer-tag=first delivery-tag=2 routing-key=q | | 2
+         > basic.cancel consumer-tag=first
+         < basic.cancel-ok consumer-tag=first
+         > basic.publish routing-key=q | | 3
+         < basic.deliver consumer-tag=preferred delivery-tag=3 routing-key=q | | 3
+         > basic.cancel consumer-tag=preferred
+         < basic.cancel-ok consumer-tag=preferred
+         > basic.publish routing-key=q | | 4
+         < basic.deliver consumer-tag=second delivery-tag=4 routing-key=q | | 4",
+    );
+}
+
+#[test]
+fn a_single_active_consumer_is_followed_when_its_connection_ends_and_what_it_held_goes_to_the_next() {
+    let broker = Broker::start();
+    let mut first = Peer::connect(&broker);
+    let mut second = Peer::connect(&broker);
+    first.ok("queue.declare queue=q arguments={x-single-active-consumer:true}");
+    first.ok("basic.qos prefetch-count=1");
+    first.ok("basic.consume queue=q consumer-tag=a");
+    second.ok("basic.consume queue=q consumer-tag=b");
+    first.send("basic.publish routing-key=q | | 1");
+    first.expect("basic.deliver consumer-tag=a delivery-tag=1 routing-key=q | | 1");
+    first.send("basic.publish routing-key=q | | 2");
+    first.ok("queue.declare queue=q passive");
+    first.close();
+    second.expect("basic.deliver consumer-tag=b delivery-tag=1 redelivered routing-key=q | | 1");
+    second.expect("basic.deliver consumer-tag=b delivery-tag=2 routing-key=q | | 2");
+}
+
+#[test]
 fn no_local_is_ignored() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
