@@ -28,6 +28,11 @@ impl Channel {
         Ok(())
     }
 
+    /// What is wrong with a method that comes now: a content may be missing its rest.
+    pub fn interrupted_by_method(&self) -> Option<Exception> {
+        self.content.interrupted_by_method()
+    }
+
     /// Whether a `basic.publish` may come now.
     pub fn expects_publish(&self, publish: &basic::Publish<'_>) -> Result<(), Exception> {
         if let Some(exception) = self.content.interrupted_by_method() {

@@ -91,7 +91,10 @@ impl Channels {
                 peer.method(number, channel::CloseOk {}.into());
                 Ok(())
             }
-            (Some(Slot::Open(_)), Method::Channel(channel::Method::Close(_))) => {
+            (Some(Slot::Open(channel)), Method::Channel(channel::Method::Close(_))) => {
+                if let Some(exception) = channel.interrupted_by_method() {
+                    return Err(Raised { channel: number, method: basic::Publish::ID, exception });
+                }
                 peer.method(number, channel::CloseOk {}.into());
                 self.forget(number);
                 Ok(())

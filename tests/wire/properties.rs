@@ -47,12 +47,26 @@ fn b42_properties_that_are_announced_but_missing_are_refused() {
 }
 
 #[test]
-fn b42_a_property_that_is_not_utf_8_is_refused() {
+fn b42_a_property_that_the_broker_reads_must_be_utf_8() {
+    others_go_on(|broker| {
+        for property in [Properties::USER_ID, Properties::EXPIRATION] {
+            let mut raw = open(broker);
+            let properties = Properties::new().text(property, b"\xff\xfe");
+            raw.publish(1, "", "key", &properties, b"body");
+            raw.expect_close_code(&[501, 502]);
+        }
+    });
+}
+
+#[test]
+fn b42_a_property_that_only_clients_read_may_be_binary() {
     others_go_on(|broker| {
         let mut raw = open(broker);
-        let properties = Properties::new().text(Properties::CONTENT_TYPE, b"\xff\xfe");
-        raw.publish(1, "", "key", &properties, b"body");
-        raw.expect_close_code(&[501, 502]);
+        let queue = raw.declare_own(1);
+        let properties =
+            Properties::new().text(15, b"\xff\xfe").text(Properties::CORRELATION_ID, b"\x00\xc3\x28");
+        raw.publish(1, "", &queue, &properties, b"body");
+        assert_eq!(raw.get(1, &queue).unwrap().properties, properties.encoded());
     });
 }
 
