@@ -13,7 +13,6 @@ pub mod equivalence;
 pub mod exchange;
 pub mod log;
 pub mod message;
-pub mod metrics;
 pub mod name;
 pub mod net;
 pub mod queue;

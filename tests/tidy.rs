@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules of `src/`, lowest first: each may import those before it and nothing else. The program itself, `main`
 /// and `lib`, stands above them all.
-const LAYERS: [&str; 24] = [
+const LAYERS: [&str; 23] = [
     "name",
     "time",
     "message",
@@ -18,7 +18,6 @@ const LAYERS: [&str; 24] = [
     "policy",
     "exchange",
     "config",
-    "metrics",
     "log",
     "net",
     "store",
