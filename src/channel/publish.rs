@@ -98,10 +98,11 @@ impl Channel {
         let flags = message.properties_bytes().first_chunk().map_or(0, |flags| u16::from_be_bytes(*flags));
         if flags & LOOK_AT == 0 && matches!(self.mode, Mode::Plain | Mode::Confirm(_)) && !mandatory {
             let vhost = &session.vhost;
-            session
+            let routed = session
                 .publisher
-                .publish(vhost, &message, &[], None)
+                .route(vhost, &message, &[], None)
                 .map_err(|refusal| refused(&refusal, Subject::Exchange(message.exchange()), vhost.name()))?;
+            session.publisher.gather(vhost, routed, message);
             self.published(session);
             return Ok(());
         }
@@ -154,8 +155,9 @@ impl Channel {
         let vhost = &session.vhost;
         let routed = session
             .publisher
-            .publish(vhost, sent, &keys, headers)
+            .route(vhost, sent, &keys, headers)
             .map_err(|refusal| refused(&refusal, Subject::Exchange(message.exchange()), vhost.name()))?;
+        let routed = session.publisher.gather(vhost, routed, sent.clone());
         if mandatory && !routed {
             self.return_unroutable(sent, peer);
         }

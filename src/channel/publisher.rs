@@ -41,8 +41,9 @@ struct Known {
     gathered: Vec<Message>,
 }
 
+/// A range of the remembered targets.
 #[derive(Clone, Copy)]
-struct Route {
+pub struct Route {
     first: u32,
     count: u32,
 }
@@ -75,39 +76,48 @@ const TARGETS_MAX: usize = 1_000_000;
 const KEEP_GATHERED: usize = 8192;
 
 impl Publisher {
-    /// Gathers a message for the queues that it goes to. Says whether there is any.
-    pub fn publish(
+    /// Where a message goes, to be given to [`Self::gather`] with it.
+    pub fn route(
         &mut self,
         vhost: &Vhost,
         message: &Message,
         extra_keys: ExtraKeys<'_>,
         headers: Option<Table<'_>>,
-    ) -> Result<bool, Refused> {
+    ) -> Result<Routed, Refused> {
         let epoch = vhost.epoch();
         if epoch != self.epoch || self.remembers_too_much() {
             self.forget_routes(vhost, epoch);
         }
         let remembered = if extra_keys.is_empty() { self.remembered(message.address()) } else { None };
-        if let Some(route) = remembered {
-            return Ok(self.gather(route, message));
+        match remembered {
+            Some(route) => Ok(Routed::Lasting(route)),
+            None => self.resolve(vhost, message, extra_keys, headers),
         }
-        match self.resolve(vhost, message, extra_keys, headers)? {
-            Resolved::Lasting(route) => {
-                self.routes.insert(message.address().into(), route);
-                Ok(self.gather(route, message))
-            }
-            Resolved::Once(route) => {
-                let routed = self.gather(route, message);
-                self.targets.truncate(route.first as usize);
-                Ok(routed)
-            }
-            Resolved::Reply => Ok(self.reply(vhost, message)),
+    }
+
+    /// Gathers a message for the queues that it goes to. Says whether there is any.
+    #[inline]
+    pub fn gather(&mut self, vhost: &Vhost, routed: Routed, message: Message) -> bool {
+        let (Routed::Lasting(route) | Routed::Once(route)) = routed else {
+            return self.reply(vhost, &message);
+        };
+        let (first, end) = (route.first as usize, route.first.saturating_add(route.count) as usize);
+        let targets = self.targets.get(first..end).unwrap_or_default();
+        let Some((last, others)) = targets.split_last() else { return false };
+        for at in others {
+            gather_for(&mut self.known, &mut self.gathered, *at, message.clone());
         }
+        // The message itself goes to the last: with one queue nothing is counted up and down.
+        gather_for(&mut self.known, &mut self.gathered, *last, message);
+        if let Routed::Once(route) = routed {
+            self.targets.truncate(route.first as usize);
+        }
+        true
     }
 
     /// Hands the gathered messages to their queues.
     pub fn flush(&mut self, vhost: &Vhost) {
-        for at in std::mem::take(&mut self.gathered) {
+        for at in self.gathered.drain(..) {
             let Some(known) = self.known.get_mut(at as usize) else { continue };
             match known.queue.publish(&mut known.gathered) {
                 Ok(Pressure::None) => {}
@@ -145,10 +155,10 @@ impl Publisher {
         message: &Message,
         extra_keys: ExtraKeys<'_>,
         headers: Option<Table<'_>>,
-    ) -> Result<Resolved, Refused> {
+    ) -> Result<Routed, Refused> {
         let (exchange, routing_key) = (message.exchange(), message.routing_key());
         if exchange.is_empty() && is_reply_name(routing_key) {
-            return Ok(Resolved::Reply);
+            return Ok(Routed::Reply);
         }
         let mut found = std::mem::take(&mut self.found);
         found.clear();
@@ -163,7 +173,11 @@ impl Publisher {
         let lasting = found.holds_for_the_key() && extra_keys.is_empty();
         self.found = found;
         outcome?;
-        Ok(if lasting { Resolved::Lasting(route) } else { Resolved::Once(route) })
+        if !lasting {
+            return Ok(Routed::Once(route));
+        }
+        self.routes.insert(message.address().into(), route);
+        Ok(Routed::Lasting(route))
     }
 
     fn know(&mut self, queue: &Arc<Queue>) -> u32 {
@@ -171,21 +185,6 @@ impl Publisher {
             self.known.push(Known { queue: Arc::clone(queue), gathered: Vec::new() });
             u32::try_from(self.known.len().saturating_sub(1)).unwrap_or(u32::MAX)
         })
-    }
-
-    #[inline]
-    fn gather(&mut self, route: Route, message: &Message) -> bool {
-        let (first, end) = (route.first as usize, route.first.saturating_add(route.count) as usize);
-        let targets = self.targets.get(first..end).unwrap_or_default();
-        for at in targets {
-            if let Some(known) = self.known.get_mut(*at as usize) {
-                if known.gathered.is_empty() {
-                    self.gathered.push(*at);
-                }
-                known.gathered.push(message.clone());
-            }
-        }
-        !targets.is_empty()
     }
 
     fn reply(&mut self, vhost: &Vhost, message: &Message) -> bool {
@@ -216,13 +215,25 @@ impl Publisher {
     }
 }
 
-enum Resolved {
-    /// The same for every message with this address.
+/// Where a message goes.
+#[derive(Clone, Copy)]
+pub enum Routed {
+    /// To queues: the same for every message with this address.
     Lasting(Route),
-    /// For this message only.
+    /// To queues: for this message only.
     Once(Route),
     /// It is a direct reply.
     Reply,
+}
+
+#[inline]
+fn gather_for(known: &mut [Known], gathered: &mut Vec<u32>, at: u32, message: Message) {
+    if let Some(known) = known.get_mut(at as usize) {
+        if known.gathered.is_empty() {
+            gathered.push(at);
+        }
+        known.gathered.push(message);
+    }
 }
 
 /// A queue went between the routing of messages and their arrival: one that was declared again under its name, and is

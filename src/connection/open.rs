@@ -20,7 +20,7 @@ use tokio::time::Sleep;
 use tokio_util::io::poll_read_buf;
 
 use super::backpressure::Publishing;
-use super::buffers::with_read_buffer;
+use super::buffers::{ReadSize, keep_read_buffer};
 use super::channels::Channels;
 use super::heartbeat::Heartbeat;
 use super::outbox::{Contents, Notice, Outbox};
@@ -52,6 +52,7 @@ pub struct Open<S> {
     pub(super) decoder: Decoder,
     /// The start of a frame of which the rest has not come.
     pub(super) incomplete: Vec<u8>,
+    pub(super) read_size: ReadSize,
     pub(super) channels: Channels,
     pub(super) session: Session,
     pub(super) outbox: Arc<Outbox>,
@@ -114,6 +115,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
             socket: parts.socket,
             decoder: parts.decoder,
             incomplete: parts.read_ahead,
+            read_size: ReadSize::default(),
             channels: parts.channels,
             session: parts.session,
             outbox: parts.outbox,
@@ -184,21 +186,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         if matches!(self.state, State::Closed(_)) || self.output.len() >= OUTPUT_MAX || self.is_held_back() {
             return Poll::Pending;
         }
-        let (socket, incomplete) = (&mut self.socket, &mut self.incomplete);
-        let read = with_read_buffer(incomplete.len(), |buffer| {
-            buffer.put_slice(incomplete);
-            match ready!(poll_read_buf(Pin::new(socket), cx, buffer))? {
-                0 => Poll::Ready(Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof))),
-                count => Poll::Ready(Ok((count, buffer.split().freeze()))),
-            }
-        });
-        let (count, chunk) = ready!(read)?;
+        let mut buffer = self.read_size.take_buffer(self.incomplete.len());
+        buffer.put_slice(&self.incomplete);
+        let Poll::Ready(count) = poll_read_buf(Pin::new(&mut self.socket), cx, &mut buffer)? else {
+            keep_read_buffer(buffer);
+            return Poll::Pending;
+        };
+        if count == 0 {
+            return Poll::Ready(Err(std::io::ErrorKind::UnexpectedEof.into()));
+        }
+        self.read_size.adapt(count);
         self.incomplete.clear();
         if let Some(heartbeat) = &mut self.heartbeat {
             heartbeat.received(Time::now());
         }
         self.alarm.read(count);
+        let chunk = buffer.freeze();
         self.frames(&chunk);
+        if let Ok(buffer) = chunk.try_into_mut() {
+            keep_read_buffer(buffer);
+        }
         Poll::Ready(Ok(()))
     }
 
