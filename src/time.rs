@@ -23,9 +23,8 @@ impl Time {
 
     /// Now. Only drivers call this (connections, listeners); pure code is given a `Time`.
     pub fn now() -> Self {
-        static START: OnceLock<(u64, Instant)> = OnceLock::new();
-        let (wall, started) = START.get_or_init(|| (wall_clock(), Instant::now()));
-        Self(wall.saturating_add(millis(started.elapsed())))
+        static START: OnceLock<Start> = OnceLock::new();
+        START.get_or_init(|| Start { wall: wall_clock(), monotonic: Instant::now() }).at(Instant::now())
     }
 
     /// This moment, `after` later.
@@ -40,6 +39,20 @@ impl Time {
     }
 }
 
+/// The one moment at which both clocks are read.
+struct Start {
+    /// Milliseconds since the Unix epoch.
+    wall: u64,
+    monotonic: Instant,
+}
+
+impl Start {
+    /// The moment at which the monotonic clock says `now`.
+    fn at(&self, now: Instant) -> Time {
+        Time(self.wall).plus(now.saturating_duration_since(self.monotonic))
+    }
+}
+
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -47,4 +60,75 @@ fn millis(duration: Duration) -> u64 {
 #[allow(clippy::disallowed_methods)] // the one place that reads the wall clock
 fn wall_clock() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_hours(24);
+
+    #[test]
+    fn b73_time_goes_on_with_the_monotonic_clock_whatever_the_wall_clock_said_at_the_start() {
+        let monotonic = Instant::now();
+        let end_of_32_bits = 0x7fff_ffff * 1000;
+        for wall in [0, 999, 1_483_228_799_999, end_of_32_bits, 253_402_300_800_000] {
+            let start = Start { wall, monotonic };
+            let mut before = start.at(monotonic);
+            assert_eq!(before, Time::from_millis(wall));
+            for passed in [Duration::from_millis(1), Duration::from_millis(999), DAY, 3650 * DAY] {
+                let moment = start.at(monotonic + passed);
+                assert_eq!(moment.as_millis(), wall + millis(passed));
+                assert_eq!(moment, Time::from_millis(wall).plus(passed));
+                assert!(moment > before);
+                before = moment;
+            }
+        }
+    }
+
+    #[test]
+    fn b73_now_never_goes_back_in_any_thread() {
+        let read = || {
+            let mut last = Time::now();
+            for _ in 0..100_000 {
+                let now = Time::now();
+                assert!(now >= last, "{now:?} after {last:?}");
+                last = now;
+            }
+            last
+        };
+        let last = std::thread::scope(|scope| {
+            let readers = [0; 4].map(|_| scope.spawn(read));
+            readers.map(|reader| reader.join().unwrap()).into_iter().max()
+        });
+        assert!(Some(Time::now()) >= last);
+    }
+
+    #[test]
+    fn b73_between_two_moments_lies_what_the_monotonic_clock_says() {
+        let rounding = Duration::from_millis(1);
+        let outside = Instant::now();
+        let first = Time::now();
+        let inside = Instant::now();
+        let mut between = Duration::ZERO;
+        while between < Duration::from_millis(5) {
+            let at_least = inside.elapsed();
+            between = Time::now().since(first);
+            let at_most = outside.elapsed();
+            assert!(between + rounding > at_least, "{between:?} in {at_least:?} or more");
+            assert!(between < at_most + rounding, "{between:?} in {at_most:?} or less");
+        }
+    }
+
+    #[test]
+    fn b73_at_either_end_time_stops_and_does_not_wrap() {
+        let end = Time::from_millis(u64::MAX);
+        assert_eq!(end.plus(DAY), end);
+        assert_eq!(Time::from_millis(1).plus(Duration::MAX), end);
+        assert_eq!(Time::default().since(end), Duration::ZERO);
+        let start = Start { wall: u64::MAX, monotonic: Instant::now() };
+        assert_eq!(start.at(start.monotonic + DAY), end);
+        let earlier = Start { wall: 5, monotonic: start.monotonic + DAY };
+        assert_eq!(earlier.at(start.monotonic), Time::from_millis(5));
+    }
 }
