@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn guest_logs_in_with_its_password_from_this_machine() {
+    fn b13_guest_logs_in_with_its_password_from_this_machine() {
         use LoginRefused::{InvalidCredentials, LoopbackOnly};
         for (login, password, peer, expected) in [
             ("guest", "guest", "127.0.0.1", Ok("guest")),

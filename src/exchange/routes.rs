@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bind_and_an_unbind_cost_the_same_among_any_number_of_bindings() {
+    fn b66_a_bind_and_an_unbind_cost_the_same_among_any_number_of_bindings() {
         for exchange_type in ExchangeType::ALL {
             for same in [true, false] {
                 let few = compared(*exchange_type, 100, same);

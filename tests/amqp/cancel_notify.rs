@@ -4,7 +4,7 @@ use crate::peer::Peer;
 use crate::support::Broker;
 
 #[test]
-fn every_consumer_of_a_deleted_queue_is_told() {
+fn b72_every_consumer_of_a_deleted_queue_is_told() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
     let mut other = Peer::connect(&broker);

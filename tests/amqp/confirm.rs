@@ -81,7 +81,7 @@ fn a_confirmed_message_is_in_its_queue() {
 }
 
 #[test]
-fn a_return_comes_before_the_confirm_of_its_message() {
+fn b55_a_return_comes_before_the_confirm_of_its_message() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
     peer.ok("confirm.select");
@@ -154,7 +154,7 @@ fn numbers_count_from_the_select_and_for_each_channel() {
 }
 
 #[test]
-fn confirm_and_transaction_mode_exclude_each_other() {
+fn b60_confirm_and_transaction_mode_exclude_each_other() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
     peer.ok("tx.select");

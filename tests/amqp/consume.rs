@@ -86,7 +86,7 @@ fn without_acks_a_message_is_gone_when_it_is_delivered() {
 }
 
 #[test]
-fn a_consumer_tag_is_unique_on_its_channel() {
+fn b58_a_consumer_tag_is_unique_on_its_channel() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
     peer.open(2);
@@ -105,6 +105,13 @@ fn a_consumer_tag_is_unique_on_its_channel() {
          < basic.consume-ok consumer-tag=c",
     );
     peer.disconnected("basic.consume queue=q consumer-tag=c", 530, "attempt to reuse consumer tag 'c'");
+    let mut peer = Peer::connect(&broker);
+    peer.send("basic.consume queue=q consumer-tag=c no-wait");
+    peer.disconnected(
+        "basic.consume queue=q consumer-tag=c no-wait",
+        530,
+        "attempt to reuse consumer tag 'c'",
+    );
 }
 
 #[test]
@@ -244,7 +251,7 @@ fn unknown_consumer_arguments_are_accepted() {
 }
 
 #[test]
-fn an_exclusive_consumer_is_alone() {
+fn b59_an_exclusive_consumer_is_alone() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
     peer.open(2);

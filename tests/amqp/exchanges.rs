@@ -61,6 +61,22 @@ fn no_wait_answers_nothing() {
 }
 
 #[test]
+fn b51_a_passive_declare_of_an_absent_exchange_finds_and_makes_nothing() {
+    let broker = Broker::start();
+    let mut peer = Peer::connect(&broker);
+    for request in [
+        "exchange.declare exchange=x passive",
+        "exchange.declare exchange=x type=direct passive",
+        "exchange.declare exchange=x type=nope passive",
+        "exchange.declare exchange=x type=topic durable auto-delete internal passive",
+        "exchange.declare exchange=x type=direct passive no-wait",
+    ] {
+        peer.refused(request, 404, "no exchange 'x' in vhost '/'");
+    }
+    peer.refused("basic.publish exchange=x | | x", 404, "no exchange 'x' in vhost '/'");
+}
+
+#[test]
 fn an_unknown_type_is_refused() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
@@ -69,7 +85,7 @@ fn an_unknown_type_is_refused() {
 }
 
 #[test]
-fn a_declare_that_differs_from_what_is_there_is_refused() {
+fn b49_a_declare_that_differs_from_what_is_there_is_refused() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
     peer.ok("exchange.declare exchange=plain type=direct");
@@ -113,44 +129,70 @@ fn a_declare_that_differs_from_what_is_there_is_refused() {
 }
 
 #[test]
-fn names_that_begin_with_amq_are_reserved() {
+fn b50_names_that_begin_with_amq_are_reserved() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
-    peer.refused(
-        "exchange.declare exchange=amq.foo type=direct",
-        403,
-        "exchange name 'amq.foo' contains reserved prefix 'amq.*'",
-    );
-    peer.refused("exchange.declare exchange=amq.foo passive", 404, "no exchange 'amq.foo' in vhost '/'");
+    for (name, flags) in
+        [("amq.foo", ""), ("amq.foo", "durable auto-delete internal"), ("amq.foo", "no-wait"), ("amq.", "")]
+    {
+        let text = format!("exchange name '{name}' contains reserved prefix 'amq.*'");
+        peer.refused(&format!("exchange.declare exchange={name} type=direct {flags}"), 403, &text);
+        let text = format!("no exchange '{name}' in vhost '/'");
+        peer.refused(&format!("exchange.declare exchange={name} passive"), 404, &text);
+    }
+    // Line breaks are left out before anything is looked at.
+    let text = "exchange name 'amq.foo' contains reserved prefix 'amq.*'";
+    peer.refused("exchange.declare exchange=am\r\nq.foo type=direct", 403, text);
+    peer.ok("exchange.declare exchange=amqp type=direct");
+    peer.ok("exchange.declare exchange=AMQ.foo type=direct");
+}
+
+#[test]
+fn predeclared_exchanges_cannot_be_deleted() {
+    let broker = Broker::start();
+    let mut peer = Peer::connect(&broker);
     for name in ["amq.direct", "amq.rabbitmq.trace"] {
         let text = format!("deletion of system exchange '{name}' in vhost '/' not allowed");
         peer.refused(&format!("exchange.delete exchange={name}"), 403, &text);
+        peer.refused(&format!("exchange.delete exchange={name} if-unused"), 403, &text);
+        peer.ok(&format!("exchange.declare exchange={name} passive"));
     }
 }
 
 #[test]
-fn nothing_can_be_done_to_the_default_exchange() {
+fn b54_nothing_can_be_done_to_the_default_exchange() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
     peer.ok("queue.declare queue=q");
     for request in [
         "exchange.declare type=direct",
         "exchange.declare type=direct passive",
+        "exchange.declare type=direct durable no-wait",
         "exchange.delete",
+        "exchange.delete if-unused",
+        "exchange.bind",
         "exchange.bind source=amq.direct routing-key=k",
         "exchange.bind destination=amq.direct routing-key=k",
         "exchange.unbind source=amq.direct routing-key=k",
         "exchange.unbind destination=amq.direct routing-key=k",
         "queue.bind queue=q routing-key=k",
+        "queue.bind queue=q routing-key=q no-wait",
         "queue.unbind queue=q routing-key=k",
         "queue.unbind queue=q routing-key=q",
     ] {
         peer.refused(request, 403, "operation not permitted on the default exchange");
     }
+    peer.talk(
+        "> basic.publish routing-key=k mandatory | | bound to nothing
+         < basic.return reply-code=312 reply-text=NO_ROUTE routing-key=k | | bound to nothing
+         > basic.publish routing-key=q mandatory | | bound as ever
+         > basic.get queue=q no-ack
+         < basic.get-ok delivery-tag=1 routing-key=q | | bound as ever",
+    );
 }
 
 #[test]
-fn a_delete_if_unused_spares_an_exchange_with_bindings() {
+fn b53_a_delete_if_unused_spares_an_exchange_with_bindings() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
     peer.ok("queue.declare queue=q");
@@ -224,7 +266,7 @@ fn a_chain_of_auto_delete_exchanges_goes_as_a_whole() {
 }
 
 #[test]
-fn an_internal_exchange_takes_messages_from_exchanges_and_from_no_client() {
+fn b55_an_internal_exchange_takes_messages_from_exchanges_and_from_no_client() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
     peer.ok("queue.declare queue=q");
@@ -232,11 +274,15 @@ fn an_internal_exchange_takes_messages_from_exchanges_and_from_no_client() {
     peer.ok("exchange.declare exchange=outside type=fanout");
     peer.ok("exchange.bind source=outside destination=inside");
     peer.ok("queue.bind queue=q exchange=inside");
-    peer.refused(
-        "basic.publish exchange=inside routing-key=k | | x",
-        403,
-        "cannot publish to internal exchange 'inside' in vhost '/'",
-    );
+    for exchange in ["inside", "amq.rabbitmq.trace"] {
+        for flags in ["", "mandatory"] {
+            peer.refused(
+                &format!("basic.publish exchange={exchange} routing-key=k {flags} | | x"),
+                403,
+                &format!("cannot publish to internal exchange '{exchange}' in vhost '/'"),
+            );
+        }
+    }
     peer.talk(
         "> basic.publish exchange=outside routing-key=k | | x
          > basic.get queue=q no-ack
@@ -297,7 +343,7 @@ fn a_mandatory_message_is_returned_when_the_alternate_exchange_is_absent_or_rout
 }
 
 #[test]
-fn alternate_exchanges_in_a_cycle_are_asked_once_each() {
+fn b64_alternate_exchanges_in_a_cycle_are_asked_once_each() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
     peer.talk(
@@ -316,6 +362,35 @@ fn alternate_exchanges_in_a_cycle_are_asked_once_each() {
          > basic.publish exchange=a routing-key=k mandatory | | to q
          > basic.get queue=q no-ack
          < basic.get-ok delivery-tag=1 exchange=a routing-key=k | | to q
+         > basic.get queue=q no-ack
+         < basic.get-empty",
+    );
+}
+
+#[test]
+fn b64_an_exchange_may_be_its_own_alternate_and_that_of_one_it_is_bound_to() {
+    let broker = Broker::start();
+    let mut peer = Peer::connect(&broker);
+    peer.talk(
+        "> exchange.declare exchange=self type=direct arguments={alternate-exchange:\"self\"}
+         < exchange.declare-ok
+         > basic.publish exchange=self routing-key=k mandatory | | nowhere
+         < basic.return reply-code=312 reply-text=NO_ROUTE exchange=self routing-key=k | | nowhere
+         > exchange.declare exchange=a type=direct arguments={alternate-exchange:\"b\"}
+         < exchange.declare-ok
+         > exchange.declare exchange=b type=fanout
+         < exchange.declare-ok
+         > exchange.bind source=b destination=a
+         < exchange.bind-ok
+         > basic.publish exchange=a routing-key=k mandatory | | nowhere
+         < basic.return reply-code=312 reply-text=NO_ROUTE exchange=a routing-key=k | | nowhere
+         > queue.declare queue=q
+         < queue.declare-ok queue=q
+         > queue.bind queue=q exchange=b
+         < queue.bind-ok
+         > basic.publish exchange=a routing-key=k mandatory | | once
+         > basic.get queue=q no-ack
+         < basic.get-ok delivery-tag=1 exchange=a routing-key=k | | once
          > basic.get queue=q no-ack
          < basic.get-empty",
     );

@@ -11,26 +11,49 @@ fn locked(queue: &str) -> String {
 }
 
 #[test]
-fn an_exclusive_queue_is_locked_for_other_connections() {
+fn b52_an_exclusive_queue_is_locked_for_other_connections() {
     let broker = Broker::start();
     let mut owner = Peer::connect(&broker);
     let mut other = Peer::connect(&broker);
-    owner.ok("queue.declare queue=mine exclusive");
+    owner.talk(
+        "> queue.declare queue=mine exclusive
+         < queue.declare-ok queue=mine
+         > queue.bind queue=mine exchange=amq.direct routing-key=owned
+         < queue.bind-ok
+         > basic.publish exchange=amq.direct routing-key=owned mandatory | | 1",
+    );
     for request in [
         "queue.declare queue=mine",
         "queue.declare queue=mine exclusive",
         "queue.declare queue=mine durable",
+        "queue.declare queue=mine no-wait",
         "queue.declare queue=mine passive",
+        "queue.declare queue=mine passive no-wait",
         "basic.consume queue=mine",
+        "basic.consume queue=mine no-ack exclusive",
+        "basic.consume queue=mine no-wait",
         "basic.get queue=mine",
+        "basic.get queue=mine no-ack",
         "queue.bind queue=mine exchange=amq.direct routing-key=k",
+        "queue.bind queue=mine exchange=amq.direct routing-key=k no-wait",
+        "queue.unbind queue=mine exchange=amq.direct routing-key=owned",
         "queue.purge queue=mine",
+        "queue.purge queue=mine no-wait",
         "queue.delete queue=mine",
         "queue.delete queue=mine if-unused",
+        "queue.delete queue=mine if-unused if-empty no-wait",
     ] {
         other.refused(request, 405, &locked("mine"));
     }
-    owner.ok("queue.declare queue=mine passive");
+    owner.talk(
+        "> queue.declare queue=mine passive
+         < queue.declare-ok queue=mine message-count=1
+         > basic.publish exchange=amq.direct routing-key=k mandatory | | bound by no other
+         < basic.return reply-code=312 reply-text=NO_ROUTE exchange=amq.direct routing-key=k | | bound by no other
+         > basic.publish exchange=amq.direct routing-key=owned mandatory | | bound still
+         > queue.delete queue=mine
+         < queue.delete-ok message-count=2",
+    );
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod concurrency;
 mod confirm;
 mod connection;
 mod consume;
+mod costly_bindings;
 mod exchanges;
 mod exclusive;
 mod get;

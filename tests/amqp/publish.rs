@@ -66,7 +66,7 @@ fn bodies_of_any_size_arrive_whole() {
 }
 
 #[test]
-fn a_publish_to_an_absent_exchange_closes_the_channel() {
+fn b55_a_publish_to_an_absent_exchange_closes_the_channel() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
     for flags in ["", "mandatory"] {
@@ -76,14 +76,16 @@ fn a_publish_to_an_absent_exchange_closes_the_channel() {
 }
 
 #[test]
-fn immediate_is_not_implemented() {
+fn b55_immediate_is_not_implemented() {
     let broker = Broker::start();
-    let peer = Peer::connect(&broker);
-    peer.disconnected("basic.publish routing-key=q immediate | | x", 540, "immediate=true");
+    for flags in ["immediate", "mandatory immediate"] {
+        let peer = Peer::connect(&broker);
+        peer.disconnected(&format!("basic.publish routing-key=q {flags} | | x"), 540, "immediate=true");
+    }
 }
 
 #[test]
-fn a_mandatory_message_without_a_queue_comes_back_as_it_was() {
+fn b55_a_mandatory_message_without_a_queue_comes_back_as_it_was() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
     peer.talk(

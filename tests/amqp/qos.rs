@@ -175,9 +175,12 @@ fn what_a_cancelled_consumer_has_unacked_still_counts_for_the_channel() {
 }
 
 #[test]
-fn a_prefetch_size_is_not_implemented() {
+fn b57_a_prefetch_size_is_not_implemented() {
     let broker = Broker::start();
-    for request in ["basic.qos prefetch-size=10", "basic.qos prefetch-size=10 prefetch-count=1 global"] {
-        Peer::connect(&broker).disconnected(request, 540, "prefetch_size!=0 (10)");
+    for size in ["1", "10", "4294967295"] {
+        for rest in ["", "prefetch-count=1 global"] {
+            let request = format!("basic.qos prefetch-size={size} {rest}");
+            Peer::connect(&broker).disconnected(&request, 540, &format!("prefetch_size!=0 ({size})"));
+        }
     }
 }

@@ -4,7 +4,7 @@ use crate::peer::Peer;
 use crate::support::Broker;
 
 #[test]
-fn a_declare_that_differs_from_what_is_there_is_refused() {
+fn b49_a_declare_that_differs_from_what_is_there_is_refused() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
     peer.ok("queue.declare queue=plain");

@@ -200,16 +200,25 @@ fn what_was_declared_last_is_forgotten_when_the_channel_closes() {
 }
 
 #[test]
-fn names_that_begin_with_amq_are_reserved() {
+fn b50_names_that_begin_with_amq_are_reserved() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
-    peer.refused(
-        "queue.declare queue=amq.mine",
-        403,
-        "queue name 'amq.mine' contains reserved prefix 'amq.*'",
-    );
-    peer.refused("queue.declare queue=amq.mine passive", 404, "no queue 'amq.mine' in vhost '/'");
+    for (name, flags) in [
+        ("amq.mine", ""),
+        ("amq.mine", "exclusive auto-delete"),
+        ("amq.mine", "durable no-wait"),
+        ("amq.", ""),
+    ] {
+        let text = format!("queue name '{name}' contains reserved prefix 'amq.*'");
+        peer.refused(&format!("queue.declare queue={name} {flags}"), 403, &text);
+        let text = format!("no queue '{name}' in vhost '/'");
+        peer.refused(&format!("queue.declare queue={name} passive"), 404, &text);
+    }
+    // Line breaks are left out before anything is looked at.
+    let text = "queue name 'amq.mine' contains reserved prefix 'amq.*'";
+    peer.refused("queue.declare queue=am\r\nq.mine", 403, text);
     peer.ok("queue.declare queue=amqp");
+    peer.ok("queue.declare queue=AMQ.mine");
 }
 
 #[test]
@@ -243,7 +252,7 @@ fn a_delete_answers_with_the_number_of_ready_messages() {
 }
 
 #[test]
-fn a_delete_if_empty_or_if_unused_spares_a_queue_that_is_not() {
+fn b53_a_delete_if_empty_or_if_unused_spares_a_queue_that_is_not() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
     peer.open(2);
@@ -378,11 +387,27 @@ fn a_queue_declared_again_after_its_deletion_is_a_new_one() {
 }
 
 #[test]
-fn what_is_absent_is_not_found() {
+fn b51_a_passive_declare_of_an_absent_queue_finds_and_makes_nothing() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
     for request in [
         "queue.declare queue=x passive",
+        "queue.declare queue=x passive durable",
+        "queue.declare queue=x passive exclusive auto-delete",
+        "queue.declare queue=x passive arguments={x-expires:0}",
+        "queue.declare queue=x passive no-wait",
+    ] {
+        peer.refused(request, 404, "no queue 'x' in vhost '/'");
+    }
+    peer.send("basic.publish routing-key=x mandatory | | x");
+    peer.expect("basic.return reply-code=312 reply-text=NO_ROUTE routing-key=x | | x");
+}
+
+#[test]
+fn what_is_absent_is_not_found() {
+    let broker = Broker::start();
+    let mut peer = Peer::connect(&broker);
+    for request in [
         "queue.bind queue=x exchange=amq.direct",
         "queue.purge queue=x",
         "basic.consume queue=x",

@@ -75,7 +75,7 @@ fn recover_concerns_its_channel_only() {
 }
 
 #[test]
-fn recover_without_requeue_is_not_implemented() {
+fn b57_recover_without_requeue_is_not_implemented() {
     let broker = Broker::start();
     for request in ["basic.recover", "basic.recover-async"] {
         Peer::connect(&broker).disconnected(request, 540, "requeue=false");

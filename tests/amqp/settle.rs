@@ -63,7 +63,7 @@ fn each_settlement_does_what_it_says() {
 }
 
 #[test]
-fn an_unknown_delivery_tag_closes_the_channel() {
+fn b56_an_unknown_delivery_tag_closes_the_channel() {
     let broker = Broker::start();
     for method in ["basic.ack", "basic.nack", "basic.reject"] {
         let mut peer = with_unacked(&broker, 3, 3);
@@ -72,20 +72,41 @@ fn an_unknown_delivery_tag_closes_the_channel() {
             peer.refused(&format!("{method} delivery-tag={tag}"), 406, &text);
         }
         peer.refused(&format!("{method} delivery-tag=0"), 406, "unknown delivery tag 0");
-        peer.send("basic.get queue=q");
-        peer.await_method("basic.get-ok");
-        peer.send(&format!("{method} delivery-tag=1"));
-        peer.refused(&format!("{method} delivery-tag=1"), 406, "unknown delivery tag 1");
         if method != "basic.reject" {
             let text = "unknown delivery tag 5";
             peer.refused(&format!("{method} delivery-tag=5 multiple"), 406, text);
         }
+        assert_eq!(ready(&mut peer), "m0* m1* m2*", "a refused {method} settles nothing");
         peer.ok("queue.delete queue=q");
     }
 }
 
 #[test]
-fn all_of_nothing_is_fine() {
+fn b56_a_tag_is_unknown_once_it_is_settled() {
+    let broker = Broker::start();
+    // Of four messages with the tags 1 to 4, some are settled, and the second settlement is of one of those.
+    for first in ["basic.ack delivery-tag=2", "basic.nack delivery-tag=2", "basic.reject delivery-tag=2"] {
+        for second in [
+            "basic.ack delivery-tag=2",
+            "basic.ack delivery-tag=2 multiple",
+            "basic.nack delivery-tag=2 requeue",
+            "basic.nack delivery-tag=2 multiple requeue",
+            "basic.reject delivery-tag=2",
+        ] {
+            let mut peer = with_unacked(&broker, 4, 4);
+            peer.send(first);
+            peer.refused(second, 406, "unknown delivery tag 2");
+            assert_eq!(ready(&mut peer), "m0* m2* m3*", "after {first} and {second}");
+        }
+    }
+    let mut peer = with_unacked(&broker, 4, 4);
+    peer.send("basic.ack delivery-tag=3 multiple");
+    peer.refused("basic.ack delivery-tag=1", 406, "unknown delivery tag 1");
+    assert_eq!(ready(&mut peer), "m3*");
+}
+
+#[test]
+fn b56_all_of_nothing_is_fine() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
     peer.talk(
@@ -98,7 +119,7 @@ fn all_of_nothing_is_fine() {
 }
 
 #[test]
-fn a_delivery_without_acks_cannot_be_settled() {
+fn b56_a_delivery_without_acks_cannot_be_settled() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
     peer.ok("queue.declare queue=q");
@@ -110,11 +131,30 @@ fn a_delivery_without_acks_cannot_be_settled() {
         peer.expect("basic.get-ok delivery-tag=1 routing-key=q | | x");
         peer.refused(request, 406, "unknown delivery tag 1");
     }
+    for request in ["basic.ack delivery-tag=1 multiple", "basic.reject delivery-tag=1 requeue"] {
+        peer.talk(
+            "> basic.consume queue=q consumer-tag=c no-ack
+             < basic.consume-ok consumer-tag=c
+             > basic.publish routing-key=q | | x
+             < basic.deliver consumer-tag=c delivery-tag=1 routing-key=q | | x",
+        );
+        peer.refused(request, 406, "unknown delivery tag 1");
+    }
     assert_eq!(peer.counts(1, "q"), (0, 0));
 }
 
 #[test]
-fn tags_belong_to_their_channel() {
+fn b56_multiple_up_to_a_delivery_without_acks_settles_nothing_before_it() {
+    let broker = Broker::start();
+    let mut peer = with_unacked(&broker, 2, 1);
+    peer.send("basic.get queue=q no-ack");
+    peer.expect("basic.get-ok delivery-tag=2 routing-key=q | | m1");
+    peer.refused("basic.ack delivery-tag=2 multiple", 406, "unknown delivery tag 2");
+    assert_eq!(ready(&mut peer), "m0*");
+}
+
+#[test]
+fn b56_tags_belong_to_their_channel() {
     let broker = Broker::start();
     let mut peer = with_unacked(&broker, 1, 1);
     peer.open(2);

@@ -189,7 +189,7 @@ fn a_tag_that_is_acked_twice_in_a_transaction_is_unknown_the_second_time() {
 }
 
 #[test]
-fn commit_and_rollback_need_a_select() {
+fn b60_commit_and_rollback_need_a_select() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
     peer.refused("tx.commit", 406, "channel is not transactional");

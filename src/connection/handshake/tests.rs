@@ -139,12 +139,36 @@ fn a_failed_login_is_told_only_to_those_who_understand_it_and_never_why() {
 }
 
 #[test]
-fn guest_from_another_machine_is_a_failed_login() {
-    let mut handshake = Handshake { peer: [192, 0, 2, 1].into(), ..handshake() };
-    handshake.protocol_header(protocol_header(&PROTOCOL_HEADER)).unwrap();
-    let refusal = handshake.method(0, &GUEST.into(), &Gate::default()).unwrap_err();
-    assert_eq!(refusal.answer, Answer::Drop);
-    assert_eq!(refusal.to_string(), "PLAIN login refused: user 'guest' - can only connect via localhost");
+fn b13_guest_from_another_machine_is_a_failed_login() {
+    let capabilities = TableBuilder::new().bool("authentication_failure_close", true).finish();
+    let properties = TableBuilder::new().table("capabilities", capabilities.as_table()).finish();
+    let announced = StartOk { client_properties: properties.as_table(), ..GUEST };
+    for (peer, allowed) in [
+        ("127.0.0.1", true),
+        ("127.8.8.8", true),
+        ("::1", true),
+        ("::ffff:127.0.0.1", true),
+        ("192.0.2.1", false),
+        ("::ffff:192.0.2.1", false),
+        ("2001:db8::1", false),
+        ("0.0.0.0", false),
+        ("::", false),
+        // An IPv4 address in the old notation is a stranger's: nothing on the loopback interface has one.
+        ("::127.0.0.1", false),
+    ] {
+        for (start_ok, answer) in [(announced, Some(403)), (GUEST, None)] {
+            let mut handshake = Handshake { peer: peer.parse().unwrap(), ..handshake() };
+            handshake.protocol_header(protocol_header(&PROTOCOL_HEADER)).unwrap();
+            let step = handshake.method(0, &start_ok.into(), &Gate::default());
+            assert_eq!((step.is_ok(), handshake.is_authenticated()), (allowed, allowed), "{peer}");
+            let Err(refusal) = step else { continue };
+            assert_eq!(refusal.answer.method().map(|close| close.reply_code), answer, "{peer}");
+            assert_eq!(
+                refusal.to_string(),
+                "PLAIN login refused: user 'guest' - can only connect via localhost"
+            );
+        }
+    }
 }
 
 #[test]

@@ -108,7 +108,7 @@ fn an_x_match_that_means_nothing_is_refused_in_rabbitmqs_words() {
 }
 
 #[test]
-fn a_binding_of_a_thousand_conditions_needs_each_of_them() {
+fn b62_a_binding_of_a_thousand_conditions_needs_each_of_them() {
     let names: Vec<String> = (0..1000).map(|n| format!("h{n}")).collect();
     let all: Vec<_> = names.iter().map(|name| (name.as_str(), Value::Bool(true))).collect();
     assert!(matches(&all, &all));

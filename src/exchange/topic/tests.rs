@@ -161,7 +161,7 @@ fn visits(patterns: &[&str], key: &str) -> usize {
 }
 
 #[test]
-fn a_hostile_pattern_costs_no_more_than_its_length_times_the_keys() {
+fn b61_a_hostile_pattern_costs_no_more_than_its_length_times_the_keys() {
     let key = vec!["a"; 127].join(".");
     let other = format!("{}.b", vec!["a"; 126].join("."));
     let repeated = |part: &str, times| vec![part; times].join(".");
@@ -185,7 +185,7 @@ fn a_hostile_pattern_costs_no_more_than_its_length_times_the_keys() {
 }
 
 #[test]
-fn many_hostile_patterns_together_cost_no_more_than_their_sum() {
+fn b61_many_hostile_patterns_together_cost_no_more_than_their_sum() {
     let patterns: Vec<String> =
         (1..60).flat_map(|n| [vec!["#.a"; n].join("."), format!("{}.b", vec!["#.a"; n].join("."))]).collect();
     let patterns: Vec<&str> = patterns.iter().map(String::as_str).collect();
