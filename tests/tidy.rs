@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends when something is not as it must be")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -313,4 +314,43 @@ fn unsafe_code_stands_in_named_modules_only() {
         let named = UNSAFE.contains(&source.path.as_str());
         if allows && !named { vec!["unsafe code outside the list".to_owned()] } else { Vec::new() }
     });
+}
+
+/// The number that the name of a test for a bad input begins with: `B37b` of `b37b_empty_frames_...`.
+fn number(name: &str) -> Option<String> {
+    let (number, _) = name.strip_prefix('b')?.split_once('_')?;
+    number.starts_with(|c: char| c.is_ascii_digit()).then(|| format!("B{number}"))
+}
+
+#[test]
+fn every_bad_input_has_its_tests_where_the_table_in_the_readme_says() {
+    let sources = sources();
+    let tests = sources.iter().flat_map(|source| {
+        let names = source.text.split("#[test]\n").skip(1);
+        let names = names.filter_map(|test| identifier(test.trim_start().strip_prefix("fn ")?));
+        let place = source.path.trim_start_matches("tests/").trim_end_matches(".rs");
+        names.filter_map(move |name| Some((number(&name)?, place.to_owned())))
+    });
+    let tests: BTreeSet<(String, String)> = tests.collect();
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/README.md")).unwrap();
+    let mut table = BTreeSet::new();
+    let mut numbers = BTreeSet::new();
+    for row in readme.lines().filter(|row| row.starts_with("| B")) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [number, _, places, to_come] = cells.as_slice() else { panic!("four cells, not {row}") };
+        assert!(numbers.insert((*number).to_owned()), "{number} stands there twice");
+        assert!(!places.is_empty() || !to_come.is_empty(), "nobody tests {number}");
+        let places =
+            places.split(", ").map(|place| place.trim_matches('`')).filter(|place| !place.is_empty());
+        table.extend(places.map(|place| ((*number).to_owned(), place.to_owned())));
+    }
+    for n in 1..=73 {
+        assert!(numbers.contains(&format!("B{n}")), "B{n} is not in the table");
+    }
+    let missing: Vec<_> = table.difference(&tests).collect();
+    let unlisted: Vec<_> = tests.difference(&table).collect();
+    assert!(
+        missing.is_empty() && unlisted.is_empty(),
+        "without a test: {missing:?}\nnot listed: {unlisted:?}"
+    );
 }
