@@ -142,15 +142,19 @@ impl Channels {
             return Ok(Err(raised(exception)));
         }
         let rest = chunk.get(*at..).unwrap_or_default();
-        let header = decoder.next(rest)?;
-        let Some((header_len, Event::Header { channel: same, class_id, weight, body_size, properties })) =
-            header
-        else {
-            return Ok(channel.basic_publish(publish, chunk.slice_ref(address)).map_err(raised));
+        let (header_len, class_id, weight, body_size, properties) = match decoder.next(rest)? {
+            Some((length, Event::Header { channel: same, class_id, weight, body_size, properties }))
+                if same == number =>
+            {
+                (length, class_id, weight, body_size, properties)
+            }
+            other => {
+                if let Err(exception) = channel.basic_publish(publish, chunk.slice_ref(address)) {
+                    return Ok(Err(raised(exception)));
+                }
+                return Ok(self.begun_body(other, at, session, peer));
+            }
         };
-        if same != number {
-            return Ok(channel.basic_publish(publish, chunk.slice_ref(address)).map_err(raised));
-        }
         *at = at.saturating_add(header_len);
         if let Err(exception) = check_header(class_id, weight, body_size, session.message_size_max) {
             return Ok(Err(raised(exception)));
@@ -173,12 +177,7 @@ impl Channels {
                     if let Err(exception) = begun {
                         return Ok(Err(raised(exception)));
                     }
-                    // A body frame that is given out in pieces is the decoder's state already.
-                    if let Some((body_len, Event::Body { channel: same, payload, ends_frame, .. })) = other {
-                        *at = at.saturating_add(body_len);
-                        return Ok(self.body(same, payload, ends_frame, session, peer));
-                    }
-                    return Ok(Ok(()));
+                    return Ok(self.begun_body(other, at, session, peer));
                 }
             }
         }
@@ -189,6 +188,20 @@ impl Channels {
             ))));
         };
         Ok(channel.publish(publish.mandatory, message, session, peer).map_err(raised))
+    }
+
+    /// Serves a piece of a body that the decoder was asked for in vain hope of something else: it has passed it and
+    /// expects what comes after. Any other frame it gives again.
+    fn begun_body(
+        &mut self,
+        next: Option<(usize, Event<'_>)>,
+        at: &mut usize,
+        session: &mut Session,
+        peer: &mut dyn Peer,
+    ) -> Result<(), Raised> {
+        let Some((length, Event::Body { channel, payload, ends_frame, .. })) = next else { return Ok(()) };
+        *at = at.saturating_add(length);
+        self.body(channel, payload, ends_frame, session, peer)
     }
 
     /// Serves a content header.

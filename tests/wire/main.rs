@@ -16,6 +16,7 @@ mod channel_state;
 mod content;
 mod flow;
 mod framing;
+mod fuzz;
 mod header;
 mod login;
 mod properties;
