@@ -95,7 +95,7 @@ fn mutate_frame(script: &mut Script, spared: usize, random: &mut Random) {
             frame[1..3].copy_from_slice(&u16::to_be_bytes(channel));
         }
         // A length: a little wrong, or very.
-        9 if length > 6 => {
+        9 if length > 7 => {
             let size = u32::try_from(length - 8).unwrap_or_default();
             let sizes = [0, 1, size.wrapping_sub(1), size + 1, 131_064, 131_065, 0x7fff_ffff, u32::MAX];
             frame[3..7].copy_from_slice(&sizes[random.below(sizes.len())].to_be_bytes());
