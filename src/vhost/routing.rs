@@ -4,6 +4,7 @@
 //! found at most once. The default exchange is the registry of queues.
 
 use std::collections::HashSet;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use leveret_protocol::table::Table;
@@ -18,20 +19,54 @@ use crate::queue::{Queue, QueueId};
 #[derive(Default)]
 pub struct Found {
     queues: Vec<Arc<Queue>>,
-    seen: HashSet<QueueId, foldhash::fast::RandomState>,
+    known: Seen<QueueId>,
     walk: Vec<Arc<Exchange>>,
-    visited: Vec<ExchangeId>,
+    visited: Seen<ExchangeId>,
     by_headers: bool,
 }
 
-/// Up to this many queues a look at each is cheaper than a set.
+/// What came up before: a few are looked through, many are hashed.
+struct Seen<I> {
+    few: Vec<I>,
+    many: HashSet<I, foldhash::fast::RandomState>,
+}
+
+/// Up to this many a look at each is cheaper than a hash.
 const FEW: usize = 16;
+
+impl<I> Default for Seen<I> {
+    fn default() -> Self {
+        Self { few: Vec::new(), many: HashSet::default() }
+    }
+}
+
+impl<I: Copy + Eq + Hash> Seen<I> {
+    fn clear(&mut self) {
+        self.few.clear();
+        self.many.clear();
+    }
+
+    /// Whether it comes up for the first time.
+    fn is_new(&mut self, id: I) -> bool {
+        if self.few.len() < FEW {
+            let new = !self.few.contains(&id);
+            if new {
+                self.few.push(id);
+            }
+            return new;
+        }
+        if self.many.is_empty() {
+            self.many.extend(self.few.iter().copied());
+        }
+        self.many.insert(id)
+    }
+}
 
 impl Found {
     /// Forgets what was found before.
     pub fn clear(&mut self) {
         self.queues.clear();
-        self.seen.clear();
+        self.known.clear();
         self.walk.clear();
         self.visited.clear();
         self.by_headers = false;
@@ -48,22 +83,13 @@ impl Found {
     }
 
     fn add(&mut self, queue: &Arc<Queue>) {
-        let known = if self.queues.len() < FEW {
-            self.queues.iter().any(|other| other.id() == queue.id())
-        } else {
-            if self.seen.is_empty() {
-                self.seen.extend(self.queues.iter().map(|other| other.id()));
-            }
-            !self.seen.insert(queue.id())
-        };
-        if !known {
+        if self.known.is_new(queue.id()) {
             self.queues.push(Arc::clone(queue));
         }
     }
 
     fn visit(&mut self, exchange: &Arc<Exchange>) {
-        if !self.visited.contains(&exchange.id()) {
-            self.visited.push(exchange.id());
+        if self.visited.is_new(exchange.id()) {
             self.walk.push(Arc::clone(exchange));
         }
     }
@@ -137,6 +163,23 @@ impl Vhost {
             }
         } else if let Some(exchange) = self.exchanges().get(alternate) {
             found.visit(&exchange);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_new_once_among_few_and_among_many() {
+        let mut seen = Seen::default();
+        for _ in 0..2 {
+            for count in [0, 1, FEW, FEW + 1, 10 * FEW] {
+                seen.clear();
+                assert!((0..count).all(|id| seen.is_new(id)), "{count}");
+                assert!((0..count).all(|id| !seen.is_new(id)), "{count}");
+            }
         }
     }
 }
