@@ -9,6 +9,7 @@ use super::exception::{Exception, Subject, not_allowed, precondition_failed, ref
 use super::subscription::{Source, Subscription};
 use super::{Channel, Peer, Session};
 use crate::name::ConsumerTag;
+use crate::queue::QueueId;
 use crate::queue::consumers::Consumer;
 use crate::queue::delivery::SharedCredit;
 use crate::queue::queue::ConsumeRefused;
@@ -75,9 +76,10 @@ impl Channel {
 
     /// Takes a consumer out of its queue. What it was sent before is to be delivered, then [`Self::method`] is to
     /// serve the cancel, so that nothing follows the answer.
-    pub fn stop_consumer(&self, tag: &str, session: &mut Session) {
-        if let Some(slot) = self.consumers.get(tag) {
-            session.leave_queue(*slot);
+    pub fn stop_consumer(&mut self, tag: &str, session: &mut Session) {
+        if let Some(slot) = self.consumers.get(tag).copied() {
+            self.leave_requesters_as(slot, session);
+            session.leave_queue(slot);
         }
     }
 
@@ -88,7 +90,6 @@ impl Channel {
         peer: &mut dyn Peer,
     ) {
         if let Some(slot) = self.consumers.remove(cancel.consumer_tag) {
-            self.leave_requesters_as(slot, session);
             session.subscriptions.release_if_spent(slot);
         }
         if !cancel.no_wait {
@@ -97,8 +98,11 @@ impl Channel {
     }
 
     /// A queue is gone, and with it the consumer in `slot`: the client is told if it understands.
-    pub fn consumer_gone(&mut self, slot: u32, session: &mut Session, peer: &mut dyn Peer) {
+    pub fn consumer_gone(&mut self, slot: u32, queue: QueueId, session: &mut Session, peer: &mut dyn Peer) {
         let Some(subscription) = session.subscriptions.get_mut(slot) else { return };
+        if subscription.queue().is_none_or(|taken_from| taken_from.id() != queue) {
+            return;
+        }
         subscription.cancelled = true;
         let tag = subscription.tag.clone();
         if self.consumers.get(tag.as_str()) == Some(&slot) {

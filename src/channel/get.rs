@@ -40,14 +40,16 @@ impl Channel {
         Ok(())
     }
 
-    /// The subscription under which gets from this queue are settled; a queue that was declared anew has a new one.
+    /// The subscription under which gets from this queue are settled. Only the last one is remembered: it lives as long
+    /// as the channel, the others as long as they have unsettled deliveries.
     fn get_subscription(&mut self, queue: &Arc<Queue>, session: &mut Session) -> u32 {
-        if let Some(slot) = self.gets.get(queue.name().as_str()) {
-            let known = session.subscriptions.get(*slot).and_then(Subscription::queue);
+        if let Some(slot) = self.last_get {
+            let known = session.subscriptions.get(slot).and_then(Subscription::queue);
             if known.is_some_and(|known| known.id() == queue.id()) {
-                return *slot;
+                return slot;
             }
         }
+        self.forget_last_get(session);
         let slot = session.subscriptions.reserve();
         session.subscriptions.fill(
             slot,
@@ -61,12 +63,16 @@ impl Channel {
                 acked: Vec::new(),
             },
         );
-        if let Some(former) = self.gets.insert(queue.name().clone(), slot) {
-            if let Some(subscription) = session.subscriptions.get_mut(former) {
-                subscription.cancelled = true;
-            }
-            session.subscriptions.release_if_spent(former);
-        }
+        self.last_get = Some(slot);
         slot
+    }
+
+    /// No more is got under the last subscription.
+    pub(super) fn forget_last_get(&mut self, session: &mut Session) {
+        let Some(slot) = self.last_get.take() else { return };
+        if let Some(subscription) = session.subscriptions.get_mut(slot) {
+            subscription.cancelled = true;
+        }
+        session.subscriptions.release_if_spent(slot);
     }
 }

@@ -22,6 +22,9 @@ mod reply_to;
 mod settle;
 mod transaction;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -50,8 +53,8 @@ pub struct Channel {
     outstanding: OutstandingTags,
     /// Its consumers' subscriptions by tag.
     consumers: HashMap<ConsumerTag, u32>,
-    /// The subscriptions that `basic.get` made, by queue.
-    gets: HashMap<QueueName, u32>,
+    /// The subscription of the last `basic.get`.
+    last_get: Option<u32>,
     last_queue: Option<QueueName>,
     prefetch: u16,
     global_prefetch: Option<Arc<GlobalPrefetch>>,
@@ -77,7 +80,7 @@ impl Channel {
             mode: Mode::Plain,
             outstanding: OutstandingTags::default(),
             consumers: HashMap::new(),
-            gets: HashMap::new(),
+            last_get: None,
             last_queue: None,
             prefetch: 0,
             global_prefetch: None,
@@ -183,10 +186,11 @@ impl Channel {
         self.last_queue.clone().ok_or_else(|| not_found("no previously declared queue"))
     }
 
-    /// Nothing is delivered to the channel from now on. Its end begins with this; then the outbox is emptied, what was
+    /// Nothing is delivered to the channel from now on, replies neither. Its end begins with this; then the outbox is emptied, what was
     /// sent and what was not goes back in that order ([`Self::requeue_all`], [`Session::unsend`]), and
     /// [`Self::close`] takes the consumers out of their queues.
     pub fn stop_consumers(&mut self, session: &mut Session) {
+        self.leave_requesters(session);
         for slot in self.consumers.values() {
             session.stop(*slot);
         }
@@ -194,16 +198,10 @@ impl Channel {
 
     /// The end of the channel, see [`Self::stop_consumers`].
     pub fn close(&mut self, session: &mut Session) {
-        self.leave_requesters(session);
         for (_, slot) in self.consumers.drain() {
             session.leave_queue(slot);
             session.subscriptions.release_if_spent(slot);
         }
-        for (_, slot) in self.gets.drain() {
-            if let Some(subscription) = session.subscriptions.get_mut(slot) {
-                subscription.cancelled = true;
-            }
-            session.subscriptions.release_if_spent(slot);
-        }
+        self.forget_last_get(session);
     }
 }

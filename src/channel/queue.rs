@@ -100,13 +100,16 @@ impl Channel {
     ) -> Result<(), Exception> {
         let name = self.named_or_last(delete.queue)?;
         let vhost = &session.vhost;
+        let id = vhost.queues().get(name.as_str()).map(|queue| queue.id());
         let deleted =
             match vhost.queue_delete(name.as_str(), session.connection, delete.if_unused, delete.if_empty) {
                 Ok(messages) => messages,
                 Err(Refused::NoQueue) => 0,
                 Err(refusal) => return Err(refused(&refusal, Subject::Queue(name.as_str()), vhost.name())),
             };
-        session.exclusive_queues.retain(|queue| *queue.name() != name);
+        if let Some(id) = id {
+            session.exclusive_queues.remove(&id);
+        }
         if !delete.no_wait {
             peer.method(self.number, queue::DeleteOk { message_count: count(deleted) }.into());
         }
@@ -135,7 +138,7 @@ fn declare_actively(
         .queue_declare(name.clone(), &options, session.connection)
         .map_err(|refusal| refused(&refusal, Subject::Queue(named), vhost.name()))?;
     if made && queue.owner().is_some() {
-        session.exclusive_queues.push(Arc::clone(&queue));
+        session.exclusive_queues.insert(queue.id(), Arc::clone(&queue));
     }
     Ok((queue.name().clone(), status))
 }

@@ -16,6 +16,13 @@ pub(super) struct Requesting {
     slot: u32,
 }
 
+#[cfg(test)]
+impl Requesting {
+    pub(super) fn name(&self) -> &str {
+        self.name.as_str()
+    }
+}
+
 impl Channel {
     pub(super) fn consume_replies(
         &mut self,

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use foldhash::HashMap;
+
 use super::publisher::Publisher;
 use super::subscription::{Source, Subscriptions};
 use crate::auth::User;
 use crate::name::ConnectionId;
-use crate::queue::Queue;
 use crate::queue::core::Settlement;
 use crate::queue::delivery::{Delivery, Recipient};
+use crate::queue::{Queue, QueueId};
 use crate::vhost::Vhost;
 
 /// One connection, as its channels see it.
@@ -30,7 +32,7 @@ pub struct Session {
     /// What it publishes.
     pub publisher: Publisher,
     /// Its exclusive queues: they go with it.
-    pub exclusive_queues: Vec<Arc<Queue>>,
+    pub exclusive_queues: HashMap<QueueId, Arc<Queue>>,
     /// Whether the client understands `basic.cancel` from a server.
     pub consumer_cancel_notify: bool,
     /// The largest body that may be published, in bytes.
@@ -56,7 +58,7 @@ impl Session {
             acked: Vec::new(),
             confirming: Vec::new(),
             publisher: Publisher::default(),
-            exclusive_queues: Vec::new(),
+            exclusive_queues: HashMap::default(),
             consumer_cancel_notify,
             message_size_max,
         }
@@ -107,13 +109,14 @@ impl Session {
             && queue.cancel(*key)
         {
             let queue = Arc::clone(queue);
+            self.exclusive_queues.remove(&queue.id());
             self.vhost.forget_queue(&queue);
         }
     }
 
     /// The connection ends: its exclusive queues go.
     pub fn delete_exclusive_queues(&mut self) {
-        for queue in std::mem::take(&mut self.exclusive_queues) {
+        for queue in std::mem::take(&mut self.exclusive_queues).into_values() {
             if queue.delete(false, false).is_ok() {
                 self.vhost.forget_queue(&queue);
             }

@@ -89,6 +89,16 @@ impl Subscriptions {
         }
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.slots.iter().flatten().count()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// The subscription in a slot.
     pub fn get(&self, slot: u32) -> Option<&Subscription> {
         self.slots.get(slot as usize)?.as_ref()

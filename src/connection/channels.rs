@@ -10,6 +10,7 @@ use crate::channel::content::check_header;
 use crate::channel::exception::{Exception, channel_error, not_allowed, resource_error};
 use crate::channel::{Channel, Peer, Session};
 use crate::message::{Message, Parts};
+use crate::queue::QueueId;
 use crate::queue::delivery::Delivery;
 
 /// The channels of a connection.
@@ -282,11 +283,11 @@ impl Channels {
         }
     }
 
-    /// The queue of the consumer in a slot is gone.
-    pub fn consumer_gone(&mut self, slot: u32, session: &mut Session, peer: &mut dyn Peer) {
+    /// A queue is gone, and with it the consumer in a slot.
+    pub fn consumer_gone(&mut self, slot: u32, queue: QueueId, session: &mut Session, peer: &mut dyn Peer) {
         let number = session.subscriptions.get(slot).map(|subscription| subscription.channel);
         if let Some(channel) = number.and_then(|number| self.open_mut(number)) {
-            channel.consumer_gone(slot, session, peer);
+            channel.consumer_gone(slot, queue, session, peer);
         }
     }
 

@@ -227,8 +227,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         self.channels.deliver(&mut self.taken.deliveries, &mut self.session, &mut self.output);
         for notice in std::mem::take(&mut self.taken.notices) {
             match notice {
-                Notice::ConsumerGone(slot) => {
-                    self.channels.consumer_gone(slot, &mut self.session, &mut self.output);
+                Notice::ConsumerGone(slot, queue) => {
+                    self.channels.consumer_gone(slot, queue, &mut self.session, &mut self.output);
                 }
                 Notice::Close(code, text) => self.close(code, &text, (0, 0)),
             }

@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Waker};
 
 use leveret_protocol::reply_code::ReplyCode;
 
-use crate::queue::Queue;
 use crate::queue::delivery::{Delivery, Recipient, cost};
+use crate::queue::{Queue, QueueId};
 
 /// The deliveries that may wait, in bytes as [`cost`] counts them.
 const ROOM_BYTES: i64 = 512 * 1024;
@@ -46,8 +46,8 @@ pub struct Contents {
 /// What a connection is told.
 #[derive(Debug)]
 pub enum Notice {
-    /// The queue of the consumer in this slot is gone.
-    ConsumerGone(u32),
+    /// This queue of the consumer in this slot is gone.
+    ConsumerGone(u32, QueueId),
     /// The connection is to be closed.
     Close(ReplyCode, String),
 }
@@ -182,8 +182,8 @@ impl Recipient for Outbox {
         wake(waiting);
     }
 
-    fn consumer_gone(&self, slot: u32) {
-        self.notify(Notice::ConsumerGone(slot));
+    fn consumer_gone(&self, slot: u32, queue: QueueId) {
+        self.notify(Notice::ConsumerGone(slot, queue));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::queue::Queue;
+use super::queue::{Queue, QueueId};
 use super::ready::{Entry, Position};
 use super::unacked::UnackedKey;
 use crate::message::Message;
@@ -60,8 +60,9 @@ pub trait Recipient: Send + Sync {
     /// Takes the deliveries for which room was reserved, in their order.
     fn deliver(&self, deliveries: &mut Vec<Delivery>);
 
-    /// The queue is gone: its consumer in `slot` gets no more, and is told so after what was delivered to it.
-    fn consumer_gone(&self, slot: u32);
+    /// A queue is gone: its consumer in `slot` gets no more, and is told so after what was delivered to it. The slot may
+    /// have been given to another consumer by the time that this is read.
+    fn consumer_gone(&self, slot: u32, queue: QueueId);
 }
 
 /// A prefetch that several consumers share (`basic.qos` with global). A leaf, like [`Recipient`].

@@ -232,7 +232,7 @@ impl Queue {
         }
         let ready = core.ready();
         for consumer in core.dissolve() {
-            consumer.recipient.consumer_gone(consumer.slot);
+            consumer.recipient.consumer_gone(consumer.slot, self.id);
         }
         *state = State::Deleted;
         Ok(ready)

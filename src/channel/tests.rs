@@ -1,0 +1,169 @@
+//! What a channel leaves behind, seen from within: slots, queues and names that nobody needs any more.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex};
+
+use leveret_protocol::method::Method;
+
+use super::*;
+use crate::auth::{Credentials, DEFAULT_VHOST, Users};
+use crate::message::Message;
+use crate::name::{ConnectionId, VhostName};
+use crate::queue::delivery::{Delivery, Recipient};
+use crate::queue::{Queue, QueueId};
+use crate::vhost::Vhost;
+
+/// A recipient with room for everything.
+#[derive(Default)]
+struct Inbox {
+    deliveries: Mutex<Vec<Delivery>>,
+    gone: Mutex<Vec<(u32, QueueId)>>,
+}
+
+impl Recipient for Inbox {
+    fn id(&self) -> u64 {
+        std::ptr::from_ref(self).addr() as u64
+    }
+    fn reserve(&self, _: usize) -> bool {
+        true
+    }
+    fn unreserve(&self, _: usize) {}
+    fn has_room(&self) -> bool {
+        true
+    }
+    fn charge(&self, _: usize) {}
+    fn await_room(&self, _: &Arc<Queue>) -> bool {
+        false
+    }
+    fn deliver(&self, deliveries: &mut Vec<Delivery>) {
+        self.deliveries.lock().unwrap().append(deliveries);
+    }
+    fn consumer_gone(&self, slot: u32, queue: QueueId) {
+        self.gone.lock().unwrap().push((slot, queue));
+    }
+}
+
+/// A client that remembers what it was told, as text.
+#[derive(Default)]
+struct Told(Vec<String>);
+
+impl Peer for Told {
+    fn method(&mut self, _: u16, method: Method<'_>) {
+        self.0.push(format!("{method:?}"));
+    }
+    fn content(&mut self, _: u16, method: Method<'_>, _: &Message) {
+        self.0.push(format!("{method:?}"));
+    }
+    fn deliver(&mut self, _: u16, consumer_tag: &str, _: u64, _: bool, _: &Message) {
+        self.0.push(format!("deliver {consumer_tag}"));
+    }
+}
+
+struct Connection {
+    session: Session,
+    inbox: Arc<Inbox>,
+    told: Told,
+}
+
+impl Connection {
+    fn new() -> Self {
+        let inbox = Arc::new(Inbox::default());
+        let recipient: Arc<dyn Recipient> = Arc::<Inbox>::clone(&inbox);
+        let guest = Credentials { login: "guest", password: b"guest" };
+        let user = Users::default().log_in(&guest, IpAddr::V4(Ipv4Addr::LOCALHOST)).unwrap();
+        let vhost = Arc::new(Vhost::new(VhostName::from(DEFAULT_VHOST)));
+        let session = Session::new(ConnectionId(1), user, vhost, recipient, true, 1 << 20);
+        Self { session, inbox, told: Told::default() }
+    }
+
+    fn ok(&mut self, channel: &mut Channel, method: impl Into<Method<'static>>) {
+        channel.method(method.into(), &mut self.session, &mut self.told).unwrap();
+        self.session.flush();
+    }
+
+    /// As a connection serves it: the consumer leaves before the answer.
+    fn cancel(&mut self, channel: &mut Channel, consumer_tag: &'static str) {
+        channel.stop_consumer(consumer_tag, &mut self.session);
+        self.ok(channel, basic::Cancel { consumer_tag, no_wait: false });
+    }
+}
+
+fn declare(queue: &'static str, exclusive: bool, auto_delete: bool) -> queue_class::Declare<'static> {
+    queue_class::Declare { queue, exclusive, auto_delete, ..queue_class::Declare::default() }
+}
+
+fn consume(queue: &'static str, consumer_tag: &'static str, no_ack: bool) -> basic::Consume<'static> {
+    basic::Consume { queue, consumer_tag, no_ack, ..basic::Consume::default() }
+}
+
+#[test]
+fn an_exclusive_queue_that_deleted_itself_is_forgotten_by_its_connection() {
+    let mut connection = Connection::new();
+    let mut channel = Channel::new(1);
+    for _ in 0..100 {
+        connection.ok(&mut channel, declare("q", true, true));
+        connection.ok(&mut channel, consume("q", "c", true));
+        connection.cancel(&mut channel, "c");
+    }
+    assert!(connection.session.vhost.queues().get("q").is_none(), "it deleted itself");
+    assert_eq!(connection.session.exclusive_queues.len(), 0);
+}
+
+#[test]
+fn queues_that_were_got_from_and_are_gone_leave_no_subscription() {
+    let mut connection = Connection::new();
+    let mut channel = Channel::new(1);
+    for at in 1..=100 {
+        connection.ok(&mut channel, declare("", true, false));
+        let name = channel.last_queue.clone().unwrap();
+        let message = Message::compose("", name.as_str(), &[0, 0], b"").unwrap();
+        channel.publish(false, message, &mut connection.session, &mut connection.told).unwrap();
+        connection.session.flush();
+        connection.ok(&mut channel, basic::Get::default());
+        connection.ok(&mut channel, basic::Ack { delivery_tag: at, multiple: false });
+        connection.ok(&mut channel, queue_class::Delete::default());
+    }
+    let kept = connection.session.subscriptions.len();
+    assert!(kept <= 1, "{kept} subscriptions");
+    channel.close(&mut connection.session);
+    assert_eq!(connection.session.subscriptions.len(), 0);
+}
+
+#[test]
+fn no_reply_comes_once_a_consumer_of_replies_is_being_stopped() {
+    for close in [false, true] {
+        let mut connection = Connection::new();
+        let mut channel = Channel::new(1);
+        connection.ok(&mut channel, consume("amq.rabbitmq.reply-to", "replies", true));
+        let requesters = connection.session.vhost.requesters();
+        let name = channel.requesting.as_ref().unwrap().name().to_owned();
+        assert!(requesters.contains(&name));
+        // From here on the outbox is emptied for the last time before the slot is used again.
+        if close {
+            channel.stop_consumers(&mut connection.session);
+        } else {
+            channel.stop_consumer("replies", &mut connection.session);
+        }
+        assert!(!connection.session.vhost.requesters().contains(&name), "close: {close}");
+    }
+}
+
+#[test]
+fn a_slot_that_is_used_again_is_not_taken_for_the_consumer_of_a_queue_that_went() {
+    let mut connection = Connection::new();
+    let mut channel = Channel::new(1);
+    connection.ok(&mut channel, declare("old", false, false));
+    connection.ok(&mut channel, declare("new", false, false));
+    connection.ok(&mut channel, consume("old", "first", true));
+    let vhost = Arc::clone(&connection.session.vhost);
+    vhost.queue_delete("old", ConnectionId(2), false, false).unwrap();
+    // The notice is still under way when the client cancels and consumes from another queue.
+    connection.cancel(&mut channel, "first");
+    connection.ok(&mut channel, consume("new", "second", true));
+    let (slot, queue) = connection.inbox.gone.lock().unwrap().pop().unwrap();
+    assert_eq!(channel.consumers.get("second"), Some(&slot), "the slot is used again");
+    connection.told.0.clear();
+    channel.consumer_gone(slot, queue, &mut connection.session, &mut connection.told);
+    assert_eq!(connection.told.0, [""; 0]);
+    assert!(channel.consumers.contains_key("second"));
+}
