@@ -49,6 +49,8 @@ pub(super) enum Turn {
     Standby,
     /// It is about to be removed.
     Stopped,
+    /// It is about to be removed and was not the single active one.
+    StoppedStandby,
 }
 
 /// A consumer and what its queue counts of it.
@@ -65,6 +67,11 @@ pub(super) struct Member {
 impl Member {
     pub(super) fn turn(&self) -> Turn {
         self.turn
+    }
+
+    /// Whether it has its turn, or would have if nothing were missing: with a single active consumer, whether it is that.
+    fn is_active(&self) -> bool {
+        !matches!(self.turn, Turn::Standby | Turn::StoppedStandby)
     }
 
     pub(super) fn has_credit(&self) -> bool {
@@ -123,7 +130,7 @@ impl Consumers {
             self.members.len().saturating_sub(1)
         });
         let key = ConsumerKey { at: u32::try_from(at).unwrap_or(u32::MAX), serial: self.serial };
-        let stands_by = self.single_active && self.iter().any(|other| other.turn != Turn::Standby);
+        let stands_by = self.single_active && self.iter().any(Member::is_active);
         let turn = if stands_by { Turn::Standby } else { Turn::NoCredit };
         let member = Member { consumer, key, unacked: 0, turn, staged: Vec::new() };
         if let Some(place) = self.members.get_mut(at) {
@@ -140,7 +147,7 @@ impl Consumers {
     }
 
     pub(super) fn remove(&mut self, key: ConsumerKey) -> Option<Consumer> {
-        let was_active = self.get_mut(key)?.turn != Turn::Standby;
+        let was_active = self.get_mut(key)?.is_active();
         self.leave_turn(key, Turn::NoCredit);
         let member = self.members.get_mut(key.at as usize)?.take()?;
         self.len = self.len.saturating_sub(1);
@@ -156,11 +163,11 @@ impl Consumers {
         Some(member.consumer)
     }
 
-    /// Takes a consumer out of the turn for good. One that stands by stays so: it is not the active one.
+    /// Takes a consumer out of the turn for good. One that stands by will not become the active one.
     pub(super) fn stop(&mut self, key: ConsumerKey) {
-        if self.get_mut(key).is_some_and(|member| member.turn != Turn::Standby) {
-            self.leave_turn(key, Turn::Stopped);
-        }
+        let Some(member) = self.get_mut(key) else { return };
+        let stopped = if member.is_active() { Turn::Stopped } else { Turn::StoppedStandby };
+        self.leave_turn(key, stopped);
     }
 
     /// Removes all and gives them in no order.
@@ -172,7 +179,8 @@ impl Consumers {
     /// The single active consumer has gone: of those of the highest priority the one that came first follows.
     fn activate_next(&mut self) {
         let rank = |member: &Member| (member.consumer.priority, Reverse(member.key.serial));
-        let next = self.iter().max_by_key(|member| rank(member)).map(|member| member.key);
+        let standing_by = self.iter().filter(|member| member.turn == Turn::Standby);
+        let next = standing_by.max_by_key(|member| rank(member)).map(|member| member.key);
         if let Some(key) = next {
             self.enter_turn(key);
         }

@@ -14,4 +14,7 @@ pub mod ready;
 pub mod registry;
 pub mod unacked;
 
+#[cfg(test)]
+mod tests;
+
 pub use queue::{Gone, Queue, QueueId};
