@@ -9,6 +9,7 @@ use super::exception::{Exception, Subject, no_queue, precondition_failed, refuse
 use super::exchange::refused_binding;
 use super::{Channel, Peer, Session};
 use crate::name::{ExchangeName, QueueName};
+use crate::queue::arguments::without_effect;
 use crate::queue::options::QueueOptions;
 use crate::queue::queue::Status;
 use crate::vhost::refused::Refused;
@@ -137,8 +138,16 @@ fn declare_actively(
     let (queue, status, made) = vhost
         .queue_declare(name.clone(), &options, session.connection)
         .map_err(|refusal| refused(&refusal, Subject::Queue(named), vhost.name()))?;
-    if made && queue.owner().is_some() {
-        session.exclusive_queues.insert(queue.id(), Arc::clone(&queue));
+    if made {
+        for argument in without_effect(declare.arguments) {
+            tracing::warn!(
+                "queue '{}' was declared with '{argument}', which has no effect yet",
+                queue.name()
+            );
+        }
+        if queue.owner().is_some() {
+            session.exclusive_queues.insert(queue.id(), Arc::clone(&queue));
+        }
     }
     Ok((queue.name().clone(), status))
 }

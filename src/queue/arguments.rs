@@ -50,9 +50,32 @@ const KNOWN: [(&str, Rule); 26] = [
     ("x-member-placement-tag", any),
 ];
 
+/// What is checked, stored and compared, but not acted on yet.
+const WITHOUT_EFFECT: [&str; 14] = [
+    "x-expires",
+    "x-message-ttl",
+    DEAD_LETTER_EXCHANGE,
+    "x-dead-letter-routing-key",
+    "x-dead-letter-strategy",
+    "x-max-length",
+    "x-max-length-bytes",
+    "x-max-priority",
+    "x-overflow",
+    "x-delivery-limit",
+    "x-delayed-retry-type",
+    "x-consumer-timeout",
+    "x-consumer-disconnected-timeout",
+    "x-message-group",
+];
+
 /// What only streams have: RabbitMQ refuses these on queues of the other types.
 const OF_STREAMS: [&str; 4] =
     ["x-max-age", "x-stream-max-segment-size-bytes", "x-stream-filter-size-bytes", "x-initial-cluster-size"];
+
+/// The arguments of a declaration that have no effect yet, so that nobody relies on them unawares.
+pub fn without_effect(arguments: Table<'_>) -> impl Iterator<Item = &'static str> {
+    WITHOUT_EFFECT.into_iter().filter(move |name| arguments.get(name).is_some())
+}
 
 /// An argument whose value cannot be.
 #[derive(Clone, Debug, PartialEq, Eq)]
