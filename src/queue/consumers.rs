@@ -273,3 +273,6 @@ impl Consumers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,7 +35,7 @@ pub fn cost(message: &Message) -> usize {
 }
 
 /// The frames' heads and the entry in the outbox.
-const DELIVERY_OVERHEAD_BYTES: usize = 112;
+pub(super) const DELIVERY_OVERHEAD_BYTES: usize = 112;
 
 /// Who takes deliveries: a connection's outbox. A leaf: it may be called under a queue's lock and locks no queue.
 pub trait Recipient: Send + Sync {

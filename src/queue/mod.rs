@@ -14,7 +14,7 @@ pub mod ready;
 pub mod registry;
 pub mod unacked;
 
+pub use queue::{Gone, Queue, QueueId};
+
 #[cfg(test)]
 mod tests;
-
-pub use queue::{Gone, Queue, QueueId};

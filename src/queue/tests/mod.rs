@@ -1,0 +1,212 @@
+//! Tests of the queue as its users see it, with recipients and shared credits that only count.
+
+mod model;
+mod programs;
+mod rules;
+
+use std::sync::{Arc, Mutex};
+
+use super::consumers::{Consumer, ConsumerKey};
+use super::delivery::{Delivery, Recipient, SharedCredit, cost};
+use super::options::QueueOptions;
+use super::{Queue, QueueId};
+use crate::message::Message;
+use crate::name::{ConsumerTag, QueueName};
+
+/// What a delivery takes of an inbox's room, as its bound is written.
+fn size(message: &Message) -> i64 {
+    i64::try_from(cost(message)).unwrap()
+}
+
+/// A recipient that keeps what it gets until it is asked, with bounded room and an account of it.
+pub(super) struct Inbox {
+    id: u64,
+    state: Mutex<InboxState>,
+}
+
+#[derive(Default)]
+struct InboxState {
+    room: i64,
+    /// Reserved for deliveries that did not come yet.
+    reserved: i64,
+    deliveries: Vec<Delivery>,
+    waiting: Vec<Arc<Queue>>,
+    gone: Vec<u32>,
+}
+
+impl Inbox {
+    pub(super) fn new(id: u64, room: i64) -> Arc<Self> {
+        Arc::new(Self { id, state: Mutex::new(InboxState { room, ..InboxState::default() }) })
+    }
+
+    /// Takes what is in it and makes room, without telling the queues.
+    fn take(&self) -> (Vec<Delivery>, Vec<Arc<Queue>>) {
+        let mut state = self.state.lock().unwrap();
+        let deliveries = std::mem::take(&mut state.deliveries);
+        state.room += deliveries.iter().map(|delivery| size(&delivery.message)).sum::<i64>();
+        (deliveries, std::mem::take(&mut state.waiting))
+    }
+
+    /// Takes what is in it and tells the queues that there is room.
+    fn drain(&self) -> Vec<Delivery> {
+        let (deliveries, waiting) = self.take();
+        for queue in waiting {
+            queue.room_made(self.id);
+        }
+        deliveries
+    }
+
+    /// The bodies of what is in it, which it does not hold any more.
+    fn bodies(&self) -> Vec<String> {
+        self.drain()
+            .iter()
+            .map(|delivery| String::from_utf8(delivery.message.body().to_vec()).unwrap())
+            .collect()
+    }
+}
+
+impl Recipient for Inbox {
+    fn id(&self) -> u64 {
+        self.id
+    }
+
+    fn reserve(&self, bytes: usize) -> bool {
+        let may = self.has_room();
+        if may {
+            self.charge(bytes);
+        }
+        may
+    }
+
+    fn unreserve(&self, bytes: usize) {
+        let mut state = self.state.lock().unwrap();
+        state.room += i64::try_from(bytes).unwrap();
+        state.reserved -= i64::try_from(bytes).unwrap();
+    }
+
+    fn has_room(&self) -> bool {
+        self.state.lock().unwrap().room > 0
+    }
+
+    fn charge(&self, bytes: usize) {
+        let mut state = self.state.lock().unwrap();
+        state.room -= i64::try_from(bytes).unwrap();
+        state.reserved += i64::try_from(bytes).unwrap();
+    }
+
+    fn await_room(&self, queue: &Arc<Queue>) -> bool {
+        let mut state = self.state.lock().unwrap();
+        if state.room > 0 {
+            return false;
+        }
+        // Each queue once, however many of its consumers wait: each pump would bring more of them otherwise.
+        if !state.waiting.contains(queue) {
+            state.waiting.push(Arc::clone(queue));
+        }
+        true
+    }
+
+    fn deliver(&self, deliveries: &mut Vec<Delivery>) {
+        let mut state = self.state.lock().unwrap();
+        state.reserved -= deliveries.iter().map(|delivery| size(&delivery.message)).sum::<i64>();
+        state.deliveries.append(deliveries);
+    }
+
+    fn consumer_gone(&self, slot: u32, _: QueueId) {
+        self.state.lock().unwrap().gone.push(slot);
+    }
+}
+
+/// A prefetch that consumers share.
+#[derive(Default)]
+struct Credit(Mutex<CreditState>);
+
+#[derive(Default)]
+struct CreditState {
+    limit: u32,
+    used: u32,
+    /// How often one was taken.
+    takes: u32,
+    waiting: Vec<Arc<Queue>>,
+}
+
+impl Credit {
+    fn new(limit: u32) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(CreditState { limit, ..CreditState::default() })))
+    }
+
+    fn used(&self) -> u32 {
+        self.0.lock().unwrap().used
+    }
+
+    fn takes(&self) -> u32 {
+        self.0.lock().unwrap().takes
+    }
+
+    fn add_used(&self, used: u32) {
+        self.0.lock().unwrap().used += used;
+    }
+
+    /// Deliveries that counted are settled.
+    fn release(&self, deliveries: u32) {
+        let waiting = {
+            let mut state = self.0.lock().unwrap();
+            state.used -= deliveries;
+            std::mem::take(&mut state.waiting)
+        };
+        for queue in waiting {
+            queue.credit_made();
+        }
+    }
+}
+
+impl SharedCredit for Credit {
+    fn take(&self) -> bool {
+        let mut state = self.0.lock().unwrap();
+        let may = state.used < state.limit;
+        state.used += u32::from(may);
+        state.takes += u32::from(may);
+        may
+    }
+
+    fn await_credit(&self, queue: &Arc<Queue>) -> bool {
+        let mut state = self.0.lock().unwrap();
+        if state.used < state.limit {
+            return false;
+        }
+        if !state.waiting.contains(queue) {
+            state.waiting.push(Arc::clone(queue));
+        }
+        true
+    }
+}
+
+fn queue(options: QueueOptions) -> Arc<Queue> {
+    Arc::new(Queue::new(QueueName::from("q"), options, None))
+}
+
+/// A consumer without limits that settles what it gets.
+pub(super) fn consumer(inbox: &Arc<Inbox>, slot: u32) -> Consumer {
+    Consumer {
+        tag: ConsumerTag::from("c"),
+        slot,
+        recipient: Arc::<Inbox>::clone(inbox),
+        no_ack: false,
+        exclusive: false,
+        priority: 0,
+        prefetch: 0,
+        shared_credit: None,
+    }
+}
+
+fn consume(queue: &Arc<Queue>, consumer: Consumer) -> ConsumerKey {
+    queue.consume(consumer).unwrap()
+}
+
+/// Publishes messages of these bodies, in one batch.
+fn publish(queue: &Arc<Queue>, bodies: &[&str]) {
+    let mut messages =
+        bodies.iter().map(|body| Message::compose("", "q", &[0, 0], body.as_bytes()).unwrap()).collect();
+    queue.publish(&mut messages).unwrap();
+    assert!(messages.is_empty());
+}

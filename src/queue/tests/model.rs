@@ -1,0 +1,199 @@
+//! What a queue must hold and who must get what, written as simply as can be.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use super::super::unacked::UnackedKey;
+
+/// A message: its number among all that were published, which is its position.
+pub(super) type Number = u64;
+
+/// How far a consumer has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    Consuming,
+    Stopped,
+    Cancelled,
+}
+
+pub(super) struct ModelConsumer {
+    pub(super) inbox: usize,
+    pub(super) prefetch: u16,
+    pub(super) no_ack: bool,
+    pub(super) priority: i64,
+    pub(super) exclusive: bool,
+    pub(super) shares_credit: bool,
+    pub(super) stage: Stage,
+    /// When it got a message last.
+    served: Option<u64>,
+    /// Since when it could get one and got none.
+    waits: Option<u64>,
+}
+
+impl ModelConsumer {
+    pub(super) fn new(inbox: usize, prefetch: u16, no_ack: bool, priority: i64) -> Self {
+        Self {
+            inbox,
+            prefetch,
+            no_ack,
+            priority,
+            exclusive: false,
+            shares_credit: false,
+            stage: Stage::Consuming,
+            served: None,
+            waits: None,
+        }
+    }
+}
+
+/// A message that waits for its settlement.
+pub(super) struct Held {
+    pub(super) number: Number,
+    pub(super) key: UnackedKey,
+    /// The consumer; none for a get.
+    pub(super) consumer: Option<usize>,
+    /// It has left the inbox.
+    pub(super) sent: bool,
+}
+
+pub(super) struct Model {
+    /// How often each message that was published counts as delivered.
+    pub(super) deliveries: Vec<u32>,
+    pub(super) sizes: Vec<i64>,
+    pub(super) ready: BTreeSet<Number>,
+    pub(super) held: Vec<Held>,
+    /// In an inbox, and done with as soon as they leave it.
+    pub(super) leaving: Vec<Number>,
+    /// Settled or purged.
+    pub(super) done: Vec<Number>,
+    pub(super) consumers: Vec<ModelConsumer>,
+    pub(super) rooms: Vec<i64>,
+    pub(super) credit_used: u32,
+    pub(super) credit_limit: u32,
+    pub(super) single_active: bool,
+    active: Option<usize>,
+    now: u64,
+}
+
+impl Model {
+    pub(super) fn new(rooms: Vec<i64>, credit_limit: u32, single_active: bool) -> Self {
+        Self {
+            deliveries: Vec::new(),
+            sizes: Vec::new(),
+            ready: BTreeSet::new(),
+            held: Vec::new(),
+            leaving: Vec::new(),
+            done: Vec::new(),
+            consumers: Vec::new(),
+            rooms,
+            credit_used: 0,
+            credit_limit,
+            single_active,
+            active: None,
+            now: 0,
+        }
+    }
+
+    pub(super) fn live(&self) -> impl Iterator<Item = usize> {
+        (0..self.consumers.len()).filter(|at| self.consumers[*at].stage != Stage::Cancelled)
+    }
+
+    pub(super) fn may_consume(&self, exclusive: bool) -> bool {
+        let alone = self.live().next().is_none() && !self.single_active;
+        !self.live().any(|at| self.consumers[at].exclusive) && (!exclusive || alone)
+    }
+
+    pub(super) fn add(&mut self, consumer: ModelConsumer) {
+        self.active.get_or_insert(self.consumers.len());
+        self.consumers.push(consumer);
+    }
+
+    pub(super) fn cancel(&mut self, at: usize) {
+        self.consumers[at].stage = Stage::Cancelled;
+        if self.active == Some(at) {
+            let follows = self.live().filter(|at| self.consumers[*at].stage == Stage::Consuming);
+            self.active = follows.max_by_key(|at| (self.consumers[*at].priority, Reverse(*at)));
+        }
+    }
+
+    pub(super) fn unacked_of(&self, at: usize) -> usize {
+        self.held.iter().filter(|held| held.consumer == Some(at)).count()
+    }
+
+    /// Whether a consumer could be given a message now.
+    pub(super) fn may_get(&self, at: usize) -> bool {
+        let consumer = &self.consumers[at];
+        let has_turn = !self.single_active || self.active == Some(at);
+        let unlimited = consumer.no_ack || consumer.prefetch == 0;
+        let has_credit = unlimited || self.unacked_of(at) < usize::from(consumer.prefetch);
+        let has_shared_credit = !consumer.shares_credit || self.credit_used < self.credit_limit;
+        let has_room = self.rooms[consumer.inbox] > 0;
+        consumer.stage == Stage::Consuming && has_turn && has_credit && has_shared_credit && has_room
+    }
+
+    /// A consumer got a message: `Err` says why it should not have.
+    pub(super) fn delivered(
+        &mut self,
+        number: Number,
+        at: usize,
+        key: Option<UnackedKey>,
+    ) -> Result<(), String> {
+        if self.ready.first() != Some(&number) {
+            return Err(format!("{number} overtook {:?}", self.ready.first()));
+        }
+        if !self.may_get(at) {
+            return Err(format!("consumer {at} got {number} without credit, room or turn"));
+        }
+        let (priority, served) = (self.consumers[at].priority, self.consumers[at].served);
+        for other in self.live().filter(|other| *other != at && self.may_get(*other)) {
+            let rival = &self.consumers[other];
+            if rival.priority > priority {
+                return Err(format!("consumer {at} got {number} before {other} of a higher priority"));
+            }
+            if rival.priority == priority
+                && served.is_some_and(|served| rival.waits.is_some_and(|w| w < served))
+            {
+                return Err(format!("consumer {at} got {number} and another before it, {other} got none"));
+            }
+        }
+        self.ready.pop_first();
+        match key {
+            Some(key) => self.held.push(Held { number, key, consumer: Some(at), sent: false }),
+            None => self.leaving.push(number),
+        }
+        let (inbox, shares_credit) = (self.consumers[at].inbox, self.consumers[at].shares_credit);
+        self.rooms[inbox] -= self.sizes[usize::try_from(number).unwrap()];
+        self.credit_used += u32::from(shares_credit);
+        self.consumers[at].served = Some(self.now);
+        self.consumers[at].waits = None;
+        self.tick();
+        Ok(())
+    }
+
+    /// Something happened: who waits now?
+    pub(super) fn tick(&mut self) {
+        self.now += 1;
+        for at in 0..self.consumers.len() {
+            let may = self.may_get(at);
+            let waits = &mut self.consumers[at].waits;
+            *waits = may.then(|| waits.unwrap_or(self.now));
+        }
+    }
+
+    /// Everything was delivered that could be, and each message is in one place.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let stalled = self.live().find(|at| self.may_get(*at));
+        if let (Some(at), Some(number)) = (stalled, self.ready.first()) {
+            return Err(format!("consumer {at} could get {number} and does not"));
+        }
+        let mut everywhere: Vec<Number> = self.ready.iter().copied().collect();
+        everywhere.extend(self.held.iter().map(|held| held.number));
+        everywhere.extend(self.leaving.iter().chain(&self.done));
+        everywhere.sort_unstable();
+        if everywhere.iter().copied().eq(0..self.deliveries.len() as u64) {
+            Ok(())
+        } else {
+            Err(format!("lost or doubled: {everywhere:?}"))
+        }
+    }
+}

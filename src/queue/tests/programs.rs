@@ -1,0 +1,357 @@
+//! Random programs on a queue, each step compared with the model.
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use super::super::core::Settlement;
+use super::super::queue::{ConsumeRefused, Status};
+use super::model::{Held, Model, ModelConsumer, Number, Stage};
+use super::*;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Publish(Vec<usize>),
+    Consume { inbox: usize, prefetch: u16, no_ack: bool, priority: i64, exclusive: bool, shares_credit: bool },
+    Settle(Vec<Index>, Settlement),
+    Stop(Index),
+    Cancel(Index),
+    Get { no_ack: bool },
+    Purge,
+    Send(usize),
+    End(usize),
+    ShareCredit(Index),
+}
+
+const INBOXES: usize = 3;
+
+fn step() -> impl Strategy<Value = Step> {
+    let body = prop_oneof![8 => 8_usize..200, 1 => 8_000_usize..9_000];
+    let settlement = prop_oneof![2 => Just(Settlement::Discard), 1 => Just(Settlement::Requeue)];
+    let consume = (
+        (0..INBOXES, 0..4_u16, any::<bool>(), -1..=1_i64),
+        prop::bool::weighted(0.08),
+        prop::bool::weighted(0.4),
+    );
+    prop_oneof![
+        6 => prop::collection::vec(body, 1..6).prop_map(Step::Publish),
+        4 => consume.prop_map(|((inbox, prefetch, no_ack, priority), exclusive, shares_credit)| {
+            Step::Consume { inbox, prefetch, no_ack, priority, exclusive, shares_credit: shares_credit && !no_ack }
+        }),
+        6 => (prop::collection::vec(any::<Index>(), 1..4), settlement).prop_map(|(which, settlement)| {
+            Step::Settle(which, settlement)
+        }),
+        1 => any::<Index>().prop_map(Step::Stop),
+        2 => any::<Index>().prop_map(Step::Cancel),
+        2 => any::<bool>().prop_map(|no_ack| Step::Get { no_ack }),
+        1 => Just(Step::Purge),
+        5 => (0..INBOXES).prop_map(Step::Send),
+        1 => (0..INBOXES).prop_map(Step::End),
+        1 => any::<Index>().prop_map(Step::ShareCredit),
+    ]
+}
+
+struct Run {
+    queue: Arc<Queue>,
+    inboxes: Vec<Arc<Inbox>>,
+    credit: Arc<Credit>,
+    keys: Vec<ConsumerKey>,
+    model: Model,
+    /// How much of each inbox was looked at.
+    seen: Vec<usize>,
+}
+
+impl Run {
+    fn new(rooms: &[i64], credit_limit: u32, single_active_consumer: bool) -> Self {
+        Self {
+            queue: queue(QueueOptions { single_active_consumer, ..QueueOptions::default() }),
+            inboxes: rooms.iter().zip(0..).map(|(room, id)| Inbox::new(id, *room)).collect(),
+            credit: Credit::new(credit_limit),
+            keys: Vec::new(),
+            model: Model::new(rooms.to_vec(), credit_limit, single_active_consumer),
+            seen: vec![0; rooms.len()],
+        }
+    }
+
+    fn step(&mut self, step: &Step) -> Result<(), String> {
+        match step {
+            Step::Publish(sizes) => self.publish(sizes),
+            Step::Consume { inbox, prefetch, no_ack, priority, exclusive, shares_credit } => {
+                let mut wanted = ModelConsumer::new(*inbox, *prefetch, *no_ack, *priority);
+                (wanted.exclusive, wanted.shares_credit) = (*exclusive, *shares_credit);
+                self.consume(wanted);
+            }
+            Step::Settle(which, settlement) => self.settle(which, *settlement)?,
+            Step::Stop(which) => {
+                if let Some(at) = self.pick(*which) {
+                    self.queue.stop(self.keys[at]);
+                    self.model.consumers[at].stage = Stage::Stopped;
+                }
+            }
+            Step::Cancel(which) => {
+                if let Some(at) = self.pick(*which) {
+                    assert!(!self.queue.cancel(self.keys[at]), "it deleted itself");
+                    self.model.cancel(at);
+                }
+            }
+            Step::Get { no_ack } => self.get(*no_ack),
+            Step::Purge => {
+                let purged = self.queue.purge().unwrap();
+                assert_eq!(purged, self.model.ready.len());
+                self.model.done.extend(std::mem::take(&mut self.model.ready));
+            }
+            Step::Send(inbox) => self.send(*inbox),
+            Step::End(inbox) => self.end(*inbox)?,
+            Step::ShareCredit(which) => self.share_credit(*which),
+        }
+        self.observe()
+    }
+
+    fn pick(&self, which: Index) -> Option<usize> {
+        let live: Vec<usize> = self.model.live().collect();
+        (!live.is_empty()).then(|| *which.get(&live))
+    }
+
+    fn publish(&mut self, sizes: &[usize]) {
+        let mut messages = Vec::new();
+        for size_of_body in sizes {
+            let number = self.model.deliveries.len() as Number;
+            let mut body = number.to_be_bytes().to_vec();
+            body.resize(*size_of_body, 0);
+            let message = Message::compose("", "q", &[0, 0], &body).unwrap();
+            self.model.sizes.push(size(&message));
+            self.model.deliveries.push(0);
+            self.model.ready.insert(number);
+            messages.push(message);
+        }
+        self.queue.publish(&mut messages).unwrap();
+    }
+
+    fn consume(&mut self, wanted: ModelConsumer) {
+        let credit: Arc<dyn SharedCredit> = Arc::<Credit>::clone(&self.credit);
+        let slot = u32::try_from(self.keys.len()).unwrap();
+        let asked = Consumer {
+            no_ack: wanted.no_ack,
+            exclusive: wanted.exclusive,
+            priority: wanted.priority,
+            prefetch: wanted.prefetch,
+            shared_credit: wanted.shares_credit.then_some(credit),
+            ..consumer(&self.inboxes[wanted.inbox], slot)
+        };
+        let may = self.model.may_consume(wanted.exclusive);
+        match self.queue.consume(asked) {
+            Ok(key) => {
+                assert!(may, "an exclusive consumer beside another");
+                self.keys.push(key);
+                self.model.add(wanted);
+            }
+            Err(refused) => {
+                assert!(!may, "refused without a reason");
+                assert_eq!(refused, ConsumeRefused::ExclusiveUse);
+            }
+        }
+    }
+
+    fn settle(&mut self, which: &[Index], settlement: Settlement) -> Result<(), String> {
+        let mut taken = Vec::new();
+        for which in which {
+            let sent: Vec<usize> =
+                (0..self.model.held.len()).filter(|at| self.model.held[*at].sent).collect();
+            if !sent.is_empty() {
+                taken.push(self.model.held.remove(*which.get(&sent)));
+            }
+        }
+        self.give_back(&taken, settlement)
+    }
+
+    fn give_back(&mut self, taken: &[Held], settlement: Settlement) -> Result<(), String> {
+        let mut credit = 0;
+        for held in taken {
+            credit += u32::from(held.consumer.is_some_and(|at| self.model.consumers[at].shares_credit));
+            match settlement {
+                Settlement::Discard => self.model.done.push(held.number),
+                Settlement::Requeue | Settlement::Unsent => {
+                    self.model.ready.insert(held.number);
+                    let counts = settlement == Settlement::Requeue;
+                    self.model.deliveries[usize::try_from(held.number).unwrap()] += u32::from(counts);
+                }
+            }
+        }
+        let keys: Vec<_> = taken.iter().map(|held| held.key).collect();
+        self.queue.settle(&keys, settlement);
+        self.observe_deliveries()?;
+        self.model.credit_used -= credit;
+        self.credit.release(credit);
+        self.observe_deliveries()
+    }
+
+    fn get(&mut self, no_ack: bool) {
+        let got = self.queue.get(no_ack).unwrap();
+        assert_eq!(got.is_some(), !self.model.ready.is_empty());
+        let Some((entry, key, left)) = got else { return };
+        let number = self.model.ready.pop_first().unwrap();
+        assert_eq!((entry.position.0, left), (number, self.model.ready.len()));
+        assert_eq!(entry.deliveries, self.model.deliveries[usize::try_from(number).unwrap()]);
+        assert_eq!(key.is_none(), no_ack);
+        match key {
+            Some(key) => self.model.held.push(Held { number, key, consumer: None, sent: true }),
+            None => self.model.done.push(number),
+        }
+    }
+
+    /// An inbox is emptied by its connection.
+    fn take(&mut self, inbox: usize) -> (Vec<Delivery>, Vec<Arc<Queue>>) {
+        let (deliveries, waiting) = self.inboxes[inbox].take();
+        self.seen[inbox] = 0;
+        self.model.rooms[inbox] += deliveries.iter().map(|delivery| size(&delivery.message)).sum::<i64>();
+        (deliveries, waiting)
+    }
+
+    fn send(&mut self, inbox: usize) {
+        let (deliveries, waiting) = self.take(inbox);
+        for delivery in deliveries {
+            let number = delivery.position.0;
+            if delivery.unacked.is_none() {
+                self.model.leaving.retain(|other| *other != number);
+                self.model.done.push(number);
+                continue;
+            }
+            for held in self.model.held.iter_mut().filter(|held| held.number == number) {
+                held.sent = true;
+            }
+        }
+        self.pump(inbox, waiting);
+    }
+
+    /// A connection ends before it has sent what is in its inbox: what it sent goes back, then what it did not, and then
+    /// its consumers go.
+    fn end(&mut self, inbox: usize) -> Result<(), String> {
+        let leaves: Vec<usize> =
+            self.model.live().filter(|at| self.model.consumers[*at].inbox == inbox).collect();
+        for at in &leaves {
+            self.queue.stop(self.keys[*at]);
+            self.model.consumers[*at].stage = Stage::Stopped;
+        }
+        let (deliveries, waiting) = self.take(inbox);
+        let consumers = &self.model.consumers;
+        let sent =
+            |held: &mut Held| held.sent && held.consumer.is_some_and(|at| consumers[at].inbox == inbox);
+        let sent: Vec<Held> = self.model.held.extract_if(.., sent).collect();
+        self.give_back(&sent, Settlement::Requeue)?;
+        for delivery in deliveries {
+            let number = delivery.position.0;
+            if delivery.unacked.is_some() {
+                let held: Vec<Held> = self.model.held.extract_if(.., |held| held.number == number).collect();
+                self.give_back(&held, Settlement::Unsent)?;
+            } else {
+                self.model.leaving.retain(|other| *other != number);
+                self.model.ready.insert(number);
+                self.queue.give_back(std::iter::once(delivery.into_entry()));
+                self.observe_deliveries()?;
+            }
+        }
+        for at in leaves {
+            self.queue.cancel(self.keys[at]);
+            self.model.cancel(at);
+            self.observe_deliveries()?;
+        }
+        self.pump(inbox, waiting);
+        Ok(())
+    }
+
+    fn pump(&mut self, inbox: usize, waiting: Vec<Arc<Queue>>) {
+        for queue in waiting {
+            queue.room_made(self.inboxes[inbox].id);
+        }
+    }
+
+    fn share_credit(&mut self, which: Index) {
+        let Some(at) = self.pick(which).filter(|at| !self.model.consumers[*at].shares_credit) else { return };
+        let used = self.queue.share_credit(self.keys[at], Arc::<Credit>::clone(&self.credit));
+        let unacked = u32::try_from(self.model.unacked_of(at)).unwrap();
+        assert_eq!(used, (!self.model.consumers[at].no_ack).then_some(unacked));
+        if let Some(used) = used {
+            self.model.consumers[at].shares_credit = true;
+            self.model.credit_used += used;
+            self.credit.add_used(used);
+        }
+    }
+
+    /// Looks at what came into the inboxes.
+    fn observe_deliveries(&mut self) -> Result<(), String> {
+        let mut came = Vec::new();
+        for (inbox, seen) in self.inboxes.iter().zip(&mut self.seen) {
+            let state = inbox.state.lock().unwrap();
+            assert_eq!(state.reserved, 0, "room was taken and not used");
+            for delivery in &state.deliveries[*seen..] {
+                let number = Number::from_be_bytes(delivery.message.body()[..8].try_into().unwrap());
+                assert_eq!(delivery.position.0, number);
+                assert_eq!(delivery.deliveries, self.model.deliveries[usize::try_from(number).unwrap()]);
+                let at = delivery.slot as usize;
+                assert_eq!(self.inboxes[self.model.consumers[at].inbox].id, inbox.id);
+                assert_eq!(delivery.unacked.is_none(), self.model.consumers[at].no_ack);
+                came.push((number, at, delivery.unacked));
+            }
+            for slot in 0..self.keys.len() {
+                let of_slot =
+                    state.deliveries[*seen..].iter().filter(|delivery| delivery.slot as usize == slot);
+                assert!(of_slot.is_sorted_by_key(|delivery| delivery.position), "not in order");
+            }
+            *seen = state.deliveries.len();
+        }
+        self.model.tick();
+        came.sort_unstable_by_key(|(number, ..)| *number);
+        for (number, at, key) in came {
+            self.model.delivered(number, at, key)?;
+        }
+        Ok(())
+    }
+
+    fn observe(&mut self) -> Result<(), String> {
+        self.observe_deliveries()?;
+        let held = Status {
+            ready: self.model.ready.len(),
+            unacked: self.model.held.len(),
+            consumers: self.model.live().count(),
+        };
+        assert_eq!(self.queue.status().unwrap(), held);
+        assert_eq!(self.credit.used(), self.model.credit_used);
+        self.model.check()
+    }
+
+    /// All connections send what they have, and the queue is deleted.
+    fn finish(&mut self) -> Result<(), String> {
+        while self.inboxes.iter().any(|inbox| !inbox.state.lock().unwrap().deliveries.is_empty()) {
+            for inbox in 0..INBOXES {
+                self.step(&Step::Send(inbox))?;
+            }
+        }
+        assert_eq!(self.queue.delete(false, false).unwrap(), self.model.ready.len());
+        let mut told: Vec<usize> = Vec::new();
+        for inbox in &self.inboxes {
+            told.extend(inbox.state.lock().unwrap().gone.iter().map(|slot| *slot as usize));
+        }
+        told.sort_unstable();
+        assert_eq!(told, self.model.live().collect::<Vec<_>>());
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_is_done_nothing_is_lost_doubled_overtaken_unfair_or_stalled(
+        steps in prop::collection::vec(step(), 1..80),
+        rooms in prop::collection::vec(prop_oneof![3 => 100..1_500_i64, 1 => Just(1_000_000)], INBOXES),
+        credit_limit in 1..5_u32,
+        single_active in prop::bool::weighted(0.25),
+    ) {
+        let mut run = Run::new(&rooms, credit_limit, single_active);
+        for (at, step) in steps.iter().enumerate() {
+            if let Err(wrong) = run.step(step) {
+                return Err(TestCaseError::fail(format!("step {at}, {step:?}: {wrong}")));
+            }
+        }
+        run.finish().map_err(TestCaseError::fail)?;
+    }
+}
