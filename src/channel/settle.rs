@@ -177,15 +177,6 @@ impl Channel {
             }
         }
     }
-
-    /// Credit that was taken and given back unused may be what a queue waits for.
-    pub fn pump_shared_credit(&self) {
-        if let Some(global) = &self.global_prefetch {
-            for queue in global.release(0) {
-                queue.credit_made();
-            }
-        }
-    }
 }
 
 /// Gathers an acknowledgement for its queue. Says whether the delivery counted in a shared prefetch.

@@ -361,13 +361,6 @@ impl Channels {
         }
     }
 
-    /// Consumers that wait for a shared prefetch look again.
-    pub fn pump_shared_credit(&mut self) {
-        for channel in self.iter_mut() {
-            channel.pump_shared_credit();
-        }
-    }
-
     fn open(&mut self, number: u16, peer: &mut dyn Peer) -> Result<(), Exception> {
         if self.open >= usize::from(self.channel_max) {
             return Err(not_allowed(format!(

@@ -238,7 +238,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
             for queue in self.taken.queues.drain(..) {
                 queue.room_made(recipient);
             }
-            self.channels.pump_shared_credit();
         }
     }
 

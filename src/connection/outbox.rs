@@ -192,3 +192,6 @@ impl Default for Outbox {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests;
