@@ -27,6 +27,8 @@ pub struct Publisher {
     known: Vec<Known>,
     by_id: HashMap<QueueId, u32, foldhash::fast::RandomState>,
     routes: HashMap<Box<[u8]>, Route, foldhash::quality::RandomState>,
+    /// The size of their addresses.
+    route_bytes: usize,
     /// The queues of all routes, each route a range.
     targets: Vec<u32>,
     last: Option<(Vec<u8>, Route)>,
@@ -34,6 +36,8 @@ pub struct Publisher {
     gathered: Vec<u32>,
     found: Found,
     behind: Vec<Behind>,
+    /// Bytes that were gathered beyond what was received: messages that go to more than one queue.
+    copied_bytes: usize,
 }
 
 struct Known {
@@ -68,6 +72,8 @@ impl Behind {
 
 /// Routes that are remembered at a time; beyond that all are forgotten at once.
 const ROUTES_MAX: usize = 16_384;
+/// The same in bytes of exchange and routing key.
+const ROUTE_BYTES_MAX: usize = 1024 * 1024;
 /// Queues that are known at a time.
 const KNOWN_MAX: usize = 4096;
 /// Queues of all remembered routes together.
@@ -104,6 +110,10 @@ impl Publisher {
         let (first, end) = (route.first as usize, route.first.saturating_add(route.count) as usize);
         let targets = self.targets.get(first..end).unwrap_or_default();
         let Some((last, others)) = targets.split_last() else { return false };
+        if !others.is_empty() {
+            let copied = message.len().saturating_mul(others.len());
+            self.copied_bytes = self.copied_bytes.saturating_add(copied);
+        }
         for at in others {
             gather_for(&mut self.known, &mut self.gathered, *at, message.clone());
         }
@@ -128,6 +138,17 @@ impl Publisher {
                 known.gathered = Vec::new();
             }
         }
+    }
+
+    /// Bytes that were gathered beyond what was received since this was last taken: a message to a thousand queues may
+    /// take a thousand times its place.
+    pub fn copied_bytes(&self) -> usize {
+        self.copied_bytes
+    }
+
+    /// Takes the count of [`Self::copied_bytes`].
+    pub fn take_copied_bytes(&mut self) -> usize {
+        std::mem::take(&mut self.copied_bytes)
     }
 
     /// Those that were found to be behind since this was last asked.
@@ -176,6 +197,7 @@ impl Publisher {
         if !lasting {
             return Ok(Routed::Once(route));
         }
+        self.route_bytes = self.route_bytes.saturating_add(message.address().len());
         self.routes.insert(message.address().into(), route);
         Ok(Routed::Lasting(route))
     }
@@ -201,7 +223,10 @@ impl Publisher {
     }
 
     fn remembers_too_much(&self) -> bool {
-        self.routes.len() > ROUTES_MAX || self.known.len() > KNOWN_MAX || self.targets.len() > TARGETS_MAX
+        self.routes.len() > ROUTES_MAX
+            || self.route_bytes > ROUTE_BYTES_MAX
+            || self.known.len() > KNOWN_MAX
+            || self.targets.len() > TARGETS_MAX
     }
 
     fn forget_routes(&mut self, vhost: &Vhost, epoch: u64) {
@@ -209,6 +234,7 @@ impl Publisher {
         self.known.clear();
         self.by_id.clear();
         self.routes.clear();
+        self.route_bytes = 0;
         self.targets.clear();
         self.last = None;
         self.epoch = epoch;

@@ -52,6 +52,8 @@ pub struct Open<S> {
     pub(super) decoder: Decoder,
     /// The start of a frame of which the rest has not come.
     pub(super) incomplete: Vec<u8>,
+    /// Frames that were read and wait, since those before them led to enough for one batch.
+    pub(super) unserved: Bytes,
     pub(super) read_size: ReadSize,
     pub(super) channels: Channels,
     pub(super) session: Session,
@@ -115,6 +117,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
             socket: parts.socket,
             decoder: parts.decoder,
             incomplete: parts.read_ahead,
+            unserved: Bytes::new(),
             read_size: ReadSize::default(),
             channels: parts.channels,
             session: parts.session,
@@ -181,10 +184,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         Poll::Pending
     }
 
-    /// Reads once and serves what came.
+    /// Reads once and serves what came, or what was left of the last read.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         if matches!(self.state, State::Closed(_)) || self.output.len() >= OUTPUT_MAX || self.is_held_back() {
             return Poll::Pending;
+        }
+        if !self.unserved.is_empty() {
+            let chunk = std::mem::take(&mut self.unserved);
+            self.frames(&chunk);
+            return Poll::Ready(Ok(()));
         }
         let mut buffer = self.read_size.take_buffer(self.incomplete.len());
         buffer.put_slice(&self.incomplete);

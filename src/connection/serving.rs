@@ -8,19 +8,26 @@ use leveret_protocol::reply_code::ReplyCode;
 use leveret_protocol::{DecodeError, Decoder, Event, frame};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::open::{End, Open, State};
+use super::open::{End, OUTPUT_MAX, Open, State};
 use crate::channel::exception::{Exception, channel_error};
 use crate::channel::{Peer, Session};
 use crate::time::Time;
 
 /// How long a client has to answer `connection.close`.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many bytes of a batch may be multiplied by going to several queues before the batch ends and the alarm is asked.
+const COPIED_MAX: usize = 4 * 1024 * 1024;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
-    /// Serves all frames of a read, then hands what they led to to the queues and confirms it.
+    /// Serves the frames of a read, then hands what they led to to the queues and confirms it. A few bytes may ask for
+    /// much: what is left when that is enough for one batch is served when it has gone its way.
     pub(super) fn frames(&mut self, chunk: &Bytes) {
         let mut at = 0;
         while !matches!(self.state, State::Closed(_)) {
+            if self.has_led_to_enough() {
+                self.unserved = chunk.slice(at.min(chunk.len())..);
+                break;
+            }
             let rest = chunk.get(at..).unwrap_or_default();
             let error = match self.decoder.next(rest) {
                 Ok(None) => {
@@ -44,8 +51,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         self.end_batch();
     }
 
+    fn has_led_to_enough(&self) -> bool {
+        self.output.len() >= OUTPUT_MAX || self.session.publisher.copied_bytes() >= COPIED_MAX
+    }
+
     pub(super) fn end_batch(&mut self) {
         self.session.flush();
+        let copied = self.session.publisher.take_copied_bytes();
+        if copied > 0 {
+            self.alarm.read(copied);
+        }
         self.channels.confirm(&mut self.session, &mut self.output);
         self.publishing.behind.append(&mut self.session.publisher.take_behind());
     }

@@ -15,6 +15,15 @@ impl Raw {
         frame
     }
 
+    /// Receives so many frames, of which none is a close.
+    #[track_caller]
+    pub(crate) fn expect_all(&mut self, count: usize) {
+        for _ in 0..count {
+            let frame = self.recv();
+            assert_eq!(frame.close(), None, "{frame:?}");
+        }
+    }
+
     /// Receives connection.close with exactly this, answers it and sees the connection end.
     #[track_caller]
     pub(crate) fn expect_close(&mut self, code: u16, text: &str, class: u16, method: u16) {

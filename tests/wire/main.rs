@@ -19,6 +19,7 @@ mod framing;
 mod fuzz;
 mod header;
 mod login;
+mod memory;
 mod properties;
 mod tuning;
 mod values;
