@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::queue::unacked::UnackedKey;
+use crate::queue::id::UnackedKey;
 
 /// A delivery that is out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

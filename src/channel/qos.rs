@@ -7,16 +7,15 @@ use leveret_protocol::method::basic;
 
 use super::exception::{Exception, not_implemented};
 use super::{Channel, Peer, Session};
-use crate::queue::Queue;
-use crate::queue::delivery::SharedCredit;
+use crate::queue::delivery::{SharedCredit, Waiter};
 
 /// A prefetch that the consumers of one channel share.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct GlobalPrefetch {
     /// 0 is no limit.
     limit: AtomicU32,
     used: AtomicU32,
-    waiting: Mutex<Vec<Arc<Queue>>>,
+    waiting: Mutex<Vec<Arc<dyn Waiter>>>,
 }
 
 impl GlobalPrefetch {
@@ -26,14 +25,14 @@ impl GlobalPrefetch {
     }
 
     /// Changes the limit and gives the queues that may go on.
-    pub fn set_limit(&self, limit: u32) -> Vec<Arc<Queue>> {
+    pub fn set_limit(&self, limit: u32) -> Vec<Arc<dyn Waiter>> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         self.limit.store(limit, Ordering::Release);
         std::mem::take(&mut waiting)
     }
 
     /// Deliveries were settled; gives the queues that may go on.
-    pub fn release(&self, deliveries: u32) -> Vec<Arc<Queue>> {
+    pub fn release(&self, deliveries: u32) -> Vec<Arc<dyn Waiter>> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         self.used.fetch_sub(deliveries, Ordering::AcqRel);
         std::mem::take(&mut waiting)
@@ -54,13 +53,13 @@ impl SharedCredit for GlobalPrefetch {
             .is_ok()
     }
 
-    fn await_credit(&self, queue: &Arc<Queue>) -> bool {
+    fn await_credit(&self, queue: Arc<dyn Waiter>) -> bool {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if self.may_take(self.used.load(Ordering::Acquire)) {
             return false;
         }
         if !waiting.iter().any(|other| other.id() == queue.id()) {
-            waiting.push(Arc::clone(queue));
+            waiting.push(queue);
         }
         true
     }

@@ -11,7 +11,7 @@ use super::{Channel, Mode, Peer, Session};
 use crate::queue::Queue;
 use crate::queue::core::Settlement;
 use crate::queue::delivery::Delivery;
-use crate::queue::unacked::UnackedKey;
+use crate::queue::id::UnackedKey;
 
 impl From<UnknownTag> for Exception {
     fn from(UnknownTag(tag): UnknownTag) -> Self {

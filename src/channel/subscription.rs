@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use crate::name::ConsumerTag;
 use crate::queue::Queue;
-use crate::queue::consumers::ConsumerKey;
-use crate::queue::unacked::UnackedKey;
+use crate::queue::id::ConsumerKey;
+use crate::queue::id::UnackedKey;
 
 /// What a subscription takes from.
 #[derive(Clone, Debug)]

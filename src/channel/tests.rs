@@ -9,8 +9,8 @@ use super::*;
 use crate::auth::{Credentials, DEFAULT_VHOST, Users};
 use crate::message::Message;
 use crate::name::{ConnectionId, VhostName};
-use crate::queue::delivery::{Delivery, Recipient};
-use crate::queue::{Queue, QueueId};
+use crate::queue::QueueId;
+use crate::queue::delivery::{Delivery, Recipient, Waiter};
 use crate::vhost::Vhost;
 
 /// A recipient with room for everything.
@@ -32,7 +32,7 @@ impl Recipient for Inbox {
         true
     }
     fn charge(&self, _: usize) {}
-    fn await_room(&self, _: &Arc<Queue>) -> bool {
+    fn await_room(&self, _: Arc<dyn Waiter>) -> bool {
         false
     }
     fn deliver(&self, deliveries: &mut Vec<Delivery>) {

@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Waker};
 
 use leveret_protocol::reply_code::ReplyCode;
 
-use crate::queue::delivery::{Delivery, Recipient, cost};
-use crate::queue::{Queue, QueueId};
+use crate::queue::QueueId;
+use crate::queue::delivery::{Delivery, Recipient, Waiter, cost};
 
 /// The deliveries that may wait, in bytes as [`cost`] counts them.
 const ROOM_BYTES: i64 = 512 * 1024;
@@ -40,7 +40,7 @@ pub struct Contents {
     /// What else is to be done, after the deliveries.
     pub notices: Vec<Notice>,
     /// Queues that found no room, to be pumped after all else.
-    pub queues: Vec<Arc<Queue>>,
+    pub queues: Vec<Arc<dyn Waiter>>,
 }
 
 /// What a connection is told.
@@ -160,14 +160,14 @@ impl Recipient for Outbox {
         self.room.fetch_sub(signed(bytes), Ordering::AcqRel);
     }
 
-    fn await_room(&self, queue: &Arc<Queue>) -> bool {
+    fn await_room(&self, queue: Arc<dyn Waiter>) -> bool {
         let mut waiting = self.lock();
         if self.has_room() {
             return false;
         }
         let queues = &mut waiting.contents.queues;
         if queues.last().is_none_or(|last| last.id() != queue.id()) {
-            queues.push(Arc::clone(queue));
+            queues.push(queue);
         }
         // Without a delivery in it the outbox would not be drained: room is held by those that are on their way.
         wake(waiting);

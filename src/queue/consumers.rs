@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::delivery::{Delivery, Recipient, SharedCredit};
+use super::id::ConsumerKey;
 use crate::name::ConsumerTag;
 
 /// A consumer, as it is handed to its queue.
@@ -29,13 +30,6 @@ pub struct Consumer {
     pub prefetch: u16,
     /// A limit that it shares with others of its channel.
     pub shared_credit: Option<Arc<dyn SharedCredit>>,
-}
-
-/// Which consumer of a queue; never reused in that queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ConsumerKey {
-    at: u32,
-    serial: u32,
 }
 
 /// Whether a consumer stands in the turn of its priority, and if not, what it waits for.

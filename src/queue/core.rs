@@ -5,11 +5,12 @@
 
 use std::sync::Arc;
 
-use super::consumers::{Consumer, ConsumerKey, Consumers, Turn};
+use super::consumers::{Consumer, Consumers, Turn};
 use super::delivery::{Delivery, Recipient, SharedCredit, cost};
+use super::id::{ConsumerKey, UnackedKey};
 use super::options::QueueOptions;
 use super::ready::{Entry, Position, Ready};
-use super::unacked::{Unacked, UnackedKey};
+use super::unacked::Unacked;
 use crate::message::Message;
 
 /// What becomes of an unacked message.

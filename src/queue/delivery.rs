@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use super::queue::{Queue, QueueId};
+use super::id::{QueueId, UnackedKey};
 use super::ready::{Entry, Position};
-use super::unacked::UnackedKey;
 use crate::message::Message;
 
 /// A message on its way to one consumer.
@@ -37,6 +36,18 @@ pub fn cost(message: &Message) -> usize {
 /// The frames' heads and the entry in the outbox.
 pub(super) const DELIVERY_OVERHEAD_BYTES: usize = 112;
 
+/// A queue, as those know it who tell it that it can go on. Called with no lock held.
+pub trait Waiter: Send + Sync {
+    /// Which queue.
+    fn id(&self) -> QueueId;
+
+    /// A recipient that a consumer of this queue waits for has room again.
+    fn room_made(self: Arc<Self>, recipient: u64);
+
+    /// A prefetch that consumers of this queue share has credit again.
+    fn credit_made(self: Arc<Self>);
+}
+
 /// Who takes deliveries: a connection's outbox. A leaf: it may be called under a queue's lock and locks no queue.
 pub trait Recipient: Send + Sync {
     /// Which recipient this is.
@@ -55,7 +66,7 @@ pub trait Recipient: Send + Sync {
     fn charge(&self, bytes: usize);
 
     /// Enters `queue` among those to be pumped when there is room again; `false` when there is room now.
-    fn await_room(&self, queue: &Arc<Queue>) -> bool;
+    fn await_room(&self, queue: Arc<dyn Waiter>) -> bool;
 
     /// Takes the deliveries for which room was reserved, in their order.
     fn deliver(&self, deliveries: &mut Vec<Delivery>);
@@ -71,5 +82,5 @@ pub trait SharedCredit: Send + Sync {
     fn take(&self) -> bool;
 
     /// Enters `queue` among those to be pumped when there is credit again; `false` when there is some now.
-    fn await_credit(&self, queue: &Arc<Queue>) -> bool;
+    fn await_credit(&self, queue: Arc<dyn Waiter>) -> bool;
 }

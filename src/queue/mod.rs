@@ -7,6 +7,7 @@ pub mod arguments;
 pub mod consumers;
 pub mod core;
 pub mod delivery;
+pub mod id;
 pub mod options;
 #[allow(clippy::module_inception)] // the lock around the core is the queue
 pub mod queue;
@@ -14,7 +15,8 @@ pub mod ready;
 pub mod registry;
 pub mod unacked;
 
-pub use queue::{Gone, Queue, QueueId};
+pub use id::QueueId;
+pub use queue::{Gone, Queue};
 
 #[cfg(test)]
 mod tests;

@@ -3,28 +3,16 @@
 //! Lock order: a queue, then a leaf (a recipient, a shared credit). No method here is called with a leaf locked.
 //! A queue dies under its lock: from then on every call says [`Gone`], and the caller looks the name up again.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::consumers::{Consumer, ConsumerKey};
+use super::consumers::Consumer;
 use super::core::{Await, QueueCore, Settlement};
-use super::delivery::SharedCredit;
+use super::delivery::{SharedCredit, Waiter};
+use super::id::{ConsumerKey, QueueId, UnackedKey};
 use super::options::QueueOptions;
 use super::ready::Entry;
-use super::unacked::UnackedKey;
 use crate::message::Message;
 use crate::name::{ConnectionId, QueueName};
-
-/// Which queue: given once, never reused, so that a redeclared queue is another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct QueueId(u64);
-
-impl QueueId {
-    fn fresh() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        Self(NEXT.fetch_add(1, Ordering::Relaxed))
-    }
-}
 
 /// The queue cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -238,22 +226,6 @@ impl Queue {
         Ok(ready)
     }
 
-    /// A recipient that a consumer of this queue waits for has room again.
-    pub fn room_made(self: &Arc<Self>, recipient: u64) {
-        let _gone = self.with(|core| {
-            core.room_made(recipient);
-            self.perform(core);
-        });
-    }
-
-    /// A prefetch that consumers of this queue share has credit again.
-    pub fn credit_made(self: &Arc<Self>) {
-        let _gone = self.with(|core| {
-            core.credit_made();
-            self.perform(core);
-        });
-    }
-
     /// What it holds.
     pub fn status(&self) -> Result<Status, Gone> {
         self.with(|core| Status { ready: core.ready(), unacked: core.unacked(), consumers: core.consumers() })
@@ -271,6 +243,10 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn waiter(self: &Arc<Self>) -> Arc<dyn Waiter> {
+        Arc::<Self>::clone(self)
+    }
+
     /// Delivers what can be delivered. A recipient that found room (or a credit that came back) between the refusal
     /// and our asking to be told is tried again, so that no wake-up is lost.
     fn perform(self: &Arc<Self>, core: &mut QueueCore) {
@@ -281,13 +257,13 @@ impl Queue {
             while let Some(awaited) = core.take_awaits() {
                 match awaited {
                     Await::Room(recipient) => {
-                        if !recipient.await_room(self) {
+                        if !recipient.await_room(self.waiter()) {
                             core.room_made(recipient.id());
                             again = true;
                         }
                     }
                     Await::Credit(credit) => {
-                        if !credit.await_credit(self) {
+                        if !credit.await_credit(self.waiter()) {
                             core.credit_made();
                             again = true;
                         }
@@ -298,6 +274,26 @@ impl Queue {
                 return;
             }
         }
+    }
+}
+
+impl Waiter for Queue {
+    fn id(&self) -> QueueId {
+        self.id
+    }
+
+    fn room_made(self: Arc<Self>, recipient: u64) {
+        let _gone = self.with(|core| {
+            core.room_made(recipient);
+            self.perform(core);
+        });
+    }
+
+    fn credit_made(self: Arc<Self>) {
+        let _gone = self.with(|core| {
+            core.credit_made();
+            self.perform(core);
+        });
     }
 }
 

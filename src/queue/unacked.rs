@@ -1,11 +1,7 @@
 //! Messages that were delivered and wait for their settlement.
 
-use super::consumers::ConsumerKey;
+use super::id::{ConsumerKey, UnackedKey};
 use super::ready::Entry;
-
-/// Where an unacked message lies; valid until it is settled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct UnackedKey(u32);
 
 /// The unacked messages of one queue: constant time to enter and to leave, whatever the order.
 #[derive(Default)]

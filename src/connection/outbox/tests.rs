@@ -7,6 +7,7 @@ use super::*;
 use crate::channel::qos::GlobalPrefetch;
 use crate::message::Message;
 use crate::name::{ConsumerTag, QueueName};
+use crate::queue::Queue;
 use crate::queue::consumers::Consumer;
 use crate::queue::core::Settlement;
 use crate::queue::delivery::SharedCredit;

@@ -6,8 +6,9 @@ mod rules;
 
 use std::sync::{Arc, Mutex};
 
-use super::consumers::{Consumer, ConsumerKey};
-use super::delivery::{Delivery, Recipient, SharedCredit, cost};
+use super::consumers::Consumer;
+use super::delivery::{Delivery, Recipient, SharedCredit, Waiter, cost};
+use super::id::ConsumerKey;
 use super::options::QueueOptions;
 use super::{Queue, QueueId};
 use crate::message::Message;
@@ -30,7 +31,7 @@ struct InboxState {
     /// Reserved for deliveries that did not come yet.
     reserved: i64,
     deliveries: Vec<Delivery>,
-    waiting: Vec<Arc<Queue>>,
+    waiting: Vec<Arc<dyn Waiter>>,
     gone: Vec<u32>,
 }
 
@@ -40,7 +41,7 @@ impl Inbox {
     }
 
     /// Takes what is in it and makes room, without telling the queues.
-    fn take(&self) -> (Vec<Delivery>, Vec<Arc<Queue>>) {
+    fn take(&self) -> (Vec<Delivery>, Vec<Arc<dyn Waiter>>) {
         let mut state = self.state.lock().unwrap();
         let deliveries = std::mem::take(&mut state.deliveries);
         state.room += deliveries.iter().map(|delivery| size(&delivery.message)).sum::<i64>();
@@ -94,14 +95,14 @@ impl Recipient for Inbox {
         state.reserved += i64::try_from(bytes).unwrap();
     }
 
-    fn await_room(&self, queue: &Arc<Queue>) -> bool {
+    fn await_room(&self, queue: Arc<dyn Waiter>) -> bool {
         let mut state = self.state.lock().unwrap();
         if state.room > 0 {
             return false;
         }
         // Each queue once, however many of its consumers wait: each pump would bring more of them otherwise.
-        if !state.waiting.contains(queue) {
-            state.waiting.push(Arc::clone(queue));
+        if !state.waiting.iter().any(|other| other.id() == queue.id()) {
+            state.waiting.push(queue);
         }
         true
     }
@@ -127,7 +128,7 @@ struct CreditState {
     used: u32,
     /// How often one was taken.
     takes: u32,
-    waiting: Vec<Arc<Queue>>,
+    waiting: Vec<Arc<dyn Waiter>>,
 }
 
 impl Credit {
@@ -169,13 +170,13 @@ impl SharedCredit for Credit {
         may
     }
 
-    fn await_credit(&self, queue: &Arc<Queue>) -> bool {
+    fn await_credit(&self, queue: Arc<dyn Waiter>) -> bool {
         let mut state = self.0.lock().unwrap();
         if state.used < state.limit {
             return false;
         }
-        if !state.waiting.contains(queue) {
-            state.waiting.push(Arc::clone(queue));
+        if !state.waiting.iter().any(|other| other.id() == queue.id()) {
+            state.waiting.push(queue);
         }
         true
     }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use super::super::unacked::UnackedKey;
+use super::super::id::UnackedKey;
 
 /// A message: its number among all that were published, which is its position.
 pub(super) type Number = u64;

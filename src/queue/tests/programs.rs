@@ -199,7 +199,7 @@ impl Run {
     }
 
     /// An inbox is emptied by its connection.
-    fn take(&mut self, inbox: usize) -> (Vec<Delivery>, Vec<Arc<Queue>>) {
+    fn take(&mut self, inbox: usize) -> (Vec<Delivery>, Vec<Arc<dyn Waiter>>) {
         let (deliveries, waiting) = self.inboxes[inbox].take();
         self.seen[inbox] = 0;
         self.model.rooms[inbox] += deliveries.iter().map(|delivery| size(&delivery.message)).sum::<i64>();
@@ -258,7 +258,7 @@ impl Run {
         Ok(())
     }
 
-    fn pump(&mut self, inbox: usize, waiting: Vec<Arc<Queue>>) {
+    fn pump(&mut self, inbox: usize, waiting: Vec<Arc<dyn Waiter>>) {
         for queue in waiting {
             queue.room_made(self.inboxes[inbox].id);
         }

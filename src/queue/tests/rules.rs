@@ -2,8 +2,8 @@
 
 use super::super::core::Settlement;
 use super::super::delivery::DELIVERY_OVERHEAD_BYTES;
+use super::super::id::UnackedKey;
 use super::super::queue::{ConsumeRefused, DeleteRefused, Status};
-use super::super::unacked::UnackedKey;
 use super::super::{Gone, ready::Entry};
 use super::*;
 
