@@ -81,7 +81,9 @@ pub(super) enum State {
     Closed(Option<End>),
 }
 
-/// Beyond this much unwritten output nothing more is taken from the outbox or from the socket, in bytes.
+/// Beyond this much unwritten output nothing more is taken from the outbox, and beyond this much of unwritten answers no
+/// more frames are served, in bytes. What is delivered does not count among the answers: a client may write all that it
+/// has to say before it reads.
 pub(super) const OUTPUT_MAX: usize = 256 * 1024;
 /// Rounds of reading, serving and writing before other connections of the thread have their turn.
 const ROUNDS_MAX: u32 = 8;
@@ -186,7 +188,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
 
     /// Reads once and serves what came, or what was left of the last read.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        if matches!(self.state, State::Closed(_)) || self.output.len() >= OUTPUT_MAX || self.is_held_back() {
+        if matches!(self.state, State::Closed(_))
+            || self.output.answers_len() >= OUTPUT_MAX
+            || self.is_held_back()
+        {
             return Poll::Pending;
         }
         if !self.unserved.is_empty() {

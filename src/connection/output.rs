@@ -29,12 +29,25 @@ pub struct Output {
     sealed: VecDeque<Bytes>,
     sealed_len: usize,
     open: BytesMut,
+    /// How many bytes were ever written.
+    written: u64,
+    /// The answers to batches of frames: where each ends among all that was appended, and how long it is.
+    answers: VecDeque<(u64, usize)>,
+    answers_len: usize,
 }
 
 impl Output {
     /// Nothing, for frames of at most `frame_max` bytes.
     pub fn new(frame_max: u32) -> Self {
-        Self { frame_max, sealed: VecDeque::new(), sealed_len: 0, open: BytesMut::new() }
+        Self {
+            frame_max,
+            sealed: VecDeque::new(),
+            sealed_len: 0,
+            open: BytesMut::new(),
+            written: 0,
+            answers: VecDeque::new(),
+            answers_len: 0,
+        }
     }
 
     /// The largest frame, in bytes.
@@ -50,6 +63,20 @@ impl Output {
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// What was appended since [`Self::len`] was `before` answers frames of the client.
+    pub fn answered(&mut self, before: usize) {
+        let answer = self.len().saturating_sub(before);
+        if answer > 0 {
+            self.answers.push_back((self.written.saturating_add(self.len() as u64), answer));
+            self.answers_len = self.answers_len.saturating_add(answer);
+        }
+    }
+
+    /// How many bytes wait that answer frames of the client, as long as the end of their batch waits.
+    pub fn answers_len(&self) -> usize {
+        self.answers_len
     }
 
     /// Appends a heartbeat.
@@ -114,6 +141,10 @@ impl Output {
     }
 
     fn advance(&mut self, mut count: usize) {
+        self.written = self.written.saturating_add(count as u64);
+        while let Some((_, answer)) = self.answers.pop_front_if(|(end, _)| *end <= self.written) {
+            self.answers_len = self.answers_len.saturating_sub(answer);
+        }
         while let Some(first) = self.sealed.front_mut() {
             let step = first.len().min(count);
             first.advance(step);

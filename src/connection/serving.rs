@@ -23,8 +23,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
     /// much: what is left when that is enough for one batch is served when it has gone its way.
     pub(super) fn frames(&mut self, chunk: &Bytes) {
         let mut at = 0;
+        let before = self.output.len();
         while !matches!(self.state, State::Closed(_)) {
-            if self.has_led_to_enough() {
+            if self.has_led_to_enough(before) {
                 self.unserved = chunk.slice(at.min(chunk.len())..);
                 break;
             }
@@ -49,10 +50,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
             }
         }
         self.end_batch();
+        self.output.answered(before);
     }
 
-    fn has_led_to_enough(&self) -> bool {
-        self.output.len() >= OUTPUT_MAX || self.session.publisher.copied_bytes() >= COPIED_MAX
+    /// Whether a batch is to end here that began when `before` bytes of output waited.
+    fn has_led_to_enough(&self, before: usize) -> bool {
+        let answers = self.output.len().saturating_sub(before).saturating_add(self.output.answers_len());
+        answers >= OUTPUT_MAX || self.session.publisher.copied_bytes() >= COPIED_MAX
     }
 
     pub(super) fn end_batch(&mut self) {
@@ -186,6 +190,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
                 exception.text
             );
             self.release_channel(channel);
+            if !matches!(self.state, State::Running) {
+                // A notice in the outbox has closed the connection meanwhile.
+                return;
+            }
             self.channels.close(channel);
             let close = channel::Close {
                 reply_code: exception.code.code(),

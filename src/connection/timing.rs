@@ -76,7 +76,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         {
             return Some(End::CloseTimedOut);
         }
-        let reads = !self.may_be_held_back() && self.output.len() < OUTPUT_MAX;
+        let reads = !self.may_be_held_back() && self.output.answers_len() < OUTPUT_MAX;
         let heartbeat = self.heartbeat.as_mut()?;
         if !reads {
             // What is not read cannot be missed.

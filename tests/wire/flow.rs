@@ -129,6 +129,49 @@ fn b69_consuming_goes_on_while_publishers_are_blocked() {
 }
 
 #[test]
+fn b69_a_blocked_publisher_can_answer_the_close_of_a_broker_that_stops() {
+    let broker = Broker::start_with(&["--memory-limit", "32MiB"]);
+    if broker.is_external() {
+        return;
+    }
+    let mut consumer = open(&broker);
+    let queue = consumer.declare(1, "b69-stop", 0, &Table::new());
+    let mut publisher = open(&broker);
+    let publish = publish(&queue);
+    let mut count = publish.len();
+    while count == publish.len() {
+        count = publisher.send_some(&publish, Duration::from_secs(1));
+    }
+    publisher.expect(0, method::CONNECTION_BLOCKED);
+    broker.signal("TERM");
+    publisher.expect(0, method::CONNECTION_CLOSE);
+    let rest = &publish[count..];
+    assert_eq!(publisher.send_some(rest, Duration::from_secs(2)), rest.len());
+    publisher.send(0, Payload::method(method::CONNECTION_CLOSE_OK));
+    assert_eq!(publisher.recv_within(Duration::from_secs(3)), Received::End(0));
+}
+
+#[test]
+fn b70_a_client_that_publishes_first_and_reads_its_deliveries_later_is_not_held_up_for_good() {
+    const MESSAGES: usize = 120_000;
+    others_go_on(|broker| {
+        let mut raw = open(broker);
+        let queue = raw.declare_own(1);
+        raw.send(1, method::basic_consume(&queue, "mine", method::CONSUME_NO_ACK, &Table::new()));
+        raw.expect(1, method::BASIC_CONSUME_OK);
+        let body = [7; 128];
+        let publish =
+            content(1, method::basic_publish("", &queue, 0), &Properties::new().encoded(), &body, 131_072);
+        let all = publish.repeat(MESSAGES);
+        let sent = raw.send_some(&all, Duration::from_secs(3));
+        assert_eq!(sent, all.len(), "it writes and does not read yet");
+        for _ in 0..MESSAGES {
+            assert_eq!(raw.expect_deliver(1).body, body);
+        }
+    });
+}
+
+#[test]
 fn b70_a_consumer_that_stops_reading_costs_little_and_is_dropped_and_its_messages_go_back() {
     const MESSAGES: u32 = 1024;
     others_go_on(|broker| {
