@@ -16,6 +16,9 @@ pub mod registry;
 mod serving;
 mod timing;
 
+#[cfg(test)]
+mod tests;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -178,6 +181,9 @@ async fn serve_open(greeted: Greeted, (peer, local): (SocketAddr, SocketAddr), e
             tracing::warn!(
                 "closing AMQP connection {peer} -> {local}: client takes nothing of what it is sent"
             );
+        }
+        open::End::Crashed => {
+            tracing::error!("closing AMQP connection {peer} -> {local}: it failed, see the panic above");
         }
         open::End::CloseTimedOut => {
             tracing::warn!(

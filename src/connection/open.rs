@@ -8,6 +8,7 @@
 //! anything is written: batches appear by themselves. The task waits for nothing in the midst of a batch and holds no
 //! lock across a wait.
 
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -44,6 +45,8 @@ pub enum End {
     Stalled,
     /// The client did not answer our `connection.close`.
     CloseTimedOut,
+    /// A mistake of our own.
+    Crashed,
 }
 
 /// An open connection.
@@ -112,6 +115,12 @@ pub struct Parts<S> {
     pub tell_blocked: bool,
 }
 
+/// A mistake of our own ends the connection that it is met in and no other one: what it holds goes back all the same.
+/// Queues that were locked when it was made say so themselves.
+fn unless_it_panics<R>(serve: impl FnOnce() -> R) -> Option<R> {
+    std::panic::catch_unwind(AssertUnwindSafe(serve)).ok()
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
     /// A connection whose handshake is over.
     pub fn new(parts: Parts<S>) -> Self {
@@ -139,9 +148,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
     /// Serves the connection to its end. Whatever it held has gone back when this returns.
     pub async fn serve(&mut self) -> End {
         let read_ahead = Bytes::from(std::mem::take(&mut self.incomplete));
-        self.frames(&read_ahead);
-        let end = std::future::poll_fn(|cx| self.poll(cx)).await;
-        self.release_all();
+        let begun = unless_it_panics(|| self.frames(&read_ahead));
+        let end = match begun {
+            Some(()) => {
+                let poll = |cx: &mut Context<'_>| {
+                    unless_it_panics(|| self.poll(cx)).unwrap_or(Poll::Ready(End::Crashed))
+                };
+                std::future::poll_fn(poll).await
+            }
+            None => End::Crashed,
+        };
+        // What a panic left half done must not keep the rest from going back.
+        if unless_it_panics(|| self.release_all()).is_none() {
+            return End::Crashed;
+        }
         end
     }
 
