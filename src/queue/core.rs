@@ -9,7 +9,7 @@ use super::consumers::{Consumer, Consumers, Turn};
 use super::delivery::{Delivery, Recipient, SharedCredit, cost};
 use super::id::{ConsumerKey, UnackedKey};
 use super::options::QueueOptions;
-use super::ready::{Entry, Position, Ready};
+use super::ready::{Entry, PACKED_MAX_BYTES, Position, Ready};
 use super::unacked::Unacked;
 use crate::message::Message;
 
@@ -115,7 +115,10 @@ impl QueueCore {
 
     /// Takes the first ready message for `basic.get`; with a key unless it counts as settled at once.
     pub fn get(&mut self, no_ack: bool) -> Option<(Entry, Option<UnackedKey>)> {
-        let entry = self.ready.pop()?;
+        let mut entry = self.ready.pop()?;
+        if !no_ack {
+            entry.message = kept(&entry.message);
+        }
         let key = (!no_ack).then(|| self.unacked.insert(entry.clone(), None));
         Some((entry, key))
     }
@@ -223,12 +226,13 @@ impl QueueCore {
     }
 
     /// Gives an entry to a consumer that was chosen for it.
-    fn stage(&mut self, key: ConsumerKey, entry: Entry) {
+    fn stage(&mut self, key: ConsumerKey, mut entry: Entry) {
         let Some(member) = self.consumers.get_mut(key) else { return self.ready.give_back(entry) };
         let unacked = if member.consumer.no_ack {
             None
         } else {
             member.unacked = member.unacked.saturating_add(1);
+            entry.message = kept(&entry.message);
             Some(self.unacked.insert(entry.clone(), Some(key)))
         };
         if member.staged.is_empty() {
@@ -246,4 +250,10 @@ impl QueueCore {
             self.consumers.enter_turn(holder);
         }
     }
+}
+
+/// A message that is to be kept for as long as a client likes, without the read buffer or the block that it is a slice
+/// of. Larger ones have bytes of their own already.
+fn kept(message: &Message) -> Message {
+    if message.len() <= PACKED_MAX_BYTES { message.detached() } else { message.clone() }
 }

@@ -55,6 +55,35 @@ fn a_queue_that_was_consumed_or_got_from_is_forgotten_with_its_end() {
 }
 
 #[test]
+fn a_message_that_a_consumer_holds_pins_nothing_that_came_with_it() {
+    const HELD: usize = 300;
+    others_go_on(|broker| {
+        let mut consumer = open(broker);
+        let queue = consumer.declare_own(1);
+        consumer.send(1, method::basic_consume(&queue, "slow", 0, &Table::new()));
+        consumer.expect(1, method::BASIC_CONSUME_OK);
+        let mut publisher = open(broker);
+        let others = content(1, method::basic_publish("", "nobody", 0), &[0, 0], &[7; 1000], 131_072);
+        let held = content(1, method::basic_publish("amq.direct", "held", 0), &[0, 0], b"held", 131_072);
+        consumer.send(1, method::queue_bind(&queue, "amq.direct", "held", &Table::new()));
+        consumer.expect(1, method::QUEUE_BIND_OK);
+        let stream = [others.repeat(250), held].concat();
+        publisher.send_bytes(&stream);
+        publisher.expect_open(1);
+        let before = broker.resident_bytes();
+        for _ in 0..HELD {
+            publisher.send_bytes(&stream);
+        }
+        publisher.expect_open(1);
+        for _ in 0..=HELD {
+            assert_eq!(consumer.expect_deliver(1).body, b"held");
+        }
+        let grown = broker.resident_bytes().saturating_sub(before);
+        assert!(grown < 12 * MIB, "{grown} bytes for {HELD} messages of a few bytes");
+    });
+}
+
+#[test]
 fn the_alarm_is_raised_in_time_when_each_message_goes_to_many_queues() {
     const LIMIT: u64 = 64 * MIB;
     const QUEUES: usize = 500;
@@ -73,6 +102,9 @@ fn the_alarm_is_raised_in_time_when_each_message_goes_to_many_queues() {
         publisher.expect(0, method::CONNECTION_BLOCKED);
         let grown = broker.resident_bytes().saturating_sub(before);
         assert!(grown < 2 * LIMIT, "{grown} bytes at a limit of {LIMIT}");
+        // With their owner the queues go, and what was published.
+        drop(raw);
+        publisher.expect(0, method::CONNECTION_UNBLOCKED);
     });
 }
 
