@@ -10,6 +10,9 @@ pub mod reply_to;
 pub mod routing;
 pub mod topology;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 

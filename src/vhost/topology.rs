@@ -19,9 +19,29 @@ use crate::queue::options::QueueOptions;
 use crate::queue::queue::{DeleteRefused, Status};
 use crate::queue::{Gone, Queue};
 
-/// Which exchanges may have bindings that lead to a target. One that no longer has any may be named still.
+/// Which exchanges have bindings that lead to a target.
 #[derive(Default)]
 pub(super) struct Sources(HashMap<TargetId, HashMap<ExchangeId, Arc<Exchange>>>);
+
+impl Sources {
+    /// The last binding from `source` to `target` has gone.
+    fn forget(&mut self, target: TargetId, source: ExchangeId) {
+        if let Some(sources) = self.0.get_mut(&target) {
+            sources.remove(&source);
+            if sources.is_empty() {
+                self.0.remove(&target);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+impl Vhost {
+    /// How many exchanges are remembered as sources, of all targets together.
+    pub(super) fn remembered_sources(&self) -> usize {
+        self.topology().0.values().map(HashMap::len).sum()
+    }
+}
 
 /// What a binding connects.
 #[derive(Clone, Copy, Debug)]
@@ -181,7 +201,14 @@ impl Vhost {
             Err(Refused::NoQueue | Refused::NoExchange | Refused::NoSource) => return Ok(()),
             Err(refused) => return Err(refused),
         };
-        let removed = source.routes_mut().unbind(&target, ends.binding_key, ends.arguments);
+        let (removed, was_last) = {
+            let mut routes = source.routes_mut();
+            let removed = routes.unbind(&target, ends.binding_key, ends.arguments);
+            (removed, routes.bindings_of(&target).next().is_none())
+        };
+        if was_last {
+            topology.forget(target.id(), source.id());
+        }
         if removed {
             self.new_epoch();
             self.delete_if_unbound(&mut topology, source);
@@ -211,7 +238,11 @@ impl Vhost {
     fn forget_exchange(&self, topology: &mut Sources, exchange: Arc<Exchange>) {
         self.exchanges.remove(&exchange);
         // Its own bindings are dropped with it: they may form a cycle of references otherwise.
-        *exchange.routes_mut() = crate::exchange::Routes::new(exchange.options().exchange_type);
+        let none = crate::exchange::Routes::new(exchange.options().exchange_type);
+        let routes = std::mem::replace(&mut *exchange.routes_mut(), none);
+        for binding in routes.iter() {
+            topology.forget(binding.target.id(), exchange.id());
+        }
         self.unbind_target(topology, &Target::Exchange(exchange));
         self.new_epoch();
     }
