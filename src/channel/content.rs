@@ -66,8 +66,7 @@ impl Content {
     /// How many bytes are held for a message that is not complete.
     pub fn held(&self) -> usize {
         match self {
-            Self::Idle => 0,
-            Self::AwaitHeader { address, .. } => address.len(),
+            Self::Idle | Self::AwaitHeader { .. } => 0,
             Self::AwaitBody(assembly) => assembly.bytes.len(),
         }
     }

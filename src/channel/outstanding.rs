@@ -30,6 +30,8 @@ pub struct OutstandingTags {
 }
 
 const GAPS_MIN: usize = 256;
+/// Beyond this many places an emptied queue of tags gives its memory back.
+const KEEP_PLACES: usize = 1024;
 
 impl OutstandingTags {
     /// The tag of a delivery that needs no settlement.
@@ -102,7 +104,7 @@ impl OutstandingTags {
 
     /// Takes all, oldest first.
     pub fn take_all(&mut self, mut taken: impl FnMut(u64, Outstanding)) {
-        for (tag, out) in self.tags.drain(..) {
+        for (tag, out) in std::mem::take(&mut self.tags) {
             if let Some(out) = out {
                 taken(tag, out);
             }
@@ -131,6 +133,9 @@ impl OutstandingTags {
     fn drop_leading_gaps(&mut self) {
         while self.tags.pop_front_if(|(_, out)| out.is_none()).is_some() {
             self.gaps = self.gaps.saturating_sub(1);
+        }
+        if self.tags.is_empty() && self.tags.capacity() > KEEP_PLACES {
+            self.tags = VecDeque::new();
         }
     }
 }
@@ -164,6 +169,25 @@ mod tests {
             assert_eq!(tags.take(tag), Err(UnknownTag(tag)));
         }
         assert_eq!((tags.len(), tags.tags.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_burst_leaves_no_memory_behind() {
+        let key = keys(1)[0];
+        for multiple in [true, false] {
+            let mut tags = OutstandingTags::default();
+            for _ in 0..100_000 {
+                tags.enter(Outstanding { slot: 0, key });
+            }
+            if multiple {
+                tags.take_through(100_000, |_, _| {}).unwrap();
+            } else {
+                for tag in 1..=100_000 {
+                    tags.take(tag).unwrap();
+                }
+            }
+            assert!(tags.tags.capacity() <= KEEP_PLACES, "multiple: {multiple}");
+        }
     }
 
     #[test]

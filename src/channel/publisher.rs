@@ -34,6 +34,8 @@ pub struct Publisher {
     last: Option<(Vec<u8>, Route)>,
     /// Which of the known queues have messages gathered.
     gathered: Vec<u32>,
+    /// Memory for gathering that no queue has at present.
+    spare: Vec<Vec<Message>>,
     found: Found,
     behind: Vec<Behind>,
     /// Bytes that were gathered beyond what was received: messages that go to more than one queue.
@@ -78,8 +80,10 @@ const ROUTE_BYTES_MAX: usize = 1024 * 1024;
 const KNOWN_MAX: usize = 4096;
 /// Queues of all remembered routes together.
 const TARGETS_MAX: usize = 1_000_000;
-/// A gathering that was larger than this gives its memory back.
-const KEEP_GATHERED: usize = 8192;
+/// A gathering that was larger than this lends its memory to others: a queue that gets little keeps little.
+const KEEP_GATHERED: usize = 32;
+/// How many are lent at a time.
+const SPARE_MAX: usize = 8;
 
 impl Publisher {
     /// Where a message goes, to be given to [`Self::gather`] with it.
@@ -115,10 +119,10 @@ impl Publisher {
             self.copied_bytes = self.copied_bytes.saturating_add(copied);
         }
         for at in others {
-            gather_for(&mut self.known, &mut self.gathered, *at, message.clone());
+            gather_for(&mut self.known, &mut self.gathered, &mut self.spare, *at, message.clone());
         }
         // The message itself goes to the last: with one queue nothing is counted up and down.
-        gather_for(&mut self.known, &mut self.gathered, *last, message);
+        gather_for(&mut self.known, &mut self.gathered, &mut self.spare, *last, message);
         if let Routed::Once(route) = routed {
             self.targets.truncate(route.first as usize);
         }
@@ -135,7 +139,10 @@ impl Publisher {
                 Err(gone) => publish_again(vhost, gone, &known.queue, std::mem::take(&mut known.gathered)),
             }
             if known.gathered.capacity() > KEEP_GATHERED {
-                known.gathered = Vec::new();
+                let emptied = std::mem::take(&mut known.gathered);
+                if self.spare.len() < SPARE_MAX {
+                    self.spare.push(emptied);
+                }
             }
         }
     }
@@ -253,10 +260,21 @@ pub enum Routed {
 }
 
 #[inline]
-fn gather_for(known: &mut [Known], gathered: &mut Vec<u32>, at: u32, message: Message) {
+fn gather_for(
+    known: &mut [Known],
+    gathered: &mut Vec<u32>,
+    spare: &mut Vec<Vec<Message>>,
+    at: u32,
+    message: Message,
+) {
     if let Some(known) = known.get_mut(at as usize) {
         if known.gathered.is_empty() {
             gathered.push(at);
+            if known.gathered.capacity() == 0
+                && let Some(lent) = spare.pop()
+            {
+                known.gathered = lent;
+            }
         }
         known.gathered.push(message);
     }

@@ -75,6 +75,9 @@ impl Member {
     }
 }
 
+/// Room for more deliveries than this is given back by a consumer that is handed far fewer.
+const KEEP_STAGED: usize = 64;
+
 /// The consumers of one queue.
 #[derive(Default)]
 pub(super) struct Consumers {
@@ -261,8 +264,12 @@ impl Consumers {
     pub(super) fn flush(&mut self, staged: &mut Vec<ConsumerKey>) {
         for key in staged.drain(..) {
             if let Some(member) = self.get_mut(key) {
+                let count = member.staged.len();
                 member.consumer.recipient.deliver(&mut member.staged);
                 member.staged.clear();
+                if member.staged.capacity() > KEEP_STAGED.max(count.saturating_mul(8)) {
+                    member.staged = Vec::new();
+                }
             }
         }
     }

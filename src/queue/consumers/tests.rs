@@ -1,5 +1,7 @@
 use super::super::tests::{Inbox, consumer};
 use super::*;
+use crate::message::Message;
+use crate::queue::ready::Position;
 
 fn of_priority(priority: i64) -> Consumer {
     Consumer { priority, ..consumer(&Inbox::new(1, 0), 0) }
@@ -16,6 +18,23 @@ fn consumers_that_come_and_go_leave_neither_places_nor_levels_behind() {
     }
     assert_eq!((consumers.len(), consumers.members.len(), consumers.levels.len()), (1, 2, 1));
     assert_eq!(consumers.first(), Some(stays));
+}
+
+#[test]
+fn a_burst_of_deliveries_leaves_no_memory_behind_at_its_consumer() {
+    let mut consumers = Consumers::default();
+    let key = consumers.add(of_priority(0));
+    for burst in [10_000, 1] {
+        let member = consumers.get_mut(key).unwrap();
+        for position in 0..burst {
+            let message = Message::compose("", "q", &[0, 0], b"").unwrap();
+            let position = Position(position);
+            member.staged.push(Delivery { message, position, unacked: None, slot: 0, deliveries: 0 });
+        }
+        consumers.flush(&mut vec![key]);
+    }
+    let kept = consumers.get_mut(key).unwrap().staged.capacity();
+    assert!(kept <= KEEP_STAGED, "room for {kept} deliveries");
 }
 
 #[test]
