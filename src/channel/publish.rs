@@ -22,10 +22,10 @@ const LOOK_AT: u16 = 0x2000 | 0x0200 | 0x0100 | 0x0010;
 
 impl Channel {
     /// A `basic.publish` came; `address` is its exchange and routing key as on the wire. Its content is to follow.
-    pub fn basic_publish(&mut self, publish: &basic::Publish<'_>, address: Bytes) -> Result<(), Exception> {
+    pub fn basic_publish(&mut self, publish: &basic::Publish<'_>, address: &[u8]) -> Result<(), Exception> {
         self.expects_publish(publish)?;
         // Bytes of its own: the read that it stands in is larger by far.
-        let address = Bytes::copy_from_slice(&address);
+        let address = Bytes::copy_from_slice(address);
         self.content = Content::AwaitHeader { mandatory: publish.mandatory, address };
         Ok(())
     }

@@ -97,11 +97,9 @@ fn consume(queue: &'static str, consumer_tag: &'static str, no_ack: bool) -> bas
 }
 
 #[test]
-fn a_publish_that_waits_for_its_header_pins_no_read_buffer_and_counts_as_nothing_held() {
+fn a_publish_that_waits_for_its_header_counts_as_nothing_held() {
     let mut channel = Channel::new(1);
-    let read = bytes::Bytes::from(vec![0; 128 * 1024]);
-    channel.basic_publish(&basic::Publish::default(), read.slice(..2)).unwrap();
-    assert!(read.is_unique());
+    channel.basic_publish(&basic::Publish::default(), &[0, 0]).unwrap();
     assert_eq!(channel.held(), 0, "what is counted when it leaves must have been counted when it came");
 }
 

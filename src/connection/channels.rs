@@ -150,7 +150,7 @@ impl Channels {
                 (length, class_id, weight, body_size, properties)
             }
             other => {
-                if let Err(exception) = channel.basic_publish(publish, chunk.slice_ref(address)) {
+                if let Err(exception) = channel.basic_publish(publish, address) {
                     return Ok(Err(raised(exception)));
                 }
                 return Ok(self.begun_body(other, at, session, peer));
@@ -171,7 +171,7 @@ impl Channels {
                     body = payload;
                 }
                 other => {
-                    let begun = channel.basic_publish(publish, chunk.slice_ref(address)).and_then(|()| {
+                    let begun = channel.basic_publish(publish, address).and_then(|()| {
                         channel.content_header(class_id, weight, body_size, properties, session, peer)
                     });
                     self.count_incomplete(number, 0);
