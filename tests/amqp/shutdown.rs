@@ -2,6 +2,8 @@
 
 use std::net::TcpStream;
 
+use rustix::process::Signal;
+
 use crate::peer::Peer;
 use crate::support::Broker;
 
@@ -46,7 +48,7 @@ fn several_listeners_are_all_announced() {
 
 #[test]
 fn sigterm_and_sigint_close_the_connections_with_320_and_the_process_ends_with_0() {
-    for signal in ["TERM", "INT"] {
+    for signal in [Signal::TERM, Signal::INT] {
         let broker = Broker::start();
         if broker.is_external() {
             return;
@@ -58,7 +60,7 @@ fn sigterm_and_sigint_close_the_connections_with_320_and_the_process_ends_with_0
         forced(busy);
         forced(idle);
         let addr = broker.addr();
-        assert_eq!(broker.wait().code(), Some(0), "SIG{signal}");
+        assert_eq!(broker.wait().code(), Some(0), "{signal:?}");
         TcpStream::connect(addr).unwrap_err();
     }
 }
@@ -70,7 +72,7 @@ fn a_peer_that_does_not_answer_the_close_holds_up_nothing_for_long() {
         return;
     }
     let mut silent = Peer::connect(&broker);
-    broker.signal("TERM");
+    broker.signal(Signal::TERM);
     silent.await_method("connection.close");
     assert_eq!(broker.wait().code(), Some(0));
 }
@@ -82,10 +84,10 @@ fn a_second_signal_stops_at_once() {
         return;
     }
     let mut silent = Peer::connect(&broker);
-    broker.signal("TERM");
+    broker.signal(Signal::TERM);
     silent.await_method("connection.close");
     let told = std::time::Instant::now();
-    broker.signal("TERM");
+    broker.signal(Signal::TERM);
     broker.wait();
     assert!(told.elapsed() < std::time::Duration::from_secs(1), "{:?}", told.elapsed());
 }

@@ -3,17 +3,19 @@
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+
 use crate::support::Broker;
 
 #[test]
 fn an_idle_server_ends_with_0_at_the_first_signal() {
-    for signal in ["TERM", "INT"] {
+    for signal in [Signal::TERM, Signal::INT] {
         let broker = Broker::start();
         if broker.is_external() {
             return;
         }
         broker.signal(signal);
-        assert_eq!(broker.wait().code(), Some(0), "{signal}");
+        assert_eq!(broker.wait().code(), Some(0), "{signal:?}");
     }
 }
 
@@ -25,7 +27,7 @@ fn connections_that_have_said_nothing_do_not_hold_up_the_end() {
     }
     let _silent: Vec<TcpStream> = (0..10).map(|_| TcpStream::connect(broker.addr()).unwrap()).collect();
     let told = Instant::now();
-    broker.signal("TERM");
+    broker.signal(Signal::TERM);
     assert_eq!(broker.wait().code(), Some(0));
     assert!(told.elapsed() < Duration::from_secs(4), "nobody is waited for: {:?}", told.elapsed());
 }

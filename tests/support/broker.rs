@@ -7,6 +7,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::TempDir;
 
 /// How long a broker may take until it accepts connections, and until it has ended when it was told to.
@@ -118,11 +120,10 @@ impl Broker {
         self.process.is_none()
     }
 
-    /// Sends the process a signal by name, such as `TERM`.
-    pub(crate) fn signal(&self, name: &str) {
-        let status =
-            Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status().unwrap();
-        assert!(status.success(), "kill -{name}");
+    /// Sends the process a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        // Not by the program `kill`, which a small machine does not have.
+        kill_process(Pid::from_child(&self.process().child), signal).unwrap();
     }
 
     /// Waits until the process has ended by itself.

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+
 use crate::support::raw::content;
 use crate::support::{Broker, Payload, Properties, Raw, Received, Table, frame, method};
 use crate::witness::{others_go_on, others_go_on_with};
@@ -143,7 +145,7 @@ fn b69_a_blocked_publisher_can_answer_the_close_of_a_broker_that_stops() {
         count = publisher.send_some(&publish, Duration::from_secs(1));
     }
     publisher.expect(0, method::CONNECTION_BLOCKED);
-    broker.signal("TERM");
+    broker.signal(Signal::TERM);
     publisher.expect(0, method::CONNECTION_CLOSE);
     let rest = &publish[count..];
     assert_eq!(publisher.send_some(rest, Duration::from_secs(2)), rest.len());

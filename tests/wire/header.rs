@@ -1,7 +1,8 @@
 //! What comes before the first frame: the protocol header, and the time that a handshake may take.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::support::raw::{PLAIN_GUEST, PROTOCOL_HEADER, client_properties};
 use crate::support::{Broker, Raw, Received, frame, method};
@@ -144,7 +145,7 @@ fn b6_idle_sockets_that_never_log_in_do_not_stand_in_the_way() {
 #[test]
 fn b6_sockets_beyond_the_cap_of_unauthenticated_ones_are_closed_at_once() {
     const CAP: usize = 4096;
-    allow_open_files(2 * CAP);
+    allow_open_files(2 * CAP as u64);
     others_go_on_with(&["--handshake-timeout", "60s"], |broker| {
         let mut opened = Raw::connect(broker);
         let idle: Vec<Raw> = (0..CAP).map(|_| Raw::tcp(broker)).collect();
@@ -155,13 +156,11 @@ fn b6_sockets_beyond_the_cap_of_unauthenticated_ones_are_closed_at_once() {
 }
 
 /// Raises this process's limit, which its brokers inherit, as far as its own hard limit allows.
-fn allow_open_files(count: usize) {
-    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
-    let soft = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
-    if soft.split_whitespace().next().unwrap().parse::<usize>().is_ok_and(|soft| soft < count) {
-        let (pid, limit) = (std::process::id().to_string(), format!("--nofile={count}:"));
-        let status = Command::new("prlimit").args(["--pid", &pid, &limit]).status().unwrap();
-        assert!(status.success(), "{count} open files are needed");
+fn allow_open_files(count: u64) {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|soft| soft < count) {
+        let raised = Rlimit { current: Some(count), maximum: limit.maximum };
+        setrlimit(Resource::Nofile, raised).expect("as many open files as the test needs");
     }
 }
 
