@@ -39,4 +39,5 @@ mod recover;
 mod reply_to;
 mod settle;
 mod shutdown;
+mod soak;
 mod transaction;
