@@ -113,3 +113,29 @@ impl Channel {
         global
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::QueueName;
+    use crate::queue::Queue;
+    use crate::queue::options::QueueOptions;
+
+    #[test]
+    fn a_queue_waits_for_credit_only_while_there_is_none_and_is_told_once() {
+        let queue = Arc::new(Queue::new(QueueName::from("q"), QueueOptions::default(), None));
+        let waits = |prefetch: &GlobalPrefetch| prefetch.await_credit(Arc::<Queue>::clone(&queue));
+        let prefetch = GlobalPrefetch::default();
+        assert_eq!(prefetch.set_limit(2).len(), 0);
+        prefetch.add_used(1);
+        assert!(!waits(&prefetch), "there is one");
+        assert_eq!([prefetch.take(), prefetch.take()], [true, false]);
+        assert_eq!([waits(&prefetch), waits(&prefetch)], [true, true]);
+        assert_eq!(prefetch.release(1).len(), 1);
+        assert_eq!([prefetch.take(), prefetch.take()], [true, false]);
+        assert!(waits(&prefetch));
+        assert_eq!(prefetch.set_limit(3).len(), 1);
+        assert_eq!(prefetch.set_limit(0).len(), 0);
+        assert_eq!([prefetch.take(), prefetch.take()], [true, true], "no limit");
+    }
+}

@@ -95,7 +95,9 @@ mod tests {
         assert_eq!(unacked.remove(keys[1]).unwrap().0.position, Position(1));
         assert!(unacked.remove(keys[1]).is_none(), "settled twice");
         let again = unacked.insert(entry(9), None);
+        let more = unacked.insert(entry(10), None);
         assert_eq!(unacked.remove(again).unwrap().0.position, Position(9));
+        assert_eq!(unacked.remove(more).unwrap().0.position, Position(10));
         assert_eq!(unacked.len(), 2);
     }
 

@@ -217,3 +217,20 @@ fn all_that_many_threads_publish_arrives_once_and_no_outbox_is_forgotten() {
         }
     }
 }
+
+#[test]
+fn a_queue_that_finds_no_room_is_told_even_if_nothing_else_comes() {
+    let outbox = Outbox::new();
+    let queue = Arc::new(Queue::new(QueueName::from("q"), QueueOptions::default(), None));
+    let waker = Waker::from(Arc::new(Parked(thread::current())));
+    let (mut cx, mut contents) = (Context::from_waker(&waker), Contents::default());
+    assert!(!outbox.await_room(Arc::<Queue>::clone(&queue)), "there is room");
+    assert!(outbox.poll_take(&mut cx, &mut contents).is_pending());
+    assert!(outbox.reserve(usize::try_from(ROOM_BYTES).unwrap()));
+    assert!(!outbox.reserve(1));
+    assert!(outbox.await_room(Arc::<Queue>::clone(&queue)));
+    outbox.unreserve(1);
+    assert!(outbox.poll_take(&mut cx, &mut contents).is_ready());
+    assert_eq!(contents.queues.iter().map(|waiter| waiter.id()).collect::<Vec<_>>(), [queue.id()]);
+    assert!(outbox.has_room());
+}

@@ -33,6 +33,8 @@ struct InboxState {
     deliveries: Vec<Delivery>,
     waiting: Vec<Arc<dyn Waiter>>,
     gone: Vec<u32>,
+    /// Room that comes just before the next queue asks to be told of it.
+    comes: i64,
 }
 
 impl Inbox {
@@ -97,6 +99,7 @@ impl Recipient for Inbox {
 
     fn await_room(&self, queue: Arc<dyn Waiter>) -> bool {
         let mut state = self.state.lock().unwrap();
+        state.room += std::mem::take(&mut state.comes);
         if state.room > 0 {
             return false;
         }
@@ -128,6 +131,8 @@ struct CreditState {
     used: u32,
     /// How often one was taken.
     takes: u32,
+    /// What the limit grows by just before the next queue asks to be told of it.
+    comes: u32,
     waiting: Vec<Arc<dyn Waiter>>,
 }
 
@@ -172,6 +177,7 @@ impl SharedCredit for Credit {
 
     fn await_credit(&self, queue: Arc<dyn Waiter>) -> bool {
         let mut state = self.0.lock().unwrap();
+        state.limit += std::mem::take(&mut state.comes);
         if state.used < state.limit {
             return false;
         }

@@ -1,6 +1,6 @@
 //! The rules that a user of a queue relies on, one by one.
 
-use super::super::core::Settlement;
+use super::super::core::{QueueCore, Settlement};
 use super::super::delivery::DELIVERY_OVERHEAD_BYTES;
 use super::super::id::UnackedKey;
 use super::super::queue::{ConsumeRefused, DeleteRefused, Status};
@@ -110,6 +110,35 @@ fn a_recipient_without_room_gets_nothing_until_it_has_some() {
     assert_eq!(small.bodies(), ["a"]);
     publish(&queue, &["c"]);
     assert_eq!(small.bodies(), ["c"]);
+}
+
+#[test]
+fn what_comes_between_the_refusal_and_the_asking_is_used_at_once() {
+    let (queue, inbox) = (plain(), Inbox::new(1, 0));
+    inbox.state.lock().unwrap().comes = 1;
+    consume(&queue, consumer(&inbox, 0));
+    publish(&queue, &["a", "b"]);
+    assert_eq!(inbox.state.lock().unwrap().deliveries.len(), 1);
+
+    let (queue, inbox, credit) = (plain(), Inbox::new(1, AMPLE), Credit::new(0));
+    credit.0.lock().unwrap().comes = 1;
+    let shared_credit: Arc<dyn SharedCredit> = Arc::<Credit>::clone(&credit);
+    consume(&queue, Consumer { shared_credit: Some(shared_credit), ..consumer(&inbox, 0) });
+    publish(&queue, &["a", "b"]);
+    assert_eq!(inbox.bodies(), ["a"]);
+}
+
+#[test]
+fn a_message_is_not_overtaken_even_while_a_consumer_is_still_to_be_served() {
+    let inbox = Inbox::new(1, AMPLE);
+    let mut core = QueueCore::default();
+    let message = |body: &str| Message::compose("", "q", &[0, 0], body.as_bytes()).unwrap();
+    core.publish(message("a"));
+    core.consume(consumer(&inbox, 0)).unwrap();
+    core.publish(message("b"));
+    core.deliver();
+    core.hand_over();
+    assert_eq!(inbox.bodies(), ["a", "b"]);
 }
 
 #[test]
