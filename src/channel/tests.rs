@@ -31,6 +31,9 @@ impl Recipient for Inbox {
     fn has_room(&self) -> bool {
         true
     }
+    fn overdrawn(&self) -> usize {
+        0
+    }
     fn charge(&self, _: usize) {}
     fn await_room(&self, _: Arc<dyn Waiter>) -> bool {
         false

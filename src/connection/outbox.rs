@@ -156,6 +156,10 @@ impl Recipient for Outbox {
         self.room.load(Ordering::Acquire) > 0
     }
 
+    fn overdrawn(&self) -> usize {
+        usize::try_from(self.room.load(Ordering::Acquire).saturating_neg()).unwrap_or(0)
+    }
+
     fn charge(&self, bytes: usize) {
         self.room.fetch_sub(signed(bytes), Ordering::AcqRel);
     }

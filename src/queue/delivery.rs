@@ -62,6 +62,9 @@ pub trait Recipient: Send + Sync {
     /// Whether there is any room.
     fn has_room(&self) -> bool;
 
+    /// How much is taken beyond the bound, in bytes.
+    fn overdrawn(&self) -> usize;
+
     /// Takes further room for a message for which some was reserved, even beyond the bound.
     fn charge(&self, bytes: usize);
 

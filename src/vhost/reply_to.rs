@@ -29,6 +29,11 @@ impl ReplyName {
     }
 }
 
+/// How far beyond its outbox's bound replies may wait for a requester. Nobody has promised that a reply arrives: one
+/// beyond that is treated as if the requester had gone, so that a requester that does not read costs its repliers and
+/// the broker little.
+const OVERDRAFT_MAX_BYTES: usize = 16 * 1024 * 1024;
+
 /// The requesters of a virtual host.
 #[derive(Default)]
 pub struct Requesters(DashMap<Arc<str>, Requester, foldhash::quality::RandomState>);
@@ -40,7 +45,7 @@ struct Requester {
 
 /// How a reply was taken.
 pub enum Reply {
-    /// There is no such requester.
+    /// There is no such requester, or none that reads.
     NoRequester,
     /// It is on its way.
     Sent,
@@ -74,6 +79,9 @@ impl Requesters {
         let recipient = &requester.recipient;
         let room = recipient.reserve(bytes);
         if !room {
+            if recipient.overdrawn() > OVERDRAFT_MAX_BYTES {
+                return Reply::NoRequester;
+            }
             recipient.charge(bytes);
         }
         let slot = requester.slot;

@@ -120,15 +120,12 @@ impl<'a> Worker<'a> {
         match line.method.name {
             "basic.deliver" => self.hold(line),
             "basic.ack" => {
-                let later = match line.get("multiple") {
-                    "" => self.unconfirmed.remove(&line.number("delivery-tag")).into_iter().collect(),
-                    _ => {
-                        let rest = self.unconfirmed.split_off(&(line.number("delivery-tag") + 1));
-                        let confirmed = std::mem::replace(&mut self.unconfirmed, rest);
-                        confirmed.into_values().collect::<Vec<_>>()
-                    }
-                };
-                self.fates.lock().unwrap().accepted.extend(later);
+                let tag = line.number("delivery-tag");
+                let later = self.unconfirmed.split_off(&(tag + 1));
+                let confirmed = std::mem::replace(&mut self.unconfirmed, later);
+                // They come in order, so that one that is not multiple is the next.
+                assert!(confirmed.len() == 1 || !line.get("multiple").is_empty(), "{line}");
+                self.fates.lock().unwrap().accepted.extend(confirmed.into_values());
             }
             "basic.cancel" => {}
             _ => panic!("worker {}: {line}", self.number),
@@ -256,12 +253,11 @@ impl<'a> Worker<'a> {
                 .collect();
             let ids = settled.iter().filter_map(|tag| self.held.remove(&(channel, *tag))).collect::<Vec<_>>();
             let bit = if multiple { "multiple" } else { "" };
-            match self.below(4) {
-                0 => self.peer.send(&format!("{channel}:basic.nack delivery-tag={tag} {bit} requeue")),
-                _ => {
-                    self.acking.entry(channel).or_default().extend(ids);
-                    self.peer.send(&format!("{channel}:basic.ack delivery-tag={tag} {bit}"));
-                }
+            if self.below(4) == 0 {
+                self.peer.send(&format!("{channel}:basic.nack delivery-tag={tag} {bit} requeue"));
+            } else {
+                self.acking.entry(channel).or_default().extend(ids);
+                self.peer.send(&format!("{channel}:basic.ack delivery-tag={tag} {bit}"));
             }
         }
         if self.below(2) == 0 {

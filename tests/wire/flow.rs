@@ -154,6 +154,35 @@ fn b69_a_blocked_publisher_can_answer_the_close_of_a_broker_that_stops() {
 }
 
 #[test]
+fn b70_a_requester_that_never_reads_its_replies_costs_little_and_holds_up_its_replier_for_moments_only() {
+    const REPLIES: u64 = 2048;
+    others_go_on(|broker| {
+        let mut requester = open(broker);
+        let consume =
+            method::basic_consume("amq.rabbitmq.reply-to", "", method::CONSUME_NO_ACK, &Table::new());
+        requester.send(1, consume);
+        requester.expect(1, method::BASIC_CONSUME_OK);
+        let mut replier = open(broker);
+        let asked = replier.declare(1, "b70-asked", 0, &Table::new());
+        let request = Properties::new().text(Properties::REPLY_TO, "amq.rabbitmq.reply-to");
+        requester.publish(1, "", &asked, &request, b"request");
+        requester.expect_open(1);
+        let request = replier.get(1, &asked).unwrap();
+        let address = String::from_utf8(request.properties[3..].to_vec()).unwrap();
+        let before = broker.resident_bytes();
+        let reply = publish(&address);
+        let start = Instant::now();
+        for at in 0..REPLIES {
+            assert!(start.elapsed() < Duration::from_secs(14), "{at} of {REPLIES} replies");
+            replier.send_bytes(&reply);
+        }
+        replier.expect_open(1);
+        let grown = broker.resident_bytes().saturating_sub(before);
+        assert!(grown < 40 * MIB, "{grown} bytes of {} bytes of replies", REPLIES * BODY as u64);
+    });
+}
+
+#[test]
 fn b70_a_client_that_publishes_first_and_reads_its_deliveries_later_is_not_held_up_for_good() {
     const MESSAGES: usize = 120_000;
     others_go_on(|broker| {

@@ -91,6 +91,10 @@ impl Recipient for Inbox {
         self.state.lock().unwrap().room > 0
     }
 
+    fn overdrawn(&self) -> usize {
+        usize::try_from(-self.state.lock().unwrap().room).unwrap_or(0)
+    }
+
     fn charge(&self, bytes: usize) {
         let mut state = self.state.lock().unwrap();
         state.room -= i64::try_from(bytes).unwrap();
