@@ -88,8 +88,6 @@ pub(super) enum State {
 /// more frames are served, in bytes. What is delivered does not count among the answers: a client may write all that it
 /// has to say before it reads.
 pub(super) const OUTPUT_MAX: usize = 256 * 1024;
-/// Rounds of reading, serving and writing before other connections of the thread have their turn.
-const ROUNDS_MAX: u32 = 8;
 
 /// What a connection is made of once the handshake is over.
 pub struct Parts<S> {
@@ -176,32 +174,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        for _ in 0..ROUNDS_MAX {
-            let mut progress = false;
-            match self.poll_read(cx) {
-                Poll::Ready(Err(error)) => return Poll::Ready(self.end_of_stream(error)),
-                Poll::Ready(Ok(())) => progress = true,
-                Poll::Pending => {}
-            }
-            if self.output.len() < OUTPUT_MAX && self.poll_outbox(cx).is_ready() {
-                progress = true;
-            }
-            match self.poll_write(cx) {
-                Poll::Ready(Err(error)) => return Poll::Ready(End::Socket(error)),
-                Poll::Ready(Ok(written)) => progress |= written > 0,
-                Poll::Pending => {}
-            }
-            if self.output.is_empty()
-                && let State::Closed(end) = &mut self.state
-                && let Some(end) = end.take()
-            {
-                return Poll::Ready(end);
-            }
-            if !progress {
-                self.shrink();
-                return self.poll_timer(cx);
-            }
+        let mut progress = false;
+        match self.poll_read(cx) {
+            Poll::Ready(Err(error)) => return Poll::Ready(self.end_of_stream(error)),
+            Poll::Ready(Ok(())) => progress = true,
+            Poll::Pending => {}
         }
+        if self.output.len() < OUTPUT_MAX && self.poll_outbox(cx).is_ready() {
+            progress = true;
+        }
+        match self.poll_write(cx) {
+            Poll::Ready(Err(error)) => return Poll::Ready(End::Socket(error)),
+            Poll::Ready(Ok(written)) => progress |= written > 0,
+            Poll::Pending => {}
+        }
+        if self.output.is_empty()
+            && let State::Closed(end) = &mut self.state
+            && let Some(end) = end.take()
+        {
+            return Poll::Ready(end);
+        }
+        if !progress {
+            self.shrink();
+            return self.poll_timer(cx);
+        }
+        // Once round, then others of the thread have their turn: consumers and their acknowledgements must not wait
+        // for publishers that always have more.
         cx.waker().wake_by_ref();
         Poll::Pending
     }

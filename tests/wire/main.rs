@@ -14,6 +14,7 @@ mod support;
 mod arguments;
 mod channel_state;
 mod content;
+mod fairness;
 mod flow;
 mod framing;
 mod fuzz;
