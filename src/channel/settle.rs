@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
+use foldhash::HashMap;
+
 use leveret_protocol::method::basic;
 
 use super::exception::{Exception, not_implemented, unknown_delivery_tag};
 use super::outstanding::{Outstanding, UnknownTag};
 use super::transaction::Settled;
 use super::{Channel, Mode, Peer, Session};
-use crate::queue::Queue;
 use crate::queue::core::Settlement;
 use crate::queue::delivery::Delivery;
 use crate::queue::id::UnackedKey;
+use crate::queue::{Queue, QueueId};
 
 impl From<UnknownTag> for Exception {
     fn from(UnknownTag(tag): UnknownTag) -> Self {
@@ -142,7 +144,7 @@ impl Channel {
     /// Settles what was taken from the outstanding tags.
     pub(super) fn settle(&mut self, settled: Vec<Settled>, session: &mut Session) {
         let mut credit = 0_u32;
-        let mut requeues: Vec<(Arc<Queue>, Vec<UnackedKey>)> = Vec::new();
+        let mut requeues: HashMap<QueueId, (Arc<Queue>, Vec<UnackedKey>)> = HashMap::default();
         for Settled { outstanding, settlement, .. } in settled {
             if settlement == Settlement::Discard {
                 credit = credit.saturating_add(u32::from(acknowledge(outstanding, session)));
@@ -152,14 +154,12 @@ impl Channel {
             subscription.unsettled = subscription.unsettled.saturating_sub(1);
             credit = credit.saturating_add(u32::from(subscription.shares_credit));
             if let Some(queue) = subscription.queue() {
-                match requeues.iter_mut().find(|(known, _)| known.id() == queue.id()) {
-                    Some((_, keys)) => keys.push(outstanding.key),
-                    None => requeues.push((Arc::clone(queue), vec![outstanding.key])),
-                }
+                let (_, keys) = requeues.entry(queue.id()).or_insert_with(|| (Arc::clone(queue), Vec::new()));
+                keys.push(outstanding.key);
             }
             session.subscriptions.release_if_spent(outstanding.slot);
         }
-        for (queue, keys) in requeues {
+        for (queue, keys) in requeues.into_values() {
             queue.settle(&keys, Settlement::Requeue);
         }
         self.release_credit(credit, session);

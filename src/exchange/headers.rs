@@ -98,18 +98,12 @@ impl<T: Target> Router<T> for Headers<T> {
         if self.filed.is_empty() {
             return;
         }
-        let mut later = headers.iter();
-        while let Some((name, value)) = later.next() {
-            let term = Term::from(value);
+        let present = present(headers);
+        for (name, term) in &present {
             let filed =
-                [self.hasher.hash_one((name, Some(term))), self.hasher.hash_one((name, None::<Term<'_>>))]
-                    .map(|key| self.filed.get(&key));
-            // Of a header that comes twice the last one counts.
-            if filed.iter().all(Option::is_none) || later.clone().any(|(other, _)| other == name) {
-                continue;
-            }
-            for conditional in filed.into_iter().flatten().flat_map(Targets::iter) {
-                if conditional.matches(name, term, headers) {
+                [self.hasher.hash_one((name, Some(term))), self.hasher.hash_one((name, None::<Term<'_>>))];
+            for conditional in filed.iter().filter_map(|key| self.filed.get(key)).flat_map(Targets::iter) {
+                if conditional.matches(name, *term, &present) {
                     found(&conditional.binding.target);
                 }
             }
@@ -144,31 +138,32 @@ impl<T: Clone> Conditional<T> {
 }
 
 impl<T> Conditional<T> {
-    /// Whether it matches `headers`, of which `name`, with the value `term`, has led here.
-    fn matches(&self, name: &str, term: Term<'_>, headers: Table<'_>) -> bool {
+    /// Whether it matches the headers `present`, of which `name`, with the value `term`, has led here.
+    fn matches(&self, name: &str, term: Term<'_>, present: &[(&str, Term<'_>)]) -> bool {
         match self.kind {
-            Match::Any => named(&self.conditions, name).any(|(_, condition)| condition.holds(term)),
-            Match::All => self.conditions.chunks(64).all(|conditions| all_hold(conditions, headers)),
+            Match::Any => named(&self.conditions, name).any(|condition| condition.holds(term)),
+            Match::All => self.conditions.iter().all(|condition| {
+                let at = present.binary_search_by(|(name, _)| (*name).cmp(&condition.name));
+                at.ok().and_then(|at| present.get(at)).is_some_and(|(_, term)| condition.holds(*term))
+            }),
         }
     }
 }
 
-/// Whether each of at most 64 conditions holds. The headers are read once; the last one of a name decides.
-fn all_hold(conditions: &[Condition], headers: Table<'_>) -> bool {
-    let mut held = 0_u64;
-    for (name, value) in headers {
-        for (at, condition) in named(conditions, name) {
-            held = held & !(1 << at) | u64::from(condition.holds(value.into())) << at;
-        }
-    }
-    held.count_ones() as usize == conditions.len()
+/// The headers of a message in the order of their names, read once however many bindings ask for them. Of one that
+/// comes twice the last counts.
+fn present(headers: Table<'_>) -> Vec<(&str, Term<'_>)> {
+    let mut present: Vec<_> = headers.iter().map(|(name, value)| (name, Term::from(value))).collect();
+    present.reverse();
+    present.sort_by_key(|(name, _)| *name);
+    present.dedup_by_key(|(name, _)| *name);
+    present
 }
 
 /// The conditions on the header `name`: one, or several of which only one can be about a value that the header has.
-fn named<'a>(conditions: &'a [Condition], name: &str) -> impl Iterator<Item = (usize, &'a Condition)> {
+fn named<'a>(conditions: &'a [Condition], name: &str) -> impl Iterator<Item = &'a Condition> {
     let first = conditions.partition_point(|condition| &*condition.name < name);
-    let rest = conditions.iter().enumerate().skip(first);
-    rest.take_while(move |(_, condition)| &*condition.name == name)
+    conditions.iter().skip(first).take_while(move |condition| &*condition.name == name)
 }
 
 impl Condition {

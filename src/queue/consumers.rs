@@ -77,6 +77,8 @@ impl Member {
 
 /// Room for more deliveries than this is given back by a consumer that is handed far fewer.
 const KEEP_STAGED: usize = 64;
+/// With no more priorities than this, one that nobody stands in keeps its level.
+const LEVELS_KEPT: usize = 8;
 
 /// The consumers of one queue.
 #[derive(Default)]
@@ -110,7 +112,8 @@ impl Consumers {
     }
 
     pub(super) fn any_exclusive(&self) -> bool {
-        self.iter().any(|member| member.consumer.exclusive)
+        // An exclusive consumer is the only one.
+        self.len == 1 && self.iter().any(|member| member.consumer.exclusive)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Member> {
@@ -196,7 +199,7 @@ impl Consumers {
     /// The consumer had its turn and may have another one after its equals.
     pub(super) fn had_turn(&mut self, key: ConsumerKey) {
         let Some(priority) = self.get_mut(key).map(|member| member.consumer.priority) else { return };
-        if let Some((_, turn)) = self.levels.iter_mut().find(|(level, _)| *level == priority)
+        if let Some(turn) = self.level_mut(priority)
             && turn.len() > 1
             && turn.front() == Some(&key)
         {
@@ -213,13 +216,21 @@ impl Consumers {
         if before != Turn::In {
             return;
         }
-        if let Some((_, turn)) = self.levels.iter_mut().find(|(level, _)| *level == priority) {
-            if turn.front() == Some(&key) {
-                turn.pop_front();
-            } else {
-                turn.retain(|other| *other != key);
-            }
+        let Some(turn) = self.level_mut(priority) else { return };
+        if turn.front() == Some(&key) {
+            turn.pop_front();
+        } else {
+            turn.retain(|other| *other != key);
         }
+        // A few levels are kept for when their consumers come back; many would all be looked at for each delivery.
+        if turn.is_empty() && self.levels.len() > LEVELS_KEPT {
+            self.levels.retain(|(level, _)| *level != priority);
+        }
+    }
+
+    fn level_mut(&mut self, priority: i64) -> Option<&mut VecDeque<ConsumerKey>> {
+        let at = self.levels.binary_search_by(|(level, _)| priority.cmp(level)).ok()?;
+        self.levels.get_mut(at).map(|(_, turn)| turn)
     }
 
     /// The consumer may be able to take a message again.
