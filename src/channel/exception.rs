@@ -6,7 +6,7 @@
 use leveret_protocol::reply_code::ReplyCode;
 
 use crate::equivalence::Resource;
-use crate::name::VhostName;
+use crate::name::{QueueName, VhostName};
 use crate::vhost::refused::Refused;
 
 /// The end of a channel, or of the whole connection when the code is a hard one.
@@ -128,6 +128,11 @@ pub fn refused(refused: &Refused, subject: Subject<'_>, vhost: &VhostName) -> Ex
             internal_error(format!("{kind} '{name}' in vhost '{vhost}' failed and must be deleted"))
         }
     }
+}
+
+/// A queue failed us under its lock; nothing of it can be trusted.
+pub fn crashed_queue(name: &QueueName, vhost: &VhostName) -> Exception {
+    refused(&Refused::Crashed, Subject::Queue(name.as_str()), vhost)
 }
 
 /// There is no such queue.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use leveret_protocol::table::Table;
 
 use crate::message::Message;
+use crate::name::QueueName;
 use crate::queue::delivery::Recipient;
 use crate::queue::queue::Pressure;
 use crate::queue::{Gone, Queue, QueueId};
@@ -38,6 +39,8 @@ pub struct Publisher {
     spare: Vec<Vec<Message>>,
     found: Found,
     behind: Vec<Behind>,
+    /// A queue that could not take what was gathered for it.
+    crashed: Option<QueueName>,
     /// Bytes that were gathered beyond what was received: messages that go to more than one queue.
     copied_bytes: usize,
 }
@@ -136,7 +139,13 @@ impl Publisher {
             match known.queue.publish(&mut known.gathered) {
                 Ok(Pressure::None) => {}
                 Ok(Pressure::Behind) => self.behind.push(Behind::Queue(Arc::clone(&known.queue))),
-                Err(gone) => publish_again(vhost, gone, &known.queue, std::mem::take(&mut known.gathered)),
+                Err(Gone::Deleted) => {
+                    publish_again(vhost, &known.queue, std::mem::take(&mut known.gathered));
+                }
+                Err(Gone::Crashed) => {
+                    known.gathered.clear();
+                    self.crashed = Some(known.queue.name().clone());
+                }
             }
             if known.gathered.capacity() > KEEP_GATHERED {
                 let emptied = std::mem::take(&mut known.gathered);
@@ -145,6 +154,12 @@ impl Publisher {
                 }
             }
         }
+    }
+
+    /// The queue that failed us, if one did since this was last taken: what was published to it is lost and must not be
+    /// confirmed.
+    pub fn take_crashed(&mut self) -> Option<QueueName> {
+        self.crashed.take()
     }
 
     /// Bytes that were gathered beyond what was received since this was last taken: a message to a thousand queues may
@@ -282,14 +297,84 @@ fn gather_for(
 
 /// A queue went between the routing of messages and their arrival: one that was declared again under its name, and is
 /// still routed to, gets them; otherwise they are gone as if the queue had gone a moment later, with them in it.
-fn publish_again(vhost: &Vhost, gone: Gone, queue: &Queue, mut messages: Vec<Message>) {
-    if gone == Gone::Deleted
-        && let Some(successor) = vhost.queues().get(queue.name().as_str())
+fn publish_again(vhost: &Vhost, queue: &Queue, mut messages: Vec<Message>) {
+    if let Some(successor) = vhost.queues().get(queue.name().as_str())
         && successor.id() != queue.id()
     {
         messages.retain(|message| {
             message.exchange().is_empty() && message.routing_key() == queue.name().as_str()
         });
         let _gone_again = successor.publish(&mut messages);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::name::{ConsumerTag, VhostName};
+    use crate::queue::QueueId;
+    use crate::queue::consumers::Consumer;
+    use crate::queue::delivery::{Delivery, Waiter};
+    use crate::queue::options::QueueOptions;
+
+    /// A recipient with a mistake in it.
+    struct Mistaken;
+
+    impl Recipient for Mistaken {
+        fn id(&self) -> u64 {
+            1
+        }
+        fn reserve(&self, _: usize) -> bool {
+            true
+        }
+        fn unreserve(&self, _: usize) {}
+        fn has_room(&self) -> bool {
+            true
+        }
+        fn overdrawn(&self) -> usize {
+            0
+        }
+        fn charge(&self, _: usize) {}
+        fn await_room(&self, _: Arc<dyn Waiter>) -> bool {
+            false
+        }
+        fn deliver(&self, _: &mut Vec<Delivery>) {
+            panic!("a mistake under a queue's lock");
+        }
+        fn consumer_gone(&self, _: u32, _: QueueId) {}
+    }
+
+    fn publish(publisher: &mut Publisher, vhost: &Vhost) {
+        let message = Message::compose("", "q", &[0, 0], b"body").unwrap();
+        let routed = publisher.route(vhost, &message, &[], None).unwrap();
+        assert!(publisher.gather(vhost, routed, message));
+        publisher.flush(vhost);
+    }
+
+    #[test]
+    fn what_is_published_to_a_queue_that_failed_is_known_to_be_lost() {
+        let vhost = Vhost::new(VhostName::from("/"));
+        let owner = crate::name::ConnectionId(1);
+        let (queue, ..) =
+            vhost.queue_declare(Some(QueueName::from("q")), &QueueOptions::default(), owner).unwrap();
+        let mut publisher = Publisher::default();
+        publish(&mut publisher, &vhost);
+        assert_eq!(publisher.take_crashed(), None);
+        let consumer = Consumer {
+            tag: ConsumerTag::from("c"),
+            slot: 0,
+            recipient: Arc::new(Mistaken),
+            no_ack: true,
+            exclusive: false,
+            priority: 0,
+            prefetch: 0,
+            shared_credit: None,
+        };
+        assert!(catch_unwind(AssertUnwindSafe(|| queue.consume(consumer))).is_err());
+        publish(&mut publisher, &vhost);
+        assert_eq!(publisher.take_crashed(), Some(QueueName::from("q")));
+        assert_eq!(publisher.take_crashed(), None);
     }
 }

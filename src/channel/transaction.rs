@@ -2,7 +2,7 @@
 
 use leveret_protocol::method::tx;
 
-use super::exception::{Exception, precondition_failed};
+use super::exception::{Exception, crashed_queue, precondition_failed};
 use super::outstanding::Outstanding;
 use super::{Channel, Mode, Peer, Session};
 use crate::message::Message;
@@ -68,6 +68,9 @@ impl Channel {
             }
         }
         session.flush();
+        if let Some(queue) = session.publisher.take_crashed() {
+            return Err(crashed_queue(&queue, session.vhost.name()));
+        }
         self.settle(settlements, session);
         session.flush_acked();
         peer.method(self.number, tx::CommitOk {}.into());

@@ -9,7 +9,7 @@ use leveret_protocol::{DecodeError, Decoder, Event, frame};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::open::{End, OUTPUT_MAX, Open, State};
-use crate::channel::exception::{Exception, channel_error};
+use crate::channel::exception::{Exception, channel_error, crashed_queue};
 use crate::channel::{Peer, Session};
 use crate::time::Time;
 
@@ -64,6 +64,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         let copied = self.session.publisher.take_copied_bytes();
         if copied > 0 {
             self.alarm.read(copied);
+        }
+        if let Some(queue) = self.session.publisher.take_crashed() {
+            self.session.confirming.clear();
+            let exception = crashed_queue(&queue, self.session.vhost.name());
+            self.close(exception.code, &exception.text, basic::Publish::ID);
         }
         self.channels.confirm(&mut self.session, &mut self.output);
         self.publishing.behind.append(&mut self.session.publisher.take_behind());
