@@ -75,6 +75,20 @@ impl<'a> Worker<'a> {
             self.peer.open(channel);
         }
         self.peer.ok("2:tx.select");
+        self.await_former_connection();
+    }
+
+    /// An exclusive queue goes last when a connection ends: once its name is free, all that the former one held is back.
+    fn await_former_connection(&mut self) {
+        let (mark, channel) = (format!("mark-{}", self.number), GET + 1);
+        loop {
+            self.peer.open(channel);
+            self.peer.send(&format!("{channel}:queue.declare queue={mark} exclusive"));
+            if self.peer.next().method.name == "queue.declare-ok" {
+                return;
+            }
+            self.peer.send(&format!("{channel}:channel.close-ok"));
+        }
     }
 
     fn below(&mut self, bound: u64) -> u64 {
