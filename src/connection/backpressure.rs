@@ -14,6 +14,9 @@ use crate::time::Time;
 /// all: they may be behind because their client writes to us before it reads, or waits for one that does.
 const HOLD_MAX: Duration = Duration::from_millis(20);
 
+/// How long a blocked connection outlives its client.
+const HUNG_UP_MAX: Duration = Duration::from_secs(5);
+
 /// What holds back the reading of publishes.
 #[derive(Default)]
 pub(super) struct Publishing {
@@ -26,6 +29,26 @@ pub(super) struct Publishing {
     pub(super) behind: Vec<Behind>,
     /// Since when they hold it back.
     pub(super) held_since: Option<Time>,
+    /// Since when the client of a blocked connection is gone, which nobody would read.
+    pub(super) hung_up_since: Option<Time>,
+    /// When the client of a blocked connection without heartbeats was last sent one.
+    pub(super) probed: Option<Time>,
+}
+
+impl Publishing {
+    /// Whether the client of a blocked connection without heartbeats is to be sent one. As long as what it sent is not
+    /// read its end does not arrive either; its machine answers what comes for a client that is gone.
+    pub(super) fn probe_is_due(&mut self, now: Time) -> bool {
+        if !self.blocked {
+            self.probed = None;
+            return false;
+        }
+        let due = now >= self.probed.get_or_insert(now).plus(HUNG_UP_MAX);
+        if due {
+            self.probed = Some(now);
+        }
+        due
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
@@ -58,7 +81,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
                 self.output.method(0, told);
             }
         }
+        if !blocked || !(self.is_hung_up)(&self.socket) {
+            self.publishing.hung_up_since = None;
+        } else if self.publishing.hung_up_since.is_none() {
+            self.publishing.hung_up_since = Some(Time::now());
+        }
         blocked
+    }
+
+    /// Whether the client is gone whose publishes are not read. It has a while in which the alarm may clear, so that what
+    /// it sent last is read all the same; then what it held, and the memory of it, must go back.
+    pub(super) fn is_gone_while_blocked(&self, now: Time) -> bool {
+        self.publishing.hung_up_since.is_some_and(|since| now >= since.plus(HUNG_UP_MAX))
     }
 
     pub(super) fn may_be_held_back(&self) -> bool {

@@ -34,7 +34,7 @@ use crate::auth::{Action, Credentials, DEFAULT_VHOST, LoginRefused, Resource, Us
 use crate::channel::{Peer, Session};
 use crate::config::Config;
 use crate::name::VhostName;
-use crate::net::{Accepted, Permit};
+use crate::net::{Accepted, Permit, is_hung_up};
 use crate::queue::delivery::Recipient;
 use crate::vhost::Vhost;
 use crate::vhost::registry::Vhosts;
@@ -151,6 +151,7 @@ async fn serve_open(greeted: Greeted, (peer, local): (SocketAddr, SocketAddr), e
     );
     let mut open = Open::new(Parts {
         socket: stream,
+        is_hung_up: |socket| is_hung_up(socket),
         decoder,
         read_ahead,
         channels: Channels::new(negotiated.channel_max, message_size_max),

@@ -52,6 +52,7 @@ pub enum End {
 /// An open connection.
 pub struct Open<S> {
     pub(super) socket: S,
+    pub(super) is_hung_up: fn(&S) -> bool,
     pub(super) decoder: Decoder,
     /// The start of a frame of which the rest has not come.
     pub(super) incomplete: Vec<u8>,
@@ -93,6 +94,8 @@ pub(super) const OUTPUT_MAX: usize = 256 * 1024;
 pub struct Parts<S> {
     /// The socket.
     pub socket: S,
+    /// Tells whether the client has closed its side, without reading.
+    pub is_hung_up: fn(&S) -> bool,
     /// The decoder, tuned.
     pub decoder: Decoder,
     /// What was read beyond the handshake.
@@ -124,6 +127,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
     pub fn new(parts: Parts<S>) -> Self {
         Self {
             socket: parts.socket,
+            is_hung_up: parts.is_hung_up,
             decoder: parts.decoder,
             incomplete: parts.read_ahead,
             unserved: Bytes::new(),

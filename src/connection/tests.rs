@@ -67,6 +67,7 @@ async fn a_connection_that_panics_gives_back_what_it_held() {
     encode::content(1, &[0, 0], b"body", 131_072, &mut sent);
     let mut open = Open::new(Parts {
         socket: Trap { sent: sent.to_vec() },
+        is_hung_up: |_| false,
         decoder: Decoder::new(131_072),
         read_ahead: Vec::new(),
         channels: Channels::new(2047, 1 << 20),

@@ -71,13 +71,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         if self.stalled_since.is_some_and(|since| now >= since.plus(SEND_TIMEOUT)) {
             return Some(End::Stalled);
         }
+        if self.is_gone_while_blocked(now) {
+            return Some(End::Socket(std::io::ErrorKind::UnexpectedEof.into()));
+        }
         if let State::Closing { deadline, .. } = self.state
             && now >= deadline
         {
             return Some(End::CloseTimedOut);
         }
         let reads = !self.may_be_held_back() && self.output.answers_len() < OUTPUT_MAX;
-        let heartbeat = self.heartbeat.as_mut()?;
+        let Some(heartbeat) = &mut self.heartbeat else {
+            if self.publishing.probe_is_due(now) && self.output.is_empty() {
+                self.output.heartbeat();
+            }
+            return None;
+        };
         if !reads {
             // What is not read cannot be missed.
             heartbeat.received(now);

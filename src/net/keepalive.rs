@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{SockRef, TcpKeepalive};
 
 const IDLE: Duration = Duration::from_mins(1);
@@ -23,10 +24,40 @@ pub fn watch_without_heartbeats(socket: &impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether the peer has closed its side, or the connection is broken, whatever there is still to be read.
+pub fn is_hung_up(socket: &impl AsFd) -> bool {
+    #[cfg(target_os = "linux")]
+    let asked = PollFlags::RDHUP;
+    #[cfg(not(target_os = "linux"))]
+    let asked = PollFlags::empty();
+    let mut polled = [PollFd::new(socket, asked)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let signs = asked | PollFlags::HUP | PollFlags::ERR;
+    matches!(poll(&mut polled, Some(&now)), Ok(1..))
+        && polled.iter().any(|one| one.revents().intersects(signs))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn a_peer_that_closes_is_noticed_behind_what_it_sent() {
+        use std::io::Write;
+
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        peer.write_all(b"unread").unwrap();
+        assert!(!is_hung_up(&stream));
+        drop(peer);
+        let end = std::time::Instant::now() + Duration::from_secs(10);
+        while !is_hung_up(&stream) {
+            assert!(std::time::Instant::now() < end, "never noticed");
+            std::thread::yield_now();
+        }
+    }
 
     #[test]
     fn the_operating_system_probes_a_peer_without_heartbeats() {

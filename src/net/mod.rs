@@ -8,6 +8,6 @@ mod workers;
 
 pub use admission::{Admission, Permit};
 pub use descriptors::raise_descriptor_limit;
-pub use keepalive::watch_without_heartbeats;
+pub use keepalive::{is_hung_up, watch_without_heartbeats};
 pub use listener::{Accepted, Listener};
 pub use workers::Workers;

@@ -154,6 +154,38 @@ fn b69_a_blocked_publisher_can_answer_the_close_of_a_broker_that_stops() {
 }
 
 #[test]
+fn b69_a_blocked_publisher_without_heartbeats_that_goes_away_is_noticed() {
+    others_go_on_with(&["--memory-limit", "32MiB"], |broker| {
+        let mut consumer = open(broker);
+        let queue = consumer.declare(1, "b69-gone", 0, &Table::new());
+        let mut publisher = Raw::connect_tuned(broker, 10, 131_072, 0);
+        publisher.open_channel(1);
+        let own = publisher.declare(1, "b69-own", method::EXCLUSIVE, &Table::new());
+        let publish = publish(&queue);
+        while publisher.send_some(&publish, Duration::from_secs(1)) == publish.len() {}
+        publisher.expect(0, method::CONNECTION_BLOCKED);
+        let mut other = open(broker);
+        other.publish(1, "", &queue, &Properties::new(), b"one");
+        other.expect(0, method::CONNECTION_BLOCKED);
+        drop(publisher);
+
+        let patience = Instant::now() + Duration::from_secs(30);
+        loop {
+            consumer.open_channel(2);
+            consumer.send(2, method::queue_declare(&own, 0, &Table::new()));
+            if consumer.recv().method() == Some((50, 11)) {
+                break;
+            }
+            assert!(Instant::now() < patience, "its exclusive queue is locked still");
+            consumer.send(2, Payload::method(method::CHANNEL_CLOSE_OK));
+        }
+        consumer.send(1, method::queue_delete(&queue));
+        consumer.expect(1, (50, 41));
+        other.expect(0, method::CONNECTION_UNBLOCKED);
+    });
+}
+
+#[test]
 fn b70_a_requester_that_never_reads_its_replies_costs_little_and_holds_up_its_replier_for_moments_only() {
     const REPLIES: u64 = 2048;
     others_go_on(|broker| {
