@@ -46,7 +46,14 @@ impl Broker {
     pub fn start(config: Config) -> Result<Self, StartError> {
         let directory = DataDirectory::open(&config.data_dir).map_err(StartError::Directory)?;
         tracing::info!("data directory: {}", directory.path().display());
+        tracing::warn!("messages, queues and exchanges are kept in memory only: a restart forgets them");
         let descriptors = raise_descriptor_limit();
+        if let Some(max) = config.max_connections.filter(|max| *max > descriptors) {
+            tracing::warn!(
+                "--max-connections {max} is more than the {descriptors} files that this process may open: \
+                 raise the limit (ulimit -n) or lower the setting"
+            );
+        }
         let admission = Admission::new(config.max_connections.unwrap_or(descriptors));
         let workers = Arc::new(Workers::start(config.workers).map_err(StartError::Thread)?);
         let listeners = config.listeners.iter().map(|address| {
@@ -82,7 +89,10 @@ impl Broker {
         self.environment.stopping.cancel();
         self.environment.connections.close_all(connection::SHUTDOWN.0, connection::SHUTDOWN.1);
         if tokio::time::timeout(FAREWELL, self.admission.emptied()).await.is_err() {
-            tracing::warn!("{} connections did not end in time", self.admission.connections());
+            tracing::warn!(
+                "connections that did not end in time and are cut off: {}",
+                self.admission.connections()
+            );
         }
         drop(self.workers);
     }
@@ -98,7 +108,11 @@ async fn accept(
         let accepted = listener.accept().await;
         // Without room the socket is closed at once, which frees the descriptor for those that are served.
         let Some(permit) = admission.admit() else {
-            tracing::debug!("no room for a connection from {}", accepted.peer);
+            let (peer, open) = (accepted.peer, admission.connections());
+            tracing::warn!(
+                "refusing a connection from {peer}: {open} are open, or too many of them have not logged in; \
+                 raise --max-connections if they are meant to be"
+            );
             continue;
         };
         let environment = Arc::clone(&environment);

@@ -139,10 +139,12 @@ fn declare_actively(
         .queue_declare(name.clone(), &options, session.connection)
         .map_err(|refusal| refused(&refusal, Subject::Queue(named), vhost.name()))?;
     if made {
-        for argument in without_effect(declare.arguments) {
+        let idle: Vec<&str> = without_effect(declare.arguments).collect();
+        if !idle.is_empty() {
             tracing::warn!(
-                "queue '{}' was declared with '{argument}', which has no effect yet",
-                queue.name()
+                "queue '{}': these arguments have no effect yet: {}",
+                queue.name(),
+                idle.join(", ")
             );
         }
         if queue.owner().is_some() {

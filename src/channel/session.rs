@@ -17,6 +17,8 @@ use crate::vhost::Vhost;
 pub struct Session {
     /// Which connection.
     pub connection: ConnectionId,
+    /// Where it comes from and arrived, for the log.
+    pub name: String,
     /// Who is logged in.
     pub user: Arc<User>,
     /// Where its exchanges and queues are.
@@ -43,6 +45,7 @@ impl Session {
     /// A connection that has done nothing yet.
     pub fn new(
         connection: ConnectionId,
+        name: String,
         user: Arc<User>,
         vhost: Arc<Vhost>,
         recipient: Arc<dyn Recipient>,
@@ -51,6 +54,7 @@ impl Session {
     ) -> Self {
         Self {
             connection,
+            name,
             user,
             vhost,
             recipient,

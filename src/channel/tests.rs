@@ -75,7 +75,8 @@ impl Connection {
         let guest = Credentials { login: "guest", password: b"guest" };
         let user = Users::default().log_in(&guest, IpAddr::V4(Ipv4Addr::LOCALHOST)).unwrap();
         let vhost = Arc::new(Vhost::new(VhostName::from(DEFAULT_VHOST)));
-        let session = Session::new(ConnectionId(1), user, vhost, recipient, true, 1 << 20);
+        let session =
+            Session::new(ConnectionId(1), String::from("client"), user, vhost, recipient, true, 1 << 20);
         Self { session, inbox, told: Told::default() }
     }
 

@@ -21,6 +21,8 @@ pub use units::{InvalidUnit, parse_bytes, parse_duration};
 pub const FRAME_MIN_SIZE: u32 = 4096;
 /// The largest `frame_max` that may be configured, in bytes: a frame is buffered whole.
 pub const FRAME_MAX_CEILING: u32 = 16 * 1024 * 1024;
+/// A memory limit below this would block the first publisher for good, in bytes.
+pub const MEMORY_LIMIT_MIN: u64 = 16 * 1024 * 1024;
 /// No configuration allows a message's body beyond this, in bytes (RabbitMQ's hard cap).
 pub const MESSAGE_SIZE_CEILING: u64 = 512 * 1024 * 1024;
 
@@ -88,6 +90,14 @@ impl Config {
         within("channel-max", self.channel_max.into(), 1, u16::MAX.into())?;
         within("max-message-size", self.max_message_size, 1, MESSAGE_SIZE_CEILING)?;
         within("workers", self.workers as u64, 1, 1024)?;
+        if let MemoryLimit::Absolute(bytes) = self.memory_limit
+            && bytes < MEMORY_LIMIT_MIN
+        {
+            let reason = format!(
+                "{bytes} bytes are too few to serve anybody: at least 16MiB (a bare number is bytes)"
+            );
+            return Err(ConfigError::new("memory-limit", reason));
+        }
         if let Some(max) = self.max_connections {
             within("max-connections", max as u64, 1, u32::MAX.into())?;
         }
@@ -138,7 +148,11 @@ mod tests {
     #[test]
     fn a_setting_out_of_range_is_refused_with_its_name_and_its_range() {
         type Change = fn(&mut Config);
-        let table: [(Change, &str); 8] = [
+        let table: [(Change, &str); 9] = [
+            (
+                |c| c.memory_limit = MemoryLimit::Absolute(100),
+                "setting 'memory-limit': 100 bytes are too few to serve anybody: at least 16MiB (a bare number is bytes)",
+            ),
             (|c| c.frame_max = 4095, "setting 'frame-max': 4095 is not between 4096 and 16777216"),
             (|c| c.frame_max = 16_777_217, "setting 'frame-max': 16777217 is not between 4096 and 16777216"),
             (|c| c.channel_max = 0, "setting 'channel-max': 0 is not between 1 and 65535"),

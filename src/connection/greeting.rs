@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::Environment;
+use super::farewell::{REFUSED, farewell};
 use super::handshake::{Answer, Handshake, Negotiated, Refusal, Step};
 use crate::net::{Permit, watch_without_heartbeats};
 
@@ -127,7 +128,7 @@ impl Greeting {
             }
         }
         let _ = self.flush().await;
-        let _ = self.stream.shutdown().await;
+        farewell(&mut self.stream, REFUSED).await;
     }
 
     async fn read(&mut self) -> io::Result<()> {

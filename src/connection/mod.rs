@@ -6,6 +6,7 @@ mod backpressure;
 pub mod buffers;
 pub mod capabilities;
 pub mod channels;
+mod farewell;
 mod greeting;
 pub mod handshake;
 pub mod heartbeat;
@@ -19,12 +20,13 @@ mod timing;
 #[cfg(test)]
 mod tests;
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use leveret_protocol::method::connection::OpenOk;
+use leveret_protocol::table::Value;
 use leveret_protocol::{ReplyCode, TableBuf};
-use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
@@ -41,7 +43,7 @@ use crate::vhost::registry::Vhosts;
 use channels::Channels;
 use greeting::{Greeted, Greeting};
 use handshake::{EntryRefused, Gatekeeper};
-use open::{Open, Parts};
+use open::{End, Open, Parts};
 use outbox::{Notice, Outbox};
 use registry::Connections;
 
@@ -139,10 +141,15 @@ async fn serve_open(greeted: Greeted, (peer, local): (SocketAddr, SocketAddr), e
         negotiated.user.name(),
         negotiated.vhost
     );
+    let properties = negotiated.client_properties.as_table();
+    if let Some(name) = properties.get("connection_name").and_then(Value::as_str) {
+        tracing::info!("connection {peer} -> {local} has a client-provided name: {name}");
+    }
     let message_size_max = environment.config.max_message_size;
     let recipient: Arc<dyn Recipient> = Arc::<Outbox>::clone(&outbox);
     let session = Session::new(
         id,
+        format!("{peer} -> {local}"),
         negotiated.user,
         vhost,
         recipient,
@@ -165,33 +172,31 @@ async fn serve_open(greeted: Greeted, (peer, local): (SocketAddr, SocketAddr), e
     open.output().method(0, OpenOk {}.into());
     let end = open.serve().await;
     environment.connections.leave(id);
+    log_end(&end, open.heartbeat_secs(), (peer, local));
+    if matches!(end, End::Client | End::Server(..)) {
+        farewell::farewell(&mut open.into_socket(), farewell::AGREED).await;
+    }
+    drop(permit);
+}
+
+fn log_end(end: &End, heartbeat_secs: u16, (peer, local): (SocketAddr, SocketAddr)) {
     match end {
-        open::End::Client => tracing::info!("closing AMQP connection {peer} -> {local}"),
-        open::End::Server(_, text) => tracing::warn!("closed AMQP connection {peer} -> {local}: {text}"),
-        open::End::Socket(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-            tracing::warn!(
-                "closing AMQP connection {peer} -> {local}: client unexpectedly closed TCP connection"
-            );
-        }
-        open::End::Socket(error) => tracing::warn!("closing AMQP connection {peer} -> {local}: {error}"),
-        open::End::MissedHeartbeats => tracing::warn!(
-            "closing AMQP connection {peer} -> {local}: missed heartbeats from client, timeout: {}s",
-            open.heartbeat_secs()
-        ),
-        open::End::Stalled => {
-            tracing::warn!(
-                "closing AMQP connection {peer} -> {local}: client takes nothing of what it is sent"
-            );
-        }
-        open::End::Crashed => {
+        End::Client => tracing::info!("closing AMQP connection {peer} -> {local}"),
+        End::Server(_, text) => tracing::warn!("closed AMQP connection {peer} -> {local}: {text}"),
+        End::Crashed => {
             tracing::error!("closing AMQP connection {peer} -> {local}: it failed, see the panic above");
         }
-        open::End::CloseTimedOut => {
-            tracing::warn!(
-                "closing AMQP connection {peer} -> {local}: client did not answer connection.close"
-            );
+        _ => {
+            let why = match end {
+                End::Socket(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                    "client unexpectedly closed TCP connection".to_owned()
+                }
+                End::Socket(error) => error.to_string(),
+                End::MissedHeartbeats => format!("missed heartbeats from client, timeout: {heartbeat_secs}s"),
+                End::Stalled => "client takes nothing of what it is sent".to_owned(),
+                _ => "client did not answer connection.close".to_owned(),
+            };
+            tracing::warn!("closing AMQP connection {peer} -> {local}: {why}");
         }
     }
-    let _ = open.socket().shutdown().await;
-    drop(permit);
 }

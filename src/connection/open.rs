@@ -301,7 +301,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
     }
 
     /// The socket, once the connection has ended.
-    pub fn socket(&mut self) -> &mut S {
-        &mut self.socket
+    pub fn into_socket(self) -> S {
+        self.socket
     }
 }

@@ -191,7 +191,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         if exception.code.is_soft() && channel != 0 {
             tracing::info!(
                 "channel error on connection {}, channel {channel}: {}",
-                self.session.connection.0,
+                self.session.name,
                 exception.text
             );
             self.release_channel(channel);

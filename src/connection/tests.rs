@@ -71,7 +71,7 @@ async fn a_connection_that_panics_gives_back_what_it_held() {
         decoder: Decoder::new(131_072),
         read_ahead: Vec::new(),
         channels: Channels::new(2047, 1 << 20),
-        session: Session::new(id, user, Arc::clone(&vhost), recipient, true, 1 << 20),
+        session: Session::new(id, String::from("client"), user, Arc::clone(&vhost), recipient, true, 1 << 20),
         outbox,
         alarm: Arc::clone(&environment.memory),
         frame_max: 131_072,

@@ -228,6 +228,21 @@ fn b30_a_client_that_never_answers_the_connection_close_is_dropped() {
 }
 
 #[test]
+fn b30_what_a_client_sends_after_its_close_is_dropped_and_its_socket_is_not_reset() {
+    others_go_on(|broker| {
+        let mut raw = Raw::connect(broker);
+        raw.open_channel(1);
+        raw.send(0, method::close(method::CONNECTION_CLOSE));
+        raw.expect(0, method::CONNECTION_CLOSE_OK);
+        raw.expect_eof();
+        let ack = frame::Frame::new(frame::METHOD, 1, method::basic_ack(1, false)).encode();
+        for _ in 0..1000 {
+            assert_eq!(raw.send_some(&ack, Duration::from_secs(1)), ack.len());
+        }
+    });
+}
+
+#[test]
 fn b30_both_sides_may_close_at_once() {
     others_go_on(|broker| {
         let mut raw = Raw::connect(broker);

@@ -331,8 +331,12 @@ fn client_properties() -> TableBuf {
 
 fn broker_name(properties: Table<'_>) -> String {
     let text = |key| properties.get(key).and_then(|value| value.as_str().map(str::to_owned));
-    let product = text("product").unwrap_or_else(|| "unnamed broker".to_owned());
-    text("version").map_or(product.clone(), |version| format!("{product} {version}"))
+    // Leveret says RabbitMQ to those who ask for the product, and its own name beside it.
+    let (product, version) = match text("broker") {
+        Some(broker) => (broker, text("broker_version")),
+        None => (text("product").unwrap_or_else(|| "unnamed broker".to_owned()), text("version")),
+    };
+    version.map_or(product.clone(), |version| format!("{product} {version}"))
 }
 
 #[cold]

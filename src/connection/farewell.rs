@@ -1,0 +1,24 @@
+//! The end of a socket after the last frame was written.
+//!
+//! A socket that is closed while the peer still sends is reset, and with it may go what the peer has not read yet: our
+//! close, or our answer to its own. Clients do send on: acknowledgements that were on their way, or a close of ours that
+//! crossed with theirs. So we end our side only, and drop what the peer says until it ends its own.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+
+/// How long a client that agreed to the end has to end its side.
+pub(super) const AGREED: Duration = Duration::from_secs(5);
+/// How long a peer that was refused has.
+pub(super) const REFUSED: Duration = Duration::from_secs(1);
+
+/// Ends our side and waits for the peer to end its own, for as long as it `has`.
+pub(super) async fn farewell<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut S, has: Duration) {
+    if socket.shutdown().await.is_err() {
+        return;
+    }
+    let mut dropped = [0; 512];
+    let _ = timeout(has, async { while let Ok(1..) = socket.read(&mut dropped).await {} }).await;
+}
