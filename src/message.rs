@@ -128,11 +128,6 @@ impl Message {
         self.len() == 0
     }
 
-    /// The same message over other bytes: [`Self::write_packed`] wrote them.
-    pub fn from_packed(bytes: Bytes, parts: Parts) -> Option<Self> {
-        Self::new(bytes, parts)
-    }
-
     /// Appends address, properties and body without gaps and gives their places.
     pub fn write_packed(&self, into: &mut BytesMut) -> Parts {
         into.put_slice(self.address());

@@ -99,7 +99,7 @@ impl Packed {
         let position = self.head;
         self.head = position.next();
         self.count = self.count.saturating_sub(1);
-        Message::from_packed(bytes, parts).map(|message| (position, message))
+        Message::new(bytes, parts).map(|message| (position, message))
     }
 }
 

@@ -35,11 +35,6 @@ impl Registry {
         self.queues.remove_if(queue.name().as_str(), |_, present| present.id() == queue.id()).is_some()
     }
 
-    /// All queues at some moment, in no order.
-    pub fn all(&self) -> Vec<Arc<Queue>> {
-        self.queues.iter().map(|entry| Arc::clone(entry.value())).collect()
-    }
-
     /// How many queues there are.
     pub fn len(&self) -> usize {
         self.queues.len()

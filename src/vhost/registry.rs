@@ -29,11 +29,6 @@ impl Exchanges {
     pub fn remove(&self, exchange: &Exchange) -> bool {
         self.0.remove_if(exchange.name().as_str(), |_, present| present.id() == exchange.id()).is_some()
     }
-
-    /// All exchanges at some moment, in no order.
-    pub fn all(&self) -> Vec<Arc<Exchange>> {
-        self.0.iter().map(|entry| Arc::clone(entry.value())).collect()
-    }
 }
 
 /// The virtual hosts of a broker.
