@@ -1,6 +1,8 @@
 //! What a channel leaves behind, seen from within: slots, queues and names that nobody needs any more.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use leveret_protocol::method::Method;
@@ -18,6 +20,8 @@ use crate::vhost::Vhost;
 struct Inbox {
     deliveries: Mutex<Vec<Delivery>>,
     gone: Mutex<Vec<(u32, QueueId)>>,
+    /// Whether there is a mistake in it, to be met under a queue's lock.
+    mistaken: AtomicBool,
 }
 
 impl Recipient for Inbox {
@@ -39,6 +43,7 @@ impl Recipient for Inbox {
         false
     }
     fn deliver(&self, deliveries: &mut Vec<Delivery>) {
+        assert!(!self.mistaken.load(Ordering::Relaxed), "a mistake under a queue's lock");
         self.deliveries.lock().unwrap().append(deliveries);
     }
     fn consumer_gone(&self, slot: u32, queue: QueueId) {
@@ -177,4 +182,31 @@ fn a_slot_that_is_used_again_is_not_taken_for_the_consumer_of_a_queue_that_went(
     channel.consumer_gone(slot, queue, &mut connection.session, &mut connection.told);
     assert_eq!(connection.told.0, [""; 0]);
     assert!(channel.consumers.contains_key("second"));
+}
+
+#[test]
+fn a_commit_to_a_queue_that_failed_settles_nothing() {
+    let mut connection = Connection::new();
+    let mut channel = Channel::new(1);
+    for queue in ["good", "bad"] {
+        connection.ok(&mut channel, declare(queue, false, false));
+        let message = Message::compose("", queue, &[0, 0], b"").unwrap();
+        channel.publish(false, message, &mut connection.session, &mut connection.told).unwrap();
+        connection.session.flush();
+    }
+    connection.inbox.mistaken.store(true, Ordering::Relaxed);
+    let failed = AssertUnwindSafe(|| connection.ok(&mut Channel::new(2), consume("bad", "c", true)));
+    assert!(catch_unwind(failed).is_err());
+
+    connection.ok(&mut channel, tx::Select {});
+    connection.ok(&mut channel, basic::Get { queue: "good", no_ack: false });
+    connection.ok(&mut channel, basic::Ack { delivery_tag: 1, multiple: false });
+    let message = Message::compose("", "bad", &[0, 0], b"").unwrap();
+    channel.publish(false, message, &mut connection.session, &mut connection.told).unwrap();
+    let commit = channel.method(tx::Commit {}.into(), &mut connection.session, &mut connection.told);
+    assert_eq!(commit.unwrap_err().code.code(), 541);
+
+    channel.requeue_all(&mut connection.session);
+    let good = connection.session.vhost.queues().get("good").unwrap().status().unwrap();
+    assert_eq!((good.ready, good.unacked), (1, 0), "what was not committed goes back");
 }

@@ -69,6 +69,7 @@ impl Channel {
         }
         session.flush();
         if let Some(queue) = session.publisher.take_crashed() {
+            self.unsettle(settlements);
             return Err(crashed_queue(&queue, session.vhost.name()));
         }
         self.settle(settlements, session);
@@ -80,9 +81,14 @@ impl Channel {
     /// Forgets the publishes; what was settled is unsettled again, under its old tags.
     pub(super) fn tx_rollback(&mut self, peer: &mut dyn Peer) -> Result<(), Exception> {
         let Transaction { settlements, .. } = std::mem::take(self.transaction()?);
-        self.outstanding.restore(settlements.into_iter().map(|settled| (settled.tag, settled.outstanding)));
+        self.unsettle(settlements);
         peer.method(self.number, tx::RollbackOk {}.into());
         Ok(())
+    }
+
+    /// What a transaction that is not to be had settled is out again, under its old tags.
+    fn unsettle(&mut self, settlements: Vec<Settled>) {
+        self.outstanding.restore(settlements.into_iter().map(|settled| (settled.tag, settled.outstanding)));
     }
 
     fn transaction(&mut self) -> Result<&mut Transaction, Exception> {
