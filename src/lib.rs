@@ -15,6 +15,7 @@ pub mod log;
 pub mod message;
 pub mod name;
 pub mod net;
+pub mod place;
 pub mod queue;
 pub mod store;
 pub mod term;

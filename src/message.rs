@@ -28,17 +28,20 @@ pub struct Parts {
     pub properties_len: u32,
     /// Offset of the body.
     pub body_at: u32,
+    /// Whether the message is to outlive the broker in queues that do (delivery mode 2).
+    pub persistent: bool,
 }
 
 impl Parts {
     /// The parts of a message whose bytes have no gaps.
-    pub fn packed(address_len: u16, properties_len: u32) -> Self {
+    pub fn packed(address_len: u16, properties_len: u32, persistent: bool) -> Self {
         let properties_at = u32::from(address_len);
         Self {
             address_len,
             properties_at,
             properties_len,
             body_at: properties_at.saturating_add(properties_len),
+            persistent,
         }
     }
 }
@@ -70,7 +73,11 @@ impl Message {
         let address_len = u16::try_from(bytes.len()).ok()?;
         bytes.put_slice(properties);
         bytes.put_slice(body);
-        Self::new(bytes.freeze(), Parts::packed(address_len, u32::try_from(properties.len()).ok()?))
+        let persistent = Properties::parse(properties).is_ok_and(|properties| properties.is_persistent());
+        Self::new(
+            bytes.freeze(),
+            Parts::packed(address_len, u32::try_from(properties.len()).ok()?, persistent),
+        )
     }
 
     /// Exchange and routing key as they stand on the wire: two short strings with their length octets.
@@ -116,6 +123,11 @@ impl Message {
         self.bytes.len().saturating_sub(self.parts.body_at as usize)
     }
 
+    /// Whether it is to outlive the broker in queues that do (delivery mode 2).
+    pub fn is_persistent(&self) -> bool {
+        self.parts.persistent
+    }
+
     /// Address, properties and body together, in bytes.
     pub fn len(&self) -> usize {
         (usize::from(self.parts.address_len))
@@ -133,7 +145,7 @@ impl Message {
         into.put_slice(self.address());
         into.put_slice(self.properties_bytes());
         into.put_slice(self.body());
-        Parts::packed(self.parts.address_len, self.parts.properties_len)
+        Parts::packed(self.parts.address_len, self.parts.properties_len, self.parts.persistent)
     }
 
     /// The same message in bytes of its own, so that it pins no larger buffer.
@@ -152,7 +164,8 @@ impl Message {
         bytes.put_slice(properties);
         bytes.put_slice(self.body());
         let properties_len = u32::try_from(properties.len()).unwrap_or(u32::MAX);
-        Self { bytes: bytes.freeze(), parts: Parts::packed(self.parts.address_len, properties_len) }
+        let parts = Parts::packed(self.parts.address_len, properties_len, self.parts.persistent);
+        Self { bytes: bytes.freeze(), parts }
     }
 }
 

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 /// The modules of `src/`, lowest first: each may import those before it and nothing else. The program itself, `main`
 /// and `lib`, stands above them all.
-const LAYERS: [&str; 23] = [
+const LAYERS: [&str; 24] = [
     "name",
+    "place",
     "time",
     "message",
     "term",

@@ -103,10 +103,12 @@ impl Content {
             }
         };
         check_header(class_id, weight, body_size, message_size_max)?;
+        let persistent = properties.is_persistent();
         let properties = properties.as_bytes();
         let parts = Parts::packed(
             u16::try_from(address.len()).unwrap_or(u16::MAX),
             u32::try_from(properties.len()).unwrap_or(u32::MAX),
+            persistent,
         );
         let mut bytes = Vec::with_capacity(parts.body_at as usize);
         bytes.extend_from_slice(&address);

@@ -182,7 +182,7 @@ impl Channels {
                 }
             }
         }
-        let Some(message) = message_in_place(chunk, address, properties.as_bytes(), body) else {
+        let Some(message) = message_in_place(chunk, address, properties, body) else {
             return Ok(Err(raised(Exception::new(
                 ReplyCode::InternalError,
                 "content does not fit together",
@@ -408,7 +408,14 @@ impl Channels {
 }
 
 /// A message of bytes that stand in one read: from the address to the end of the body, framing in between.
-fn message_in_place(chunk: &Bytes, address: &[u8], properties: &[u8], body: &[u8]) -> Option<Message> {
+fn message_in_place(
+    chunk: &Bytes,
+    address: &[u8],
+    properties: Properties<'_>,
+    body: &[u8],
+) -> Option<Message> {
+    let persistent = properties.is_persistent();
+    let properties = properties.as_bytes();
     let offset = |part: &[u8]| (part.as_ptr() as usize).checked_sub(chunk.as_ptr() as usize);
     let start = offset(address)?;
     let properties_at = offset(properties)?.checked_sub(start)?;
@@ -426,6 +433,7 @@ fn message_in_place(chunk: &Bytes, address: &[u8], properties: &[u8], body: &[u8
         properties_at: u32::try_from(properties_at).ok()?,
         properties_len: u32::try_from(properties.len()).ok()?,
         body_at: u32::try_from(body_at).ok()?,
+        persistent,
     };
     let message = Message::new(chunk.slice(start..end), parts)?;
     Some(if body.len() > OWN_BYTES_FROM { message.detached() } else { message })

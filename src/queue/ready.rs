@@ -8,18 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::message::{Message, Parts};
-
-/// A message's place in its queue: given once, when it arrives, never reused in that queue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Position(pub u64);
-
-impl Position {
-    /// The next place.
-    #[must_use]
-    pub fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
-}
+pub use crate::place::Position;
 
 /// A message with what its queue knows of it.
 #[derive(Clone, Debug)]
@@ -77,7 +66,8 @@ impl Packed {
     }
 
     fn push(&mut self, message: &Message) {
-        self.open.put_u16_le(u16::try_from(message.address().len()).unwrap_or(u16::MAX));
+        let persistent = u16::from(message.is_persistent()) << 15;
+        self.open.put_u16_le(u16::try_from(message.address().len()).unwrap_or(u16::MAX >> 1) | persistent);
         self.open.put_u32_le(u32::try_from(message.properties_bytes().len()).unwrap_or(u32::MAX));
         self.open.put_u32_le(u32::try_from(message.body_len()).unwrap_or(u32::MAX));
         message.write_packed(&mut self.open);
@@ -94,7 +84,7 @@ impl Packed {
         let address_len = self.sealed.get_u16_le();
         let properties_len = self.sealed.get_u32_le();
         let body_len = self.sealed.get_u32_le();
-        let parts = Parts::packed(address_len, properties_len);
+        let parts = Parts::packed(address_len & (u16::MAX >> 1), properties_len, address_len >> 15 == 1);
         let bytes = self.sealed.split_to(parts.body_at as usize + body_len as usize);
         let position = self.head;
         self.head = position.next();

@@ -1,5 +1,9 @@
-//! What survives the broker: the data directory.
+//! Everything on the disk: the data directory, the journal, the segments, the definitions.
+//!
+//! The store knows queues by [`stored::Stored`] only, and messages as bytes.
 
-mod directory;
+pub mod directory;
+pub mod disk;
+pub mod stored;
 
 pub use directory::{DataDirectory, DirectoryError};

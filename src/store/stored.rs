@@ -1,0 +1,94 @@
+//! Queues as the store knows them, and blocks of messages on their way between memory and segments.
+
+use bytes::Bytes;
+
+use crate::place::{JournalFile, Position, QueueId, SegmentNumber};
+
+/// Messages of a queue, packed one after the other in the order of their positions, on their way to the disk.
+#[derive(Clone, Debug)]
+pub struct OutBlock {
+    /// The position of the first.
+    pub first: Position,
+    /// The position of the last.
+    pub last: Position,
+    /// How many they are.
+    pub count: u32,
+    /// The packed records, as in a segment.
+    pub bytes: Bytes,
+    /// How often those were delivered that were.
+    pub deliveries: Vec<(Position, u32)>,
+    /// Whether they outlive the broker.
+    pub journalled: bool,
+}
+
+/// Where a block lies in a segment of its queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockPlace {
+    /// The segment.
+    pub segment: SegmentNumber,
+    /// Whether it is one of journalled messages; those of transient ones are numbered by themselves and end with the broker.
+    pub journalled: bool,
+    /// Which block of the segment, from 0.
+    pub index: u32,
+    /// Where its payload begins, in bytes from the start of the file.
+    pub offset: u64,
+    /// The payload's length in bytes.
+    pub len: u32,
+    /// crc32c of the payload.
+    pub crc: u32,
+}
+
+/// What of a segment is alive; all else in it is settled.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SegmentState {
+    /// Runs of blocks of which every message is alive, by index, both ends included.
+    pub whole: Vec<(u32, u32)>,
+    /// Blocks of which some messages are alive.
+    pub partial: Vec<PartialBlock>,
+    /// How often those were delivered that were.
+    pub deliveries: Vec<(Position, u32)>,
+}
+
+/// A block of which some messages are alive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartialBlock {
+    /// Which block.
+    pub index: u32,
+    /// How many messages are alive.
+    pub count: u32,
+    /// Their size in bytes: addresses, properties, bodies.
+    pub bytes: u64,
+    /// The positions that are alive, both ends included; positions that the block does not have may lie between.
+    pub ranges: Vec<(Position, Position)>,
+}
+
+/// Why a block could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage(pub String);
+
+/// A queue, as the store asks it for what is to be written and tells it where it is. Called with no lock held.
+pub trait Stored: Send + Sync {
+    /// Which queue.
+    fn id(&self) -> QueueId;
+
+    /// Blocks that may leave memory, of at most about `bytes_max` bytes: not the first `keep`, not the one that is being filled.
+    /// They stay in memory until [`Self::stored`] says that they may go.
+    fn outgoing(&self, keep: usize, bytes_max: usize) -> Vec<OutBlock>;
+
+    /// All journalled messages whose record is in this file of the journal or one before it: blocks as they are, single ones
+    /// packed into blocks of their own.
+    fn alive_through(&self, through: JournalFile) -> Vec<OutBlock>;
+
+    /// The messages of `block` that are still here are at `place` from now on. With `evict` those that wait in memory as
+    /// this block are forgotten there.
+    fn stored(&self, block: &OutBlock, place: BlockPlace, evict: bool);
+
+    /// The messages of `block` that are still here were written to this file of the journal again.
+    fn carried(&self, block: &OutBlock, file: JournalFile);
+
+    /// What of a journalled segment is alive; nothing when no message of it is.
+    fn segment_state(&self, segment: SegmentNumber) -> Option<SegmentState>;
+
+    /// The block at `place` was read, or cannot be.
+    fn loaded(&self, place: BlockPlace, bytes: Result<Bytes, Damage>);
+}
