@@ -2,6 +2,7 @@
 //!
 //! The store knows queues by [`stored::Stored`] only, and messages as bytes.
 
+pub mod checksum;
 pub mod directory;
 pub mod disk;
 pub mod stored;
