@@ -5,6 +5,9 @@
 pub mod checksum;
 pub mod directory;
 pub mod disk;
+pub mod positions;
+pub mod segment;
 pub mod stored;
 
 pub use directory::{DataDirectory, DirectoryError};
+pub use positions::PositionSet;
