@@ -318,6 +318,7 @@ mod tests {
     use crate::queue::consumers::Consumer;
     use crate::queue::delivery::{Delivery, Waiter};
     use crate::queue::options::QueueOptions;
+    use crate::vhost::topology::Declared;
 
     /// A recipient with a mistake in it.
     struct Mistaken;
@@ -357,7 +358,7 @@ mod tests {
     fn what_is_published_to_a_queue_that_failed_is_known_to_be_lost() {
         let vhost = Vhost::new(VhostName::from("/"));
         let owner = crate::name::ConnectionId(1);
-        let (queue, ..) =
+        let Declared { queue, .. } =
             vhost.queue_declare(Some(QueueName::from("q")), &QueueOptions::default(), owner).unwrap();
         let mut publisher = Publisher::default();
         publish(&mut publisher, &vhost);

@@ -14,7 +14,7 @@ use crate::queue::options::QueueOptions;
 use crate::queue::queue::Status;
 use crate::vhost::refused::Refused;
 use crate::vhost::reply_to::{PSEUDO_QUEUE, is_reply_name};
-use crate::vhost::topology::{BindingEnds, Destination};
+use crate::vhost::topology::{BindingEnds, Declared, Destination};
 
 impl Channel {
     pub(super) fn queue_declare(
@@ -104,7 +104,7 @@ impl Channel {
         let id = vhost.queues().get(name.as_str()).map(|queue| queue.id());
         let deleted =
             match vhost.queue_delete(name.as_str(), session.connection, delete.if_unused, delete.if_empty) {
-                Ok(messages) => messages,
+                Ok((messages, _until)) => messages,
                 Err(Refused::NoQueue) => 0,
                 Err(refusal) => return Err(refused(&refusal, Subject::Queue(name.as_str()), vhost.name())),
             };
@@ -135,7 +135,7 @@ fn declare_actively(
     let named = name.as_ref().map_or("", QueueName::as_str);
     let options = QueueOptions::declared(declare)
         .map_err(|invalid| precondition_failed(invalid.text(named, vhost.name().as_str())))?;
-    let (queue, status, made) = vhost
+    let Declared { queue, status, made, until: _ } = vhost
         .queue_declare(name.clone(), &options, session.connection)
         .map_err(|refusal| refused(&refusal, Subject::Queue(named), vhost.name()))?;
     if made {

@@ -10,7 +10,8 @@ use clap::{Args, ValueEnum};
 use super::exit;
 use crate::broker::{self, StartError, Stopped};
 use crate::config::{
-    Config, InvalidUnit, ListenAddress, LogFormat, LogLevel, MemoryLimit, parse_bytes, parse_duration,
+    Config, Durability, InvalidUnit, ListenAddress, LogFormat, LogLevel, MemoryLimit, parse_bytes,
+    parse_duration,
 };
 use crate::log;
 
@@ -34,6 +35,20 @@ pub(super) struct ServeOptions {
     /// [default: ./leveret-data].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// Keep nothing: a broker that stops forgets everything, and the data directory is not touched. For tests and
+    /// throw-away brokers.
+    #[arg(long)]
+    in_memory: bool,
+    /// When a persistent message is confirmed: after it was written and synced (fsync), after it was written (os: a loss
+    /// of power takes the last seconds), or at once (memory: it ends with the broker). For virtual hosts that say
+    /// nothing of it themselves [default: fsync].
+    #[arg(long, value_name = "MODE", value_enum)]
+    durability: Option<Durability>,
+    /// How much memory the ready messages of all queues may take before they are paged out to the disk: a size such as
+    /// 64MiB, or a share such as 0.01 of what the machine or the container grants [default: 1/256 of that, at least 16MiB,
+    /// at most 256MiB].
+    #[arg(long, value_name = "SIZE|SHARE")]
+    backlog_memory: Option<MemoryLimit>,
     /// How long a client may take from connecting to an open connection, such as 10s or 500ms [default: 10s].
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     handshake_timeout: Option<Duration>,
@@ -74,6 +89,9 @@ impl ServeOptions {
             config.listeners = self.listen;
         }
         set(&mut config.data_dir, self.data_dir);
+        config.in_memory |= self.in_memory;
+        set(&mut config.durability, self.durability);
+        set(&mut config.backlog_memory, self.backlog_memory.map(Some));
         set(&mut config.handshake_timeout, self.handshake_timeout);
         set(&mut config.heartbeat, self.heartbeat);
         set(&mut config.frame_max, self.frame_max);
@@ -104,6 +122,16 @@ fn parse_heartbeat(text: &str) -> Result<u16, String> {
 fn parse_frame_max(text: &str) -> Result<u32, String> {
     let bytes = parse_bytes(text).map_err(|error| error.to_string())?;
     u32::try_from(bytes).map_err(|_| "expected less than 4GiB".to_owned())
+}
+
+impl ValueEnum for Durability {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(clap::builder::PossibleValue::new(self.as_str()))
+    }
 }
 
 impl ValueEnum for LogLevel {
@@ -208,6 +236,8 @@ mod tests {
             "--listen=127.0.0.1:0",
             "--listen=[::1]:0",
             "--data-dir=elsewhere",
+            "--durability=os",
+            "--backlog-memory=32MiB",
             "--handshake-timeout=500ms",
             "--heartbeat=2s",
             "--frame-max=64KiB",
@@ -222,6 +252,8 @@ mod tests {
         let expected = Config {
             listeners: vec!["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()],
             data_dir: "elsewhere".into(),
+            durability: Durability::Os,
+            backlog_memory: Some(MemoryLimit::Absolute(32 << 20)),
             handshake_timeout: Duration::from_millis(500),
             heartbeat: 2,
             frame_max: 65_536,
@@ -235,5 +267,6 @@ mod tests {
             ..Config::default()
         };
         assert_eq!(changed, expected);
+        assert_eq!(config(&["--in-memory"]), Config { in_memory: true, ..Config::default() });
     }
 }

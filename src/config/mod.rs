@@ -3,6 +3,7 @@
 //! [`Config::default`] is the embedded default. A source (flags today) changes fields of it in order of precedence and
 //! [`Config::check`] refuses what cannot be served, once, so that nobody below asks again.
 
+mod durability;
 mod listen_address;
 mod log;
 mod memory_limit;
@@ -12,6 +13,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use durability::{Durability, UnknownDurability};
 pub use listen_address::ListenAddress;
 pub use log::{LogFormat, LogLevel};
 pub use memory_limit::MemoryLimit;
@@ -23,6 +25,8 @@ pub const FRAME_MIN_SIZE: u32 = 4096;
 pub const FRAME_MAX_CEILING: u32 = 16 * 1024 * 1024;
 /// A memory limit below this would block the first publisher for good, in bytes.
 pub const MEMORY_LIMIT_MIN: u64 = 16 * 1024 * 1024;
+/// Ready messages get at least this much memory, in bytes: the blocks that are being filled and read need as much.
+pub const BACKLOG_MEMORY_MIN: u64 = 1024 * 1024;
 /// No configuration allows a message's body beyond this, in bytes (RabbitMQ's hard cap).
 pub const MESSAGE_SIZE_CEILING: u64 = 512 * 1024 * 1024;
 
@@ -33,6 +37,12 @@ pub struct Config {
     pub listeners: Vec<ListenAddress>,
     /// Where the broker keeps what must survive it.
     pub data_dir: PathBuf,
+    /// Whether nothing is kept at all: the data directory is not touched.
+    pub in_memory: bool,
+    /// What a confirm promises in virtual hosts that say nothing of it themselves.
+    pub durability: Durability,
+    /// How much of the ready messages stays in memory; `None` is [`Config::backlog_memory_bytes`]'s own choice.
+    pub backlog_memory: Option<MemoryLimit>,
     /// The whole time that a connection has from accept to `connection.open-ok`.
     pub handshake_timeout: Duration,
     /// The heartbeat interval that is proposed, in seconds; 0 proposes none.
@@ -64,6 +74,9 @@ impl Default for Config {
         Self {
             listeners: vec![ListenAddress::AllInterfaces(5672)],
             data_dir: PathBuf::from("leveret-data"),
+            in_memory: false,
+            durability: Durability::Fsync,
+            backlog_memory: None,
             handshake_timeout: Duration::from_secs(10),
             heartbeat: 60,
             frame_max: 131_072,
@@ -81,6 +94,15 @@ impl Default for Config {
 }
 
 impl Config {
+    /// How many bytes of ready messages stay in memory before they are paged out, given what the machine or the control
+    /// group grants: 1/256 of that, at least 16 MiB and at most 256 MiB, unless it is set.
+    pub fn backlog_memory_bytes(&self, granted: u64) -> u64 {
+        match self.backlog_memory {
+            Some(limit) => limit.bytes(granted).max(BACKLOG_MEMORY_MIN),
+            None => (granted / 256).clamp(16 * 1024 * 1024, 256 * 1024 * 1024),
+        }
+    }
+
     /// Refuses values that cannot be served, naming the setting and what it accepts.
     pub fn check(self) -> Result<Self, ConfigError> {
         if self.listeners.is_empty() {
@@ -97,6 +119,12 @@ impl Config {
                 "{bytes} bytes are too few to serve anybody: at least 16MiB (a bare number is bytes)"
             );
             return Err(ConfigError::new("memory-limit", reason));
+        }
+        if let Some(MemoryLimit::Absolute(bytes)) = self.backlog_memory
+            && bytes < BACKLOG_MEMORY_MIN
+        {
+            let reason = format!("{bytes} bytes are too few: at least 1MiB (a bare number is bytes)");
+            return Err(ConfigError::new("backlog-memory", reason));
         }
         if let Some(max) = self.max_connections {
             within("max-connections", max as u64, 1, u32::MAX.into())?;
@@ -146,9 +174,29 @@ mod tests {
     }
 
     #[test]
+    fn the_memory_of_the_backlog_is_a_share_within_bounds_unless_it_is_set() {
+        const MIB: u64 = 1024 * 1024;
+        for (granted, expected) in [(64, 16), (4096, 16), (16_384, 64), (1024 * 1024, 256)] {
+            assert_eq!(
+                Config::default().backlog_memory_bytes(granted * MIB),
+                expected * MIB,
+                "{granted} MiB"
+            );
+        }
+        for (text, expected) in [("8MiB", 8), ("0.5", 2048), ("0.00001", 1)] {
+            let config = Config { backlog_memory: Some(text.parse().unwrap()), ..Config::default() };
+            assert_eq!(config.backlog_memory_bytes(4096 * MIB), expected * MIB, "{text}");
+        }
+    }
+
+    #[test]
     fn a_setting_out_of_range_is_refused_with_its_name_and_its_range() {
         type Change = fn(&mut Config);
-        let table: [(Change, &str); 9] = [
+        let table: [(Change, &str); 10] = [
+            (
+                |c| c.backlog_memory = Some(MemoryLimit::Absolute(100)),
+                "setting 'backlog-memory': 100 bytes are too few: at least 1MiB (a bare number is bytes)",
+            ),
             (
                 |c| c.memory_limit = MemoryLimit::Absolute(100),
                 "setting 'memory-limit': 100 bytes are too few to serve anybody: at least 16MiB (a bare number is bytes)",

@@ -15,6 +15,7 @@ use super::generated;
 use super::refused::Refused;
 use crate::exchange::{ExchangeOptions, ExchangeType};
 use crate::name::{ConnectionId, ExchangeName, QueueName};
+use crate::place::Batch;
 use crate::queue::options::QueueOptions;
 use crate::queue::queue::{DeleteRefused, Status};
 use crate::queue::{Gone, Queue};
@@ -41,6 +42,19 @@ impl Vhost {
     pub(super) fn remembered_sources(&self) -> usize {
         self.topology().0.values().map(HashMap::len).sum()
     }
+}
+
+/// A queue as it was declared.
+#[derive(Clone, Debug)]
+pub struct Declared {
+    /// The queue.
+    pub queue: Arc<Queue>,
+    /// What it holds.
+    pub status: Status,
+    /// Whether it was made now.
+    pub made: bool,
+    /// With which group commit it is on the disk; nothing when there is nothing to wait for.
+    pub until: Option<Batch>,
 }
 
 /// What a binding connects.
@@ -76,14 +90,13 @@ impl Vhost {
         Ok(queue)
     }
 
-    /// Declares a queue, under a name of our own when none is given: gives it, what it holds, and whether it was made
-    /// now. A name that begins with `amq.` is ours to give, even to redeclare (RabbitMQ 4.0 does the same).
+    /// Declares a queue, under a name of our own when none is given. A name that begins with `amq.` is ours to give, even to redeclare (RabbitMQ 4.0 does the same).
     pub fn queue_declare(
         &self,
         name: Option<QueueName>,
         options: &QueueOptions,
         connection: ConnectionId,
-    ) -> Result<(Arc<Queue>, Status, bool), Refused> {
+    ) -> Result<Declared, Refused> {
         if name.as_ref().is_some_and(|name| name.as_str().starts_with(RESERVED_PREFIX)) {
             return Err(Refused::ReservedPrefix);
         }
@@ -95,14 +108,14 @@ impl Vhost {
                 self.queues.get_or_insert(&name, || Queue::new(name.clone(), options.clone(), owner));
             if made {
                 self.new_epoch();
-                return Ok((queue, Status::default(), true));
+                return Ok(Declared { queue, status: Status::default(), made: true, until: None });
             }
             match queue.status() {
                 Ok(_) if queue.owner() != owner => return Err(Refused::Locked),
                 Ok(status) => {
                     return match queue.options().difference(options) {
                         Some(difference) => Err(Refused::Inequivalent(difference)),
-                        None => Ok((queue, status, false)),
+                        None => Ok(Declared { queue, status, made: false, until: None }),
                     };
                 }
                 // It deleted itself a moment ago and whoever saw to that has not come to the registry yet.
@@ -112,14 +125,15 @@ impl Vhost {
         }
     }
 
-    /// Deletes a queue and gives the number of ready messages that went with it.
+    /// Deletes a queue and gives the number of ready messages that went with it, and what to wait for until it is gone
+    /// for good.
     pub fn queue_delete(
         &self,
         name: &str,
         connection: ConnectionId,
         if_unused: bool,
         if_empty: bool,
-    ) -> Result<usize, Refused> {
+    ) -> Result<(usize, Option<Batch>), Refused> {
         let mut topology = self.topology();
         let queue = self.queue_for(name, connection)?;
         let outcome = queue.delete(if_unused, if_empty);
@@ -128,7 +142,7 @@ impl Vhost {
             Err(DeleteRefused::NotEmpty) => return Err(Refused::NotEmpty),
             Ok(_) | Err(DeleteRefused::Gone(_)) => self.forget_queue_locked(&mut topology, &queue),
         }
-        outcome.map_err(|_| Refused::NoQueue)
+        outcome.map(|messages| (messages, None)).map_err(|_| Refused::NoQueue)
     }
 
     /// A queue deleted itself, or its owner is gone: it leaves the registry and its bindings go.
@@ -142,8 +156,12 @@ impl Vhost {
         self.new_epoch();
     }
 
-    /// Declares an exchange; says whether it was made now.
-    pub fn exchange_declare(&self, name: &ExchangeName, options: ExchangeOptions) -> Result<bool, Refused> {
+    /// Declares an exchange; gives whether it was made now, and what to wait for until it is on the disk.
+    pub fn exchange_declare(
+        &self,
+        name: &ExchangeName,
+        options: ExchangeOptions,
+    ) -> Result<(bool, Option<Batch>), Refused> {
         let _topology = self.topology();
         if name.is_empty() {
             return Err(Refused::DefaultExchange);
@@ -151,7 +169,7 @@ impl Vhost {
         if let Some(exchange) = self.exchanges.get(name.as_str()) {
             return match exchange.options().difference(&options) {
                 Some(difference) => Err(Refused::Inequivalent(difference)),
-                None => Ok(false),
+                None => Ok((false, None)),
             };
         }
         if name.as_str().starts_with(RESERVED_PREFIX) {
@@ -159,11 +177,11 @@ impl Vhost {
         }
         self.exchanges.insert(Exchange::new(name.clone(), options));
         self.new_epoch();
-        Ok(true)
+        Ok((true, None))
     }
 
     /// Deletes an exchange. One that is absent is deleted already.
-    pub fn exchange_delete(&self, name: &str, if_unused: bool) -> Result<(), Refused> {
+    pub fn exchange_delete(&self, name: &str, if_unused: bool) -> Result<Option<Batch>, Refused> {
         let mut topology = self.topology();
         if name.is_empty() {
             return Err(Refused::DefaultExchange);
@@ -171,16 +189,16 @@ impl Vhost {
         if is_system_exchange(name) {
             return Err(Refused::SystemExchange);
         }
-        let Some(exchange) = self.exchanges.get(name) else { return Ok(()) };
+        let Some(exchange) = self.exchanges.get(name) else { return Ok(None) };
         if if_unused && !exchange.routes().is_empty() {
             return Err(Refused::InUse);
         }
         self.forget_exchange(&mut topology, exchange);
-        Ok(())
+        Ok(None)
     }
 
-    /// Binds; repeating a binding changes nothing.
-    pub fn bind(&self, ends: &BindingEnds<'_>) -> Result<(), Refused> {
+    /// Binds, and gives what to wait for until the binding is on the disk; repeating a binding changes nothing.
+    pub fn bind(&self, ends: &BindingEnds<'_>) -> Result<Option<Batch>, Refused> {
         let mut topology = self.topology();
         let (source, target) = self.resolve(ends)?;
         let id = target.id();
@@ -190,15 +208,15 @@ impl Vhost {
             .map_err(|invalid| Refused::InvalidBinding(invalid.to_string()))?;
         topology.0.entry(id).or_default().insert(source.id(), source);
         self.new_epoch();
-        Ok(())
+        Ok(None)
     }
 
-    /// Unbinds. Ends or a binding that do not exist are unbound already.
-    pub fn unbind(&self, ends: &BindingEnds<'_>) -> Result<(), Refused> {
+    /// Unbinds, and gives what to wait for until that is on the disk. Ends or a binding that do not exist are unbound already.
+    pub fn unbind(&self, ends: &BindingEnds<'_>) -> Result<Option<Batch>, Refused> {
         let mut topology = self.topology();
         let (source, target) = match self.resolve(ends) {
             Ok(ends) => ends,
-            Err(Refused::NoQueue | Refused::NoExchange | Refused::NoSource) => return Ok(()),
+            Err(Refused::NoQueue | Refused::NoExchange | Refused::NoSource) => return Ok(None),
             Err(refused) => return Err(refused),
         };
         let (removed, was_last) = {
@@ -213,7 +231,7 @@ impl Vhost {
             self.new_epoch();
             self.delete_if_unbound(&mut topology, source);
         }
-        Ok(())
+        Ok(None)
     }
 
     /// The ends of a binding. RabbitMQ names the source first when both are absent.
