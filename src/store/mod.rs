@@ -5,6 +5,7 @@
 pub mod checksum;
 pub mod directory;
 pub mod disk;
+pub mod journal;
 pub mod positions;
 pub mod segment;
 pub mod stored;
