@@ -6,6 +6,7 @@ pub mod checksum;
 pub mod directory;
 pub mod disk;
 pub mod journal;
+pub mod op;
 pub mod positions;
 pub mod segment;
 pub mod stored;
