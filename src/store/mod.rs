@@ -2,14 +2,19 @@
 //!
 //! The store knows queues by [`stored::Stored`] only, and messages as bytes.
 
+pub mod budget;
 pub mod checksum;
 pub mod directory;
 pub mod disk;
+pub mod handle;
 pub mod journal;
 pub mod op;
 pub mod positions;
 pub mod segment;
 pub mod stored;
+pub mod work_queue;
 
+pub use budget::Budget;
 pub use directory::{DataDirectory, DirectoryError};
+pub use handle::{Blocked, StoreHandle};
 pub use positions::PositionSet;

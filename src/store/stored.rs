@@ -89,6 +89,15 @@ pub trait Stored: Send + Sync {
     /// What of a journalled segment is alive; nothing when no message of it is.
     fn segment_state(&self, segment: SegmentNumber) -> Option<SegmentState>;
 
+    /// Whether anything that is alive is in this segment, of journalled or of transient messages: the store asks before it
+    /// removes one that was reported dead, since a block may have been written to it since.
+    fn uses_segment(&self, segment: SegmentNumber, journalled: bool) -> bool;
+
+    /// All that is alive of a journalled segment, as [`Self::alive_through`] gives it, when all blocks of that segment were
+    /// consumed and only single messages (unacked, given back) are left of them. Empty when blocks of it wait, or nothing is
+    /// alive. [`Self::stored`] or [`Self::carried`] tells the new place of these messages.
+    fn stragglers(&self, segment: SegmentNumber) -> Vec<OutBlock>;
+
     /// The block at `place` was read, or cannot be.
     fn loaded(&self, place: BlockPlace, bytes: Result<Bytes, Damage>);
 }
