@@ -51,16 +51,18 @@ pub(super) fn connections(
     let mut report = Report::new("connections", &broker);
     let rate = crew.measure(options.measured(), &mut report)?;
     report.add("connection_rate", rate);
+    report.end(run);
     Ok(report)
 }
 
-/// Declares exclusive queues, then deletes them.
+/// Declares exclusive queues, or durable ones, then deletes them.
 pub(super) fn queues(options: &BenchOptions, run: &Arc<Run>, live: &mut Live) -> Result<Report, Failure> {
     let workers = options.connections.map_or(4, NonZeroUsize::get);
     let broker = broker_of(&options.url)?;
     let prefix = unique_prefix()?;
     let limit = options.messages.map_or(u64::MAX, |all| all.get().div_ceil(workers as u64));
     let deadline = options.measured().map(|measured| Instant::now() + measured);
+    let durable = options.durable || options.persistent;
     let mut declared = Vec::new();
     let mut report = Report::new("queues", &broker);
 
@@ -74,7 +76,7 @@ pub(super) fn queues(options: &BenchOptions, run: &Arc<Run>, live: &mut Live) ->
             let mut count = 0;
             let is_time = || deadline.is_none_or(|deadline| Instant::now() < deadline);
             while count < limit && run.stage() == Stage::Load && !run.is_interrupted() && is_time() {
-                declare(&mut connection, &format!("{prefix}.{count}"))?;
+                declare(&mut connection, &format!("{prefix}.{count}"), durable)?;
                 count += 1;
                 lane.counted(count, run.now_ns());
             }
@@ -86,6 +88,10 @@ pub(super) fn queues(options: &BenchOptions, run: &Arc<Run>, live: &mut Live) ->
     drop(results);
     let rate = crew.wait()?;
     report.add("declare_rate", rate);
+    if run.has_failed() {
+        report.end(run);
+        return Ok(report);
+    }
     declared.extend(finished);
 
     let mut crew = Crew::new(run, "deleted", live);
@@ -93,8 +99,9 @@ pub(super) fn queues(options: &BenchOptions, run: &Arc<Run>, live: &mut Live) ->
     for (mut connection, prefix, count) in declared {
         crew.start(move |run, lane| {
             for number in 0..count {
-                // What is left over goes with its connection, since the queues are exclusive.
-                if run.is_interrupted() || deadline.is_some_and(|deadline| Instant::now() > deadline) {
+                // What is left over goes with its connection where the queues are exclusive.
+                let is_time = || deadline.is_none_or(|deadline| Instant::now() < deadline);
+                if !durable && (run.is_interrupted() || !is_time()) {
                     break;
                 }
                 delete(&mut connection, &format!("{prefix}.{number}"))?;
@@ -106,6 +113,7 @@ pub(super) fn queues(options: &BenchOptions, run: &Arc<Run>, live: &mut Live) ->
     }
     let rate = crew.measure(None, &mut report)?;
     report.add("delete_rate", rate);
+    report.end(run);
     Ok(report)
 }
 
@@ -114,7 +122,7 @@ pub(super) fn idle(options: &BenchOptions, run: &Arc<Run>, live: &mut Live) -> R
     let wanted = options.connections.map_or(1000, NonZeroUsize::get);
     allow_files(wanted as u64)?;
     let broker = broker_of(&options.url)?;
-    let before = live.usage()?;
+    let before = live.usage();
     let started = Instant::now();
     let mut crew = Crew::new(run, "opened", live);
     let (results, finished) = std::sync::mpsc::sync_channel(wanted);
@@ -137,10 +145,10 @@ pub(super) fn idle(options: &BenchOptions, run: &Arc<Run>, live: &mut Live) -> R
     let rate = crew.wait()?;
     let held: Vec<Connection> = finished.try_iter().collect();
     let settle = options.duration.unwrap_or(SETTLE);
-    live.watch(run, Some(Instant::now() + settle), || false)?;
-    let after = live.usage()?;
+    live.watch(run, Some(Instant::now() + settle), || false);
+    let after = live.usage();
     let mut report = Report::new("idle", &broker);
-    report.add("interrupted", run.is_interrupted());
+    report.end(run);
     report.add("connections", held.len());
     report.add("open_rate", rate);
     live.add_usage(&mut report, before, after, started.elapsed());
@@ -149,7 +157,10 @@ pub(super) fn idle(options: &BenchOptions, run: &Arc<Run>, live: &mut Live) -> R
         report.add("broker_rss_bytes_per_connection", grown / held.len() as u64);
     }
     // One after the other: a broker that is told of thousands of ends at once takes its time.
-    held.into_iter().try_for_each(Connection::close)?;
+    let closed = held.into_iter().try_for_each(Connection::close);
+    if report.failure().is_none() {
+        closed?;
+    }
     Ok(report)
 }
 
@@ -186,31 +197,30 @@ impl<'r> Crew<'r> {
 
     /// Lets them work for so long, or until they are done; adds what that cost the broker and returns the rate.
     fn measure(mut self, measured: Option<Duration>, report: &mut Report) -> Result<f64, Failure> {
-        let from = self.live.usage()?;
+        let from = self.live.usage();
         let rate = self.watch(measured)?;
-        let to = self.live.usage()?;
+        let to = self.live.usage();
         let elapsed = Duration::from_nanos(self.run.now_ns() - self.started_ns);
-        report.add("interrupted", self.run.is_interrupted());
         report.add("count", total(&self.lanes, |lane| &lane.count));
         self.live.add_usage(report, from, to, elapsed);
         Ok(rate)
     }
 
     fn watch(&mut self, measured: Option<Duration>) -> Result<f64, Failure> {
-        self.live.show(vec![Group::new(self.verb, self.lanes.clone())])?;
+        self.live.show(vec![Group::new(self.verb, self.lanes.clone())]);
         let threads = std::mem::take(&mut self.threads);
         let is_done = || threads.iter().all(JoinHandle::is_finished);
         let deadline = measured.map(|measured| Instant::now() + measured);
-        let outcome = self.live.watch(self.run, deadline, is_done);
+        self.live.watch(self.run, deadline, is_done);
         let elapsed = Duration::from_nanos(self.run.now_ns() - self.started_ns);
         let rate = per_second(total(&self.lanes, |lane| &lane.count), elapsed);
-        if deadline.is_some() || outcome.is_err() {
+        if deadline.is_some() || self.run.is_interrupted() || self.run.has_failed() {
             self.run.advance(Stage::Drain);
         }
         for thread in threads {
             thread.join().map_err(|_| Failure::new("a thread of the load panicked"))?;
         }
-        outcome.and(self.run.failure().map_or(Ok(rate), Err))
+        Ok(rate)
     }
 }
 
@@ -221,8 +231,8 @@ fn broker_of(url: &AmqpUrl) -> Result<String, Failure> {
     Ok(broker)
 }
 
-fn declare(connection: &mut Connection, queue: &str) -> Result<(), Failure> {
-    let declare = queue::Declare { queue, exclusive: true, ..queue::Declare::default() };
+fn declare(connection: &mut Connection, queue: &str, durable: bool) -> Result<(), Failure> {
+    let declare = queue::Declare { queue, durable, exclusive: !durable, ..queue::Declare::default() };
     connection
         .call(declare, |method| matches!(method, Method::Queue(queue::Method::DeclareOk(_))).then_some(()))
         .map_err(|why| Failure::during(format!("queue.declare on channel {CHANNEL}"), why))

@@ -36,6 +36,7 @@ pub(super) struct Live {
     started: Instant,
     shown: Instant,
     shown_usage: Usage,
+    last_usage: Usage,
     rss_max_bytes: u64,
     groups: Vec<Group>,
 }
@@ -45,50 +46,53 @@ impl Live {
     pub(super) fn new(pid: Option<u32>) -> Result<Self, Failure> {
         let process = pid.map(Process::attach).transpose()?;
         let now = Instant::now();
-        let shown_usage = Usage::default();
-        Ok(Self { process, started: now, shown: now, shown_usage, rss_max_bytes: 0, groups: Vec::new() })
+        let mut live = Self {
+            process,
+            started: now,
+            shown: now,
+            shown_usage: Usage::default(),
+            last_usage: Usage::default(),
+            rss_max_bytes: 0,
+            groups: Vec::new(),
+        };
+        live.shown_usage = live.usage();
+        Ok(live)
     }
 
     /// Shows these groups from now on.
-    pub(super) fn show(&mut self, groups: Vec<Group>) -> Result<(), Failure> {
+    pub(super) fn show(&mut self, groups: Vec<Group>) {
         self.groups = groups;
         self.shown = Instant::now();
-        self.shown_usage = self.usage()?;
-        Ok(())
+        self.shown_usage = self.usage();
     }
 
-    /// What the broker's process has used so far; zeros without one.
-    pub(super) fn usage(&mut self) -> Result<Usage, Failure> {
-        let Some(process) = &self.process else { return Ok(Usage::default()) };
-        let usage = process.usage().map_err(|why| Failure::during("the process of --pid", why))?;
-        self.rss_max_bytes = self.rss_max_bytes.max(usage.rss_bytes);
-        Ok(usage)
+    /// What the broker's process has used so far: zeros without one, and the last that was seen of one that is gone,
+    /// since its end is for the connections to tell.
+    pub(super) fn usage(&mut self) -> Usage {
+        if let Some(Ok(usage)) = self.process.as_ref().map(Process::usage) {
+            self.last_usage = usage;
+            self.rss_max_bytes = self.rss_max_bytes.max(usage.rss_bytes);
+        }
+        self.last_usage
     }
 
-    /// Waits until `done` or the deadline, printing the line meanwhile. Ends early when the run is interrupted and
-    /// fails when the run has failed.
-    pub(super) fn watch(
-        &mut self,
-        run: &Run,
-        deadline: Option<Instant>,
-        mut done: impl FnMut() -> bool,
-    ) -> Result<(), Failure> {
+    /// Waits until `done` or the deadline, printing the line meanwhile. Ends early when the run is interrupted or has
+    /// failed.
+    pub(super) fn watch(&mut self, run: &Run, deadline: Option<Instant>, mut done: impl FnMut() -> bool) {
         loop {
-            if let Some(failure) = run.failure() {
-                return Err(failure);
-            }
             let now = Instant::now();
-            if done() || run.is_interrupted() || deadline.is_some_and(|deadline| now >= deadline) {
-                return Ok(());
+            let ended = run.is_interrupted() || run.has_failed();
+            if ended || done() || deadline.is_some_and(|deadline| now >= deadline) {
+                return;
             }
             if now >= self.shown + TICK {
-                self.print(now)?;
+                self.print(now);
             }
             thread::park_timeout(deadline.map_or(LOOK, |deadline| LOOK.min(deadline - now)));
         }
     }
 
-    fn print(&mut self, now: Instant) -> Result<(), Failure> {
+    fn print(&mut self, now: Instant) {
         let since = now - self.shown;
         let mut line = format!("{:>4} s", (now - self.started).as_secs());
         let mut blocked = false;
@@ -98,12 +102,14 @@ impl Live {
             let _ = write!(line, "   {} {}/s", group.verb, grouped(rate.round()));
             group.shown = count;
             blocked |= group.lanes.iter().any(|lane| lane.blocked.load(Relaxed));
-            let mut latency = latency(&group.lanes)?;
-            if let (Some(half), Some(most)) = (latency.microseconds_at(0.5), latency.microseconds_at(0.99)) {
+            if let Ok(mut latency) = latency(&group.lanes)
+                && let (Some(half), Some(most)) =
+                    (latency.microseconds_at(0.5), latency.microseconds_at(0.99))
+            {
                 let _ = write!(line, " (p50 {} us, p99 {} us)", grouped(half.round()), grouped(most.round()));
             }
         }
-        let usage = self.usage()?;
+        let usage = self.usage();
         if let Some(process) = &self.process {
             let processors = process.seconds(self.shown_usage, usage) / since.as_secs_f64();
             let _ = write!(line, "   cpu {processors:.2}   rss {} MiB", usage.rss_bytes >> 20);
@@ -114,7 +120,6 @@ impl Live {
         (self.shown, self.shown_usage) = (now, usage);
         // Nobody reads standard error: no reason to end the run.
         let _ = writeln!(io::stderr().lock(), "{line}");
-        Ok(())
     }
 
     /// Adds what the broker's process used between two looks, `elapsed` apart.

@@ -8,6 +8,7 @@ mod churn;
 mod confirm_window;
 mod connection;
 mod consumer;
+mod disk;
 mod failure;
 mod flow;
 mod image;
@@ -24,7 +25,7 @@ mod skim;
 mod topology;
 mod url;
 
-pub use options::{ArgumentValue, BenchOptions, Scenario};
+pub use options::{ArgumentValue, BenchOptions, QueueType, Scenario};
 pub use url::AmqpUrl;
 
 use failure::Failure;
@@ -36,10 +37,14 @@ use std::process::ExitCode;
 
 /// Runs the scenario that the options ask for and prints its report.
 ///
-/// The status is 0, or 1 after a failure, which is told on standard error, or 130 when the run was interrupted.
+/// The status is 0, or 1 after a failure, which is told on standard error, or 130 when the run was interrupted. Where a
+/// broker dies under the load, the report is of what it did until then.
 pub fn run(options: &BenchOptions) -> ExitCode {
     let run = Run::new();
-    let outcome = measure(options, &run).and_then(|report| Ok(report.print(options.json)?));
+    let outcome = measure(options, &run).and_then(|report| {
+        report.print(options.json)?;
+        report.failure().cloned().map_or(Ok(()), Err)
+    });
     match outcome {
         Ok(()) if run.is_interrupted() => ExitCode::from(interrupt::INTERRUPTED),
         Ok(()) => ExitCode::SUCCESS,
@@ -55,9 +60,10 @@ fn measure(options: &BenchOptions, run: &std::sync::Arc<Run>) -> Result<Report, 
     interrupt::listen(run)?;
     let mut live = Live::new(options.pid)?;
     match options.scenario {
-        Scenario::Flow | Scenario::Backlog => flow::flow(options, run, &mut live),
+        Scenario::Flow | Scenario::Backlog | Scenario::Drain => flow::flow(options, run, &mut live),
         Scenario::Connections => churn::connections(options, run, &mut live),
         Scenario::Queues => churn::queues(options, run, &mut live),
         Scenario::Idle => churn::idle(options, run, &mut live),
+        Scenario::Disk => disk::disk(options, run, &mut live),
     }
 }

@@ -1,29 +1,42 @@
 //! The options of `leveret bench`.
 
 use super::url::AmqpUrl;
-use crate::config::parse_duration;
+use crate::config::{parse_bytes, parse_duration};
 use clap::{Args, ValueEnum};
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
 use std::time::Duration;
+
+/// The largest body and the largest batch, in bytes.
+const SIZE_MAX: usize = 1 << 30;
 
 const EXAMPLES: &str = "\
 Examples:
   As fast as it goes, small messages, for ten seconds:
     leveret bench --auto-ack
   One acknowledgement a message, confirms with a window of 1000, 1 KB:
-    leveret bench --size 1024 --prefetch 1000 --confirm-window 1000
+    leveret bench --size 1KiB --prefetch 1000 --confirm-window 1000
+  The same with persistent messages in durable queues, and how long one confirm takes when nothing else is on its way:
+    leveret bench --persistent --size 1KiB --prefetch 1000 --confirm-window 1000
+    leveret bench --persistent --size 1KiB --prefetch 1000 --confirm-window 1
   Latency at an even 20,000 messages a second:
-    leveret bench --size 1024 --rate 20000 --prefetch 1000 --duration 30s
+    leveret bench --size 1KiB --rate 20000 --prefetch 1000 --duration 30s
   A topic exchange with 10,000 bindings over 100 queues:
     leveret bench --exchange-type topic --bindings 10000 --queues 100 --producers 4 --consumers 4 --auto-ack
   Fill two million messages, then drain them:
     leveret bench --scenario backlog --size 100 --messages 2000000 --auto-ack
-  Connections opened and closed, queues declared, memory of idle connections:
+  Fill a queue and leave it, for instance to restart the broker; then see what is left of it:
+    leveret bench --scenario backlog --name kept --keep --consumers 0 --persistent --confirm-window 1000 --messages 1000000
+    leveret bench --scenario drain --name kept
+  Connections opened and closed, queues declared (exclusive, or durable ones), memory of idle connections:
     leveret bench --scenario connections --connections 16
     leveret bench --scenario queues
+    leveret bench --scenario queues --durable --connections 8
     leveret bench --scenario idle --connections 5000 --pid $(pidof leveret)
+  What the disk gives to whoever overwrites a file in batches with an fdatasync each; no broker is asked:
+    leveret bench --scenario disk --dir . --batch-size 64KiB
 
-Queues and the exchange have names of their own and are deleted at the end, also on Ctrl-C.";
+Queues and the exchange have names of their own and are deleted at the end, also on Ctrl-C, unless --keep is given.";
 
 /// Puts load on an AMQP 0-9-1 broker and reports rates and latencies
 #[derive(Args, Clone, Debug)]
@@ -43,8 +56,8 @@ pub struct BenchOptions {
     pub scenario: Scenario,
 
     /// Connections that publish
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub producers: usize,
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub producers: NonZeroUsize,
 
     /// Connections that consume; 0 leaves the messages in the queues
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -62,8 +75,9 @@ pub struct BenchOptions {
     #[arg(long, value_name = "N", requires = "exchange_type")]
     pub bindings: Option<NonZeroUsize>,
 
-    /// Bytes of a body; from 8 on it carries the time that end-to-end latency is measured with
-    #[arg(long, value_name = "BYTES", default_value_t = 16)]
+    /// Size of a body, in bytes or with a unit (1KiB); from 8 on it carries the time that end-to-end latency is
+    /// measured with
+    #[arg(long, value_name = "SIZE", default_value = "16", value_parser = size)]
     pub size: usize,
 
     /// Unacknowledged messages a consumer may hold; 0 for no limit
@@ -86,13 +100,25 @@ pub struct BenchOptions {
     #[arg(long)]
     pub persistent: bool,
 
-    /// Declare durable queues although the messages are transient
+    /// Declare durable queues although the messages are transient; the scenario queues: durable ones, not exclusive
     #[arg(long)]
     pub durable: bool,
+
+    /// Type of the queues: the argument x-queue-type; quorum queues are durable
+    #[arg(long, value_enum)]
+    pub queue_type: Option<QueueType>,
 
     /// Argument of every queue: an integer, true, false or else a string (repeatable)
     #[arg(long, value_name = "K=V", value_parser = queue_argument)]
     pub queue_arg: Vec<(String, ArgumentValue)>,
+
+    /// Call the queues NAME.0, NAME.1 and so on, and the exchange NAME, instead of a name that nobody else has
+    #[arg(long)]
+    pub name: Option<String>,
+
+    /// Leave the queues and what is in them; with --name they can be drained later
+    #[arg(long, requires = "name")]
+    pub keep: bool,
 
     /// Messages a second of all producers together, evenly paced
     #[arg(long, value_name = "N")]
@@ -114,6 +140,14 @@ pub struct BenchOptions {
     #[arg(long, value_name = "N")]
     pub connections: Option<NonZeroUsize>,
 
+    /// Where the scenario disk writes: a file of its own, which it removes
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+
+    /// What the scenario disk writes before each fdatasync, in bytes or with a unit
+    #[arg(long, value_name = "SIZE", default_value = "4KiB", value_parser = size)]
+    pub batch_size: usize,
+
     /// Report processor time and memory of this process and its children: the broker's
     #[arg(long, value_name = "PID")]
     pub pid: Option<u32>,
@@ -130,12 +164,35 @@ pub enum Scenario {
     Flow,
     /// Producers first, without consumers; then consumers until the queues are empty
     Backlog,
+    /// Consumers only, of the queues that --keep has left under --name, until they are empty
+    Drain,
     /// Open and close connections, one after the other on each of --connections (8) threads
     Connections,
-    /// Declare exclusive queues, then delete them, on --connections (4) connections
+    /// Declare exclusive queues (durable ones with --durable), then delete them, on --connections (4) connections
     Queues,
     /// Hold --connections (1000) connections that do nothing; with --pid, the memory of one
     Idle,
+    /// No broker: overwrite a file of 64 MiB in --dir in batches of --batch-size, each with an fdatasync
+    Disk,
+}
+
+/// The type of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum QueueType {
+    /// On one machine.
+    Classic,
+    /// Replicated, where the broker replicates.
+    Quorum,
+}
+
+impl QueueType {
+    /// The value of `x-queue-type`.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::Quorum => "quorum",
+        }
+    }
 }
 
 /// The value of a queue's argument.
@@ -154,6 +211,14 @@ impl BenchOptions {
     pub(super) fn measured(&self) -> Option<Duration> {
         self.duration.or_else(|| self.messages.is_none().then_some(Duration::from_secs(10)))
     }
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    let bytes = parse_bytes(text).map_err(|why| why.to_string())?;
+    usize::try_from(bytes)
+        .ok()
+        .filter(|bytes| *bytes <= SIZE_MAX)
+        .ok_or_else(|| "expected at most 1GiB".to_owned())
 }
 
 fn queue_argument(text: &str) -> Result<(String, ArgumentValue), String> {
@@ -211,10 +276,36 @@ mod tests {
 
     #[test]
     fn options_that_contradict_each_other_are_refused() {
-        for line in
-            ["--auto-ack --ack-batch 5", "--bindings 5", "--queues 0", "--queue-arg x", "--url http://h"]
-        {
+        for line in [
+            "--auto-ack --ack-batch 5",
+            "--bindings 5",
+            "--queues 0",
+            "--queue-arg x",
+            "--url http://h",
+            "--keep",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
+    }
+
+    #[test]
+    fn a_run_without_a_producer_is_refused() {
+        assert!(parse("--producers 0").is_err());
+        assert_eq!(parse("--producers 2").unwrap().producers.get(), 2);
+    }
+
+    #[test]
+    fn a_size_is_bytes_or_has_a_unit() {
+        for (line, size) in [
+            ("", 16),
+            ("--size 100", 100),
+            ("--size 1KiB", 1024),
+            ("--size 1kB", 1000),
+            ("--size 2m", 2 << 20),
+        ] {
+            assert_eq!(parse(line).unwrap().size, size, "{line}");
+        }
+        assert!(parse("--size 1x").is_err());
+        assert!(parse("--size 2GiB").is_err());
     }
 }

@@ -55,8 +55,8 @@ impl Producer {
             frame_max: connection.frame_max,
             channel: CHANNEL,
         };
-        let image = MessageImage::new(&topology.routes(number, options.producers), shape)?;
-        let (producers, number) = (options.producers as u64, number as u64);
+        let image = MessageImage::new(&topology.routes(number, options.producers.get()), shape)?;
+        let (producers, number) = (options.producers.get() as u64, number as u64);
         let own_part = |all: NonZeroU64| all.get() / producers + u64::from(number < all.get() % producers);
         Ok(Self {
             connection,
@@ -69,11 +69,6 @@ impl Producer {
             refused: 0,
             lane,
         })
-    }
-
-    /// The broker's name and version.
-    pub(super) fn broker(&self) -> &str {
-        &self.connection.broker
     }
 
     /// Publishes from `start_ns` until the run ends or its share is done, then waits for the confirms. With

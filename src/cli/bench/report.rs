@@ -1,6 +1,8 @@
 //! What a run found out: one JSON object, or lines for people.
 
+use super::failure::Failure;
 use super::latency::Latency;
+use super::run::Run;
 use serde_json::{Map, Value, json};
 use std::io::{self, Write};
 use std::time::Duration;
@@ -10,6 +12,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct Report {
     figures: Vec<(&'static str, Value)>,
+    failure: Option<Failure>,
 }
 
 /// These keys are there in every scenario, so that whoever reads the JSON need not ask.
@@ -19,12 +22,27 @@ const ALWAYS_LATENCIES: [&str; 2] = ["end_to_end_latency_us", "confirm_latency_u
 impl Report {
     /// A report about a scenario with a broker.
     pub(super) fn new(scenario: &str, broker: &str) -> Self {
-        Self { figures: vec![("scenario", json!(scenario)), ("broker", json!(broker))] }
+        Self { figures: vec![("scenario", json!(scenario)), ("broker", json!(broker))], failure: None }
     }
 
     /// Adds a figure.
     pub(super) fn add(&mut self, key: &'static str, value: impl Into<Value>) {
         self.figures.push((key, value.into()));
+    }
+
+    /// Says how the run ended: whether it was interrupted, and what has failed, if anything. What was measured until
+    /// then stands.
+    pub(super) fn end(&mut self, run: &Run) {
+        self.add("interrupted", run.is_interrupted());
+        self.failure = run.failure();
+        if let Some(failure) = &self.failure {
+            self.figures.push(("failure", json!(failure.to_string())));
+        }
+    }
+
+    /// What ended the run before its time.
+    pub(super) fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref()
     }
 
     /// Adds the percentiles of a latency.
@@ -64,6 +82,7 @@ fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.as_f64().map_or_else(|| number.to_string(), grouped),
+        Value::Array(values) => values.iter().map(text).collect::<Vec<_>>().join("  "),
         Value::Object(figures) if figures.get("count") == Some(&json!(0)) => "none measured".to_owned(),
         Value::Object(figures) => {
             let shown = ["p50", "p95", "p99", "p99.9", "max"];

@@ -130,6 +130,11 @@ impl Run {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether a thread has failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// Starts a thread of the load.
     pub(super) fn spawn(
         self: &Arc<Self>,

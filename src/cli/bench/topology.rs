@@ -2,7 +2,7 @@
 
 use super::connection::Connection;
 use super::failure::Failure;
-use super::options::{ArgumentValue, BenchOptions};
+use super::options::{ArgumentValue, BenchOptions, QueueType};
 use leveret_protocol::method::{exchange, queue};
 use leveret_protocol::{Method, TableBuf, TableBuilder};
 
@@ -97,23 +97,27 @@ impl ExchangeKind {
 }
 
 impl Topology {
-    /// Plans a run, under names that no other run has.
+    /// Plans a run, under names that no other run has unless the options name it.
     pub(super) fn new(options: &BenchOptions) -> Result<Self, Failure> {
-        let prefix = unique_prefix()?;
+        let prefix = options.name.clone().map_or_else(unique_prefix, Ok)?;
         let kind = ExchangeKind::new(options.exchange_type.as_deref());
         let queues = options.queues.get();
-        let arguments =
-            options.queue_arg.iter().fold(TableBuilder::new(), |table, (key, value)| match value {
-                ArgumentValue::Boolean(value) => table.bool(key, *value),
-                ArgumentValue::Integer(value) => table.long(key, *value),
-                ArgumentValue::Text(value) => table.string(key, value),
-            });
+        let quorum = options.queue_type == Some(QueueType::Quorum);
+        let typed = options
+            .queue_type
+            .iter()
+            .fold(TableBuilder::new(), |table, queue_type| table.string("x-queue-type", queue_type.name()));
+        let arguments = options.queue_arg.iter().fold(typed, |table, (key, value)| match value {
+            ArgumentValue::Boolean(value) => table.bool(key, *value),
+            ArgumentValue::Integer(value) => table.long(key, *value),
+            ArgumentValue::Text(value) => table.string(key, value),
+        });
         Ok(Self {
             queues: (0..queues).map(|number| format!("{prefix}.{number}")).collect(),
             exchange: if kind == ExchangeKind::Default { String::new() } else { prefix },
             kind,
             bindings: options.bindings.map_or(queues, |bindings| bindings.get().max(queues)),
-            durable: options.durable || options.persistent,
+            durable: options.durable || options.persistent || quorum,
             arguments: arguments.finish(),
         })
     }
@@ -185,6 +189,19 @@ impl Topology {
             }
         }
         self.synchronise(connection)
+    }
+
+    /// How many messages wait in the queues, which must exist.
+    pub(super) fn ready(&self, connection: &mut Connection) -> Result<u64, Failure> {
+        let mut ready = 0;
+        for queue in self.queues() {
+            let declare = queue::Declare { queue, passive: true, ..queue::Declare::default() };
+            ready += connection.call(declare, |method| match method {
+                Method::Queue(queue::Method::DeclareOk(answer)) => Some(u64::from(answer.message_count)),
+                _ => None,
+            })?;
+        }
+        Ok(ready)
     }
 
     /// Waits until the broker has done everything that this connection asked for before.
