@@ -140,10 +140,10 @@ impl Flow<'_> {
     }
 
     fn backlog(&mut self, live: &mut Live) -> Result<Report, Failure> {
-        self.start_producers(Synchronise::Yes)?;
-        live.show(self.groups());
         self.run.begin_measuring(0);
         let from = self.snapshot(live);
+        self.start_producers(Synchronise::Yes)?;
+        live.show(self.groups());
         let is_produced = |flow: &Self| flow.threads.iter().all(JoinHandle::is_finished);
         let deadline = self.options.measured().map(|measured| Instant::now() + measured);
         let mut parts = Parts::new(self.options.messages.map_or(0, NonZeroU64::get), from.at_ns);
