@@ -78,8 +78,13 @@ pub enum Home {
     Transient,
     /// Its record is in this file of the journal.
     Journal(JournalFile),
-    /// It is in this segment of its queue.
-    Segment(SegmentNumber),
+    /// It is in a segment of its queue.
+    Segment {
+        /// Which segment.
+        segment: SegmentNumber,
+        /// Which block of it, from 0.
+        block: u32,
+    },
 }
 
 impl Home {

@@ -10,6 +10,8 @@ use super::subscription::{Source, Subscription};
 use super::{Channel, Peer, Session};
 use crate::name::ConsumerTag;
 use crate::queue::Queue;
+use crate::queue::queue::Got;
+use crate::store::op::Group;
 use crate::vhost::refused::Refused;
 
 impl Channel {
@@ -23,7 +25,9 @@ impl Channel {
         let vhost = Arc::clone(&session.vhost);
         let refuse = |refusal: Refused| refused(&refusal, Subject::Queue(name.as_str()), vhost.name());
         let queue = vhost.queue_for(name.as_str(), session.connection).map_err(refuse)?;
-        let Some((entry, key, left)) = queue.get(get.no_ack).map_err(|gone| refuse(gone.into()))? else {
+        let (recipient, group) = (&session.recipient, &mut Group::default());
+        let got = queue.get(get.no_ack, recipient, self.number, group).map_err(|gone| refuse(gone.into()))?;
+        let Got::Message { entry, key, left } = got else {
             peer.method(self.number, basic::GetEmpty {}.into());
             return Ok(());
         };
@@ -31,7 +35,7 @@ impl Channel {
         let delivery_tag = self.number_got(slot, key, session);
         let got = basic::GetOk {
             delivery_tag,
-            redelivered: entry.deliveries > 0,
+            redelivered: entry.redelivered,
             exchange: entry.message.exchange(),
             routing_key: entry.message.routing_key(),
             message_count: count(left),

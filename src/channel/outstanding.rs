@@ -150,12 +150,7 @@ mod tests {
     fn keys(count: u64) -> Vec<UnackedKey> {
         let mut unacked = Unacked::default();
         let message = Message::compose("", "q", &[0, 0], b"").unwrap();
-        (0..count)
-            .map(|at| {
-                let entry = Entry { position: Position(at), message: message.clone(), deliveries: 0 };
-                unacked.insert(entry, None)
-            })
-            .collect()
+        (0..count).map(|at| unacked.insert(Entry::new(Position(at), message.clone()), None)).collect()
     }
 
     #[test]

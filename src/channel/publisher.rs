@@ -136,7 +136,7 @@ impl Publisher {
     pub fn flush(&mut self, vhost: &Vhost) {
         for at in self.gathered.drain(..) {
             let Some(known) = self.known.get_mut(at as usize) else { continue };
-            match known.queue.publish(&mut known.gathered) {
+            match known.queue.publish(&mut known.gathered, None).map(|published| published.pressure) {
                 Ok(Pressure::None) => {}
                 Ok(Pressure::Behind) => self.behind.push(Behind::Queue(Arc::clone(&known.queue))),
                 Err(Gone::Deleted) => {
@@ -304,7 +304,7 @@ fn publish_again(vhost: &Vhost, queue: &Queue, mut messages: Vec<Message>) {
         messages.retain(|message| {
             message.exchange().is_empty() && message.routing_key() == queue.name().as_str()
         });
-        let _gone_again = successor.publish(&mut messages);
+        let _gone_again = successor.publish(&mut messages, None);
     }
 }
 
@@ -345,6 +345,7 @@ mod tests {
             panic!("a mistake under a queue's lock");
         }
         fn consumer_gone(&self, _: u32, _: QueueId) {}
+        fn loaded(&self, _: u16) {}
     }
 
     fn publish(publisher: &mut Publisher, vhost: &Vhost) {

@@ -12,6 +12,7 @@ use crate::name::{ExchangeName, QueueName};
 use crate::queue::arguments::without_effect;
 use crate::queue::options::QueueOptions;
 use crate::queue::queue::Status;
+use crate::store::op::Group;
 use crate::vhost::refused::Refused;
 use crate::vhost::reply_to::{PSEUDO_QUEUE, is_reply_name};
 use crate::vhost::topology::{BindingEnds, Declared, Destination};
@@ -84,7 +85,7 @@ impl Channel {
         let purged = session
             .vhost
             .queue_for(name.as_str(), session.connection)
-            .and_then(|queue| queue.purge().map_err(Refused::from))
+            .and_then(|queue| queue.purge(&mut Group::default()).map_err(Refused::from))
             .map_err(|refusal| refused(&refusal, Subject::Queue(name.as_str()), session.vhost.name()))?;
         if !purge.no_wait {
             peer.method(self.number, queue::PurgeOk { message_count: count(purged) }.into());

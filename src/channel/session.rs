@@ -11,6 +11,7 @@ use crate::name::ConnectionId;
 use crate::queue::core::Settlement;
 use crate::queue::delivery::{Delivery, Recipient};
 use crate::queue::{Queue, QueueId};
+use crate::store::op::Group;
 use crate::vhost::Vhost;
 
 /// One connection, as its channels see it.
@@ -79,7 +80,7 @@ impl Session {
         for slot in self.acked.drain(..) {
             if let Some(subscription) = self.subscriptions.get_mut(slot) {
                 if let Some(queue) = subscription.queue() {
-                    queue.settle(&subscription.acked, Settlement::Discard);
+                    queue.settle(&subscription.acked, Settlement::Discard, &mut Group::default());
                 }
                 subscription.acked.clear();
             }
@@ -92,7 +93,7 @@ impl Session {
         let Some(subscription) = self.subscriptions.get(delivery.slot) else { return };
         let Some(queue) = subscription.queue() else { return };
         match delivery.unacked {
-            Some(key) => queue.settle(&[key], Settlement::Unsent),
+            Some(key) => queue.settle(&[key], Settlement::Unsent, &mut Group::default()),
             None => queue.give_back(std::iter::once(delivery.into_entry())),
         }
     }
@@ -121,7 +122,7 @@ impl Session {
     /// The connection ends: its exclusive queues go.
     pub fn delete_exclusive_queues(&mut self) {
         for queue in std::mem::take(&mut self.exclusive_queues).into_values() {
-            if queue.delete(false, false).is_ok() {
+            if queue.delete(false, false, &mut Group::default()).is_ok() {
                 self.vhost.forget_queue(&queue);
             }
         }

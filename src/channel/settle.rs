@@ -14,6 +14,7 @@ use crate::queue::core::Settlement;
 use crate::queue::delivery::Delivery;
 use crate::queue::id::UnackedKey;
 use crate::queue::{Queue, QueueId};
+use crate::store::op::Group;
 
 impl From<UnknownTag> for Exception {
     fn from(UnknownTag(tag): UnknownTag) -> Self {
@@ -33,7 +34,7 @@ impl Channel {
             }
             None => self.outstanding.number(),
         };
-        let redelivered = delivery.deliveries > 0;
+        let redelivered = delivery.redelivered;
         peer.deliver(self.number, subscription.tag.as_str(), delivery_tag, redelivered, &delivery.message);
     }
 
@@ -160,7 +161,7 @@ impl Channel {
             session.subscriptions.release_if_spent(outstanding.slot);
         }
         for (queue, keys) in requeues.into_values() {
-            queue.settle(&keys, Settlement::Requeue);
+            queue.settle(&keys, Settlement::Requeue, &mut Group::default());
         }
         self.release_credit(credit, session);
     }

@@ -46,6 +46,8 @@ impl Recipient for Inbox {
         assert!(!self.mistaken.load(Ordering::Relaxed), "a mistake under a queue's lock");
         self.deliveries.lock().unwrap().append(deliveries);
     }
+    fn loaded(&self, _: u16) {}
+
     fn consumer_gone(&self, slot: u32, queue: QueueId) {
         self.gone.lock().unwrap().push((slot, queue));
     }

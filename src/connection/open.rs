@@ -265,6 +265,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
                 Notice::ConsumerGone(slot, queue) => {
                     self.channels.consumer_gone(slot, queue, &mut self.session, &mut self.output);
                 }
+                // A get that finds its message on the disk is not answered later yet: there is none.
+                Notice::Loaded(_channel) => {}
                 Notice::Close(code, text) => self.close(code, &text, (0, 0)),
             }
         }

@@ -48,6 +48,8 @@ pub struct Contents {
 pub enum Notice {
     /// This queue of the consumer in this slot is gone.
     ConsumerGone(u32, QueueId),
+    /// What a get of this channel waits for was read, or will not come.
+    Loaded(u16),
     /// The connection is to be closed.
     Close(ReplyCode, String),
 }
@@ -188,6 +190,10 @@ impl Recipient for Outbox {
 
     fn consumer_gone(&self, slot: u32, queue: QueueId) {
         self.notify(Notice::ConsumerGone(slot, queue));
+    }
+
+    fn loaded(&self, channel: u16) {
+        self.notify(Notice::Loaded(channel));
     }
 }
 

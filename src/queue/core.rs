@@ -53,6 +53,11 @@ impl QueueCore {
         Self { consumers: Consumers::new(options.single_active_consumer), ..Self::default() }
     }
 
+    /// The position of the next message that is published.
+    pub fn next(&self) -> Position {
+        self.next
+    }
+
     /// How many messages are ready.
     pub fn ready(&self) -> usize {
         self.ready.len()
@@ -85,7 +90,7 @@ impl QueueCore {
         if self.ready.is_empty()
             && let Some(key) = self.choose(cost(&message))
         {
-            return self.stage(key, Entry { position, message, deliveries: 0 });
+            return self.stage(key, Entry::new(position, message));
         }
         self.ready.push(position, message);
     }
@@ -131,6 +136,7 @@ impl QueueCore {
                 Settlement::Discard => {}
                 Settlement::Requeue => {
                     entry.deliveries = entry.deliveries.saturating_add(1);
+                    entry.redelivered = true;
                     self.ready.give_back(entry);
                 }
                 Settlement::Unsent => self.ready.give_back(entry),
@@ -238,8 +244,9 @@ impl QueueCore {
         if member.staged.is_empty() {
             self.staged.push(key);
         }
-        let Entry { position, message, deliveries } = entry;
-        member.staged.push(Delivery { message, position, unacked, slot: member.consumer.slot, deliveries });
+        let Entry { position, message, deliveries, redelivered, .. } = entry;
+        let slot = member.consumer.slot;
+        member.staged.push(Delivery { message, position, unacked, slot, deliveries, redelivered });
         self.consumers.had_turn(key);
     }
 

@@ -13,18 +13,25 @@ pub struct Delivery {
     pub message: Message,
     /// Its place in the queue, to be put back there if it is never sent.
     pub position: Position,
-    /// Where the queue keeps it until it is settled; nothing when the consumer acknowledges automatically.
+    /// Where the queue keeps it until it is settled. When the consumer acknowledges automatically: nothing, or, of a
+    /// journalled message, where it is kept until it was sent; whoever sends it then settles it.
     pub unacked: Option<UnackedKey>,
     /// The consumer, as its recipient numbers its consumers.
     pub slot: u32,
     /// How often it was given to a consumer before.
     pub deliveries: u32,
+    /// Whether it may have been given to a consumer before.
+    pub redelivered: bool,
 }
 
 impl Delivery {
-    /// What is left to a queue that takes an unsent message back.
+    /// What is left to a queue that takes an unsent message back of which it kept nothing.
     pub fn into_entry(self) -> Entry {
-        Entry { position: self.position, message: self.message, deliveries: self.deliveries }
+        Entry {
+            deliveries: self.deliveries,
+            redelivered: self.redelivered,
+            ..Entry::new(self.position, self.message)
+        }
     }
 }
 
@@ -77,6 +84,9 @@ pub trait Recipient: Send + Sync {
     /// A queue is gone: its consumer in `slot` gets no more, and is told so after what was delivered to it. The slot may
     /// have been given to another consumer by the time that this is read.
     fn consumer_gone(&self, slot: u32, queue: QueueId);
+
+    /// What a `basic.get` of this channel waits for was read, or will not come: it may be served again.
+    fn loaded(&self, channel: u16);
 }
 
 /// A prefetch that several consumers share (`basic.qos` with global). A leaf, like [`Recipient`].

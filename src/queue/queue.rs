@@ -7,12 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::consumers::Consumer;
 use super::core::{Await, QueueCore, Settlement};
-use super::delivery::{SharedCredit, Waiter};
+use super::delivery::{Recipient, SharedCredit, Waiter};
 use super::id::{ConsumerKey, QueueId, UnackedKey};
 use super::options::QueueOptions;
-use super::ready::Entry;
+use super::ready::{Entry, Position};
 use crate::message::Message;
 use crate::name::{ConnectionId, QueueName};
+use crate::place::JournalFile;
+use crate::store::op::Group;
 
 /// The queue cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +54,33 @@ pub enum Pressure {
     Behind,
 }
 
+/// Where a batch of messages stands in a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// How the queue took it.
+    pub pressure: Pressure,
+    /// The position of the first; each of the others is the next one.
+    pub first: Position,
+}
+
+/// What a `basic.get` finds.
+#[derive(Debug)]
+pub enum Got {
+    /// A message.
+    Message {
+        /// It, with its place.
+        entry: Entry,
+        /// Where it is kept until it is settled; nothing when it is settled already.
+        key: Option<UnackedKey>,
+        /// How many are ready after it.
+        left: usize,
+    },
+    /// Nothing is ready.
+    Empty,
+    /// The first message is being read from the disk; whoever asks is told when it has come.
+    Loading,
+}
+
 /// What a queue holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Status {
@@ -74,6 +103,7 @@ pub struct Queue {
     name: QueueName,
     options: QueueOptions,
     owner: Option<ConnectionId>,
+    journalled: bool,
     state: Mutex<State>,
 }
 
@@ -92,7 +122,20 @@ impl Queue {
             state: Mutex::new(State::Running(QueueCore::new(&options))),
             options,
             owner,
+            journalled: false,
         }
+    }
+
+    /// The same queue with its persistent messages journalled.
+    #[must_use]
+    pub fn journalled(mut self) -> Self {
+        self.journalled = true;
+        self
+    }
+
+    /// Whether its persistent messages outlive the broker.
+    pub fn is_journalled(&self) -> bool {
+        self.journalled
     }
 
     /// Which queue this is.
@@ -115,15 +158,24 @@ impl Queue {
         self.owner
     }
 
-    /// Appends the messages in their order and leaves `messages` empty, or as they were when the queue is gone.
-    pub fn publish(self: &Arc<Self>, messages: &mut Vec<Message>) -> Result<Pressure, Gone> {
+    /// Appends the messages in their order and leaves `messages` empty, or as they were when the queue is gone. Those of
+    /// them that are persistent will have their records in `file`, if the queue [is journalled](Self::is_journalled).
+    pub fn publish(
+        self: &Arc<Self>,
+        messages: &mut Vec<Message>,
+        file: Option<JournalFile>,
+    ) -> Result<Published, Gone> {
+        let _file = file.filter(|_| self.journalled);
         self.with(|core| {
+            let first = core.next();
             for message in messages.drain(..) {
                 core.publish(message);
             }
             self.perform(core);
             let far_behind = core.ready() > BEHIND_MESSAGES || core.ready_bytes() > BEHIND_BYTES;
-            if far_behind && core.consumers_lag() { Pressure::Behind } else { Pressure::None }
+            let behind = far_behind && core.consumers_lag();
+            let pressure = if behind { Pressure::Behind } else { Pressure::None };
+            Published { pressure, first }
         })
     }
 
@@ -137,8 +189,8 @@ impl Queue {
     }
 
     /// Settles deliveries and gives what that makes room for. Unknown keys and a queue that is gone are passed over:
-    /// there is nothing left to settle.
-    pub fn settle(self: &Arc<Self>, keys: &[UnackedKey], settlement: Settlement) {
+    /// there is nothing left to settle. What becomes of journalled messages is written into `group`.
+    pub fn settle(self: &Arc<Self>, keys: &[UnackedKey], settlement: Settlement, _group: &mut Group) {
         let _gone = self.with(|core| {
             core.settle(keys, settlement);
             self.perform(core);
@@ -155,9 +207,19 @@ impl Queue {
         });
     }
 
-    /// Takes the first ready message, with the number of those left. Without `no_ack` it is unacked from now on.
-    pub fn get(&self, no_ack: bool) -> Result<Option<(Entry, Option<UnackedKey>, usize)>, Gone> {
-        self.with(|core| core.get(no_ack).map(|(entry, key)| (entry, key, core.ready())))
+    /// Takes the first ready message. Without `no_ack` it is unacked from now on, with it it is settled, which is written
+    /// into `group`. When it has to be read first, `recipient` is told so for `channel` once it has come.
+    pub fn get(
+        &self,
+        no_ack: bool,
+        _recipient: &Arc<dyn Recipient>,
+        _channel: u16,
+        _group: &mut Group,
+    ) -> Result<Got, Gone> {
+        self.with(|core| match core.get(no_ack) {
+            Some((entry, key)) => Got::Message { entry, key, left: core.ready() },
+            None => Got::Empty,
+        })
     }
 
     /// Adds a consumer and begins to deliver to it.
@@ -198,13 +260,19 @@ impl Queue {
         self.with(|core| core.share_credit(key, credit)).ok().flatten()
     }
 
-    /// Drops the ready messages and gives their number.
-    pub fn purge(&self) -> Result<usize, Gone> {
+    /// Drops the ready messages and gives their number; writes that into `group`.
+    pub fn purge(&self, _group: &mut Group) -> Result<usize, Gone> {
         self.with(QueueCore::purge)
     }
 
-    /// Deletes the queue, tells its consumers and gives the number of ready messages that went with it.
-    pub fn delete(&self, if_unused: bool, if_empty: bool) -> Result<usize, DeleteRefused> {
+    /// Deletes the queue, tells its consumers and gives the number of ready messages that went with it; writes that into
+    /// `group`.
+    pub fn delete(
+        &self,
+        if_unused: bool,
+        if_empty: bool,
+        _group: &mut Group,
+    ) -> Result<usize, DeleteRefused> {
         if self.state.is_poisoned() {
             // Nobody can use it any more, but it can be got rid of.
             *self.lock() = State::Deleted;

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::message::{Message, Parts};
+use crate::place::Home;
 pub use crate::place::Position;
 
 /// A message with what its queue knows of it.
@@ -17,8 +18,19 @@ pub struct Entry {
     pub position: Position,
     /// The message.
     pub message: Message,
-    /// How often it was given to a consumer before; `redelivered` is more than none.
+    /// How often it was given to a consumer before.
     pub deliveries: u32,
+    /// What becomes of it when the broker ends, and where it is written.
+    pub home: Home,
+    /// Whether it may have been given to a consumer before: it was, or an earlier broker did not end in order.
+    pub redelivered: bool,
+}
+
+impl Entry {
+    /// A message that is not journalled and was never delivered.
+    pub fn new(position: Position, message: Message) -> Self {
+        Self { position, message, deliveries: 0, home: Home::Transient, redelivered: false }
+    }
 }
 
 /// Messages larger than this are kept as they are; smaller ones are packed. Whoever assembles a message that is
@@ -182,7 +194,7 @@ impl Ready {
         if spent {
             self.blocks.pop_front();
         }
-        Some(Entry { position, message, deliveries: 0 })
+        Some(Entry::new(position, message))
     }
 }
 

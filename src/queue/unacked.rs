@@ -81,11 +81,7 @@ mod tests {
     use crate::message::Message;
 
     fn entry(position: u64) -> Entry {
-        Entry {
-            position: Position(position),
-            message: Message::compose("", "q", &[0, 0], b"body").unwrap(),
-            deliveries: 0,
-        }
+        Entry::new(Position(position), Message::compose("", "q", &[0, 0], b"body").unwrap())
     }
 
     #[test]

@@ -91,6 +91,7 @@ impl Requesters {
             unacked: None,
             slot,
             deliveries: 0,
+            redelivered: false,
         }]);
         if room { Reply::Sent } else { Reply::Behind(Arc::clone(recipient)) }
     }

@@ -19,6 +19,7 @@ use crate::place::Batch;
 use crate::queue::options::QueueOptions;
 use crate::queue::queue::{DeleteRefused, Status};
 use crate::queue::{Gone, Queue};
+use crate::store::op::Group;
 
 /// Which exchanges have bindings that lead to a target.
 #[derive(Default)]
@@ -136,7 +137,7 @@ impl Vhost {
     ) -> Result<(usize, Option<Batch>), Refused> {
         let mut topology = self.topology();
         let queue = self.queue_for(name, connection)?;
-        let outcome = queue.delete(if_unused, if_empty);
+        let outcome = queue.delete(if_unused, if_empty, &mut Group::default());
         match outcome {
             Err(DeleteRefused::InUse) => return Err(Refused::InUse),
             Err(DeleteRefused::NotEmpty) => return Err(Refused::NotEmpty),

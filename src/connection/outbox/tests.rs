@@ -13,6 +13,7 @@ use crate::queue::core::Settlement;
 use crate::queue::delivery::SharedCredit;
 use crate::queue::options::QueueOptions;
 use crate::queue::queue::Status;
+use crate::store::op::Group;
 
 const PUBLISHERS: usize = 3;
 const OUTBOXES: usize = 3;
@@ -115,7 +116,7 @@ impl Run {
                     body.resize(BODY_BYTES, 0);
                     batch.push(Message::compose("", "q", &[0, 0], &body).unwrap());
                 }
-                queue.publish(&mut batch).unwrap();
+                queue.publish(&mut batch, None).unwrap();
             }
         }
     }
@@ -157,7 +158,7 @@ impl Run {
             }
             if let Some(key) = delivery.unacked {
                 let settlement = if again { Settlement::Requeue } else { Settlement::Discard };
-                self.queues[queue].settle(&[key], settlement);
+                self.queues[queue].settle(&[key], settlement, &mut Group::default());
                 if let Some(prefetch) = &self.outboxes[at].prefetch {
                     for queue in prefetch.release(1) {
                         queue.credit_made();

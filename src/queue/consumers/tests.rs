@@ -29,7 +29,14 @@ fn a_burst_of_deliveries_leaves_no_memory_behind_at_its_consumer() {
         for position in 0..burst {
             let message = Message::compose("", "q", &[0, 0], b"").unwrap();
             let position = Position(position);
-            member.staged.push(Delivery { message, position, unacked: None, slot: 0, deliveries: 0 });
+            member.staged.push(Delivery {
+                message,
+                position,
+                unacked: None,
+                slot: 0,
+                deliveries: 0,
+                redelivered: false,
+            });
         }
         consumers.flush(&mut vec![key]);
     }

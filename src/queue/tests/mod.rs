@@ -10,9 +10,11 @@ use super::consumers::Consumer;
 use super::delivery::{Delivery, Recipient, SharedCredit, Waiter, cost};
 use super::id::ConsumerKey;
 use super::options::QueueOptions;
+use super::queue::Got;
 use super::{Queue, QueueId};
 use crate::message::Message;
 use crate::name::{ConsumerTag, QueueName};
+use crate::store::op::Group;
 
 /// What a delivery takes of an inbox's room, as its bound is written.
 fn size(message: &Message) -> i64 {
@@ -33,6 +35,8 @@ struct InboxState {
     deliveries: Vec<Delivery>,
     waiting: Vec<Arc<dyn Waiter>>,
     gone: Vec<u32>,
+    /// Channels whose gets may be served again.
+    loaded: Vec<u16>,
     /// Room that comes just before the next queue asks to be told of it.
     comes: i64,
 }
@@ -122,6 +126,10 @@ impl Recipient for Inbox {
 
     fn consumer_gone(&self, slot: u32, _: QueueId) {
         self.state.lock().unwrap().gone.push(slot);
+    }
+
+    fn loaded(&self, channel: u16) {
+        self.state.lock().unwrap().loaded.push(channel);
     }
 }
 
@@ -214,10 +222,16 @@ fn consume(queue: &Arc<Queue>, consumer: Consumer) -> ConsumerKey {
     queue.consume(consumer).unwrap()
 }
 
+/// Gets a message, for whoever wants none of what is told him.
+fn got(queue: &Queue, no_ack: bool) -> Got {
+    let nobody: Arc<dyn Recipient> = Inbox::new(0, 0);
+    queue.get(no_ack, &nobody, 1, &mut Group::default()).unwrap()
+}
+
 /// Publishes messages of these bodies, in one batch.
 fn publish(queue: &Arc<Queue>, bodies: &[&str]) {
     let mut messages =
         bodies.iter().map(|body| Message::compose("", "q", &[0, 0], body.as_bytes()).unwrap()).collect();
-    queue.publish(&mut messages).unwrap();
+    queue.publish(&mut messages, None).unwrap();
     assert!(messages.is_empty());
 }

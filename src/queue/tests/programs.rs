@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::super::core::Settlement;
-use super::super::queue::{ConsumeRefused, Status};
+use super::super::queue::{ConsumeRefused, Got, Status};
 use super::model::{Held, Model, ModelConsumer, Number, Stage};
 use super::*;
 
@@ -95,7 +95,7 @@ impl Run {
             }
             Step::Get { no_ack } => self.get(*no_ack),
             Step::Purge => {
-                let purged = self.queue.purge().unwrap();
+                let purged = self.queue.purge(&mut Group::default()).unwrap();
                 assert_eq!(purged, self.model.ready.len());
                 self.model.done.extend(std::mem::take(&mut self.model.ready));
             }
@@ -123,7 +123,7 @@ impl Run {
             self.model.ready.insert(number);
             messages.push(message);
         }
-        self.queue.publish(&mut messages).unwrap();
+        self.queue.publish(&mut messages, None).unwrap();
     }
 
     fn consume(&mut self, wanted: ModelConsumer) {
@@ -177,7 +177,7 @@ impl Run {
             }
         }
         let keys: Vec<_> = taken.iter().map(|held| held.key).collect();
-        self.queue.settle(&keys, settlement);
+        self.queue.settle(&keys, settlement, &mut Group::default());
         self.observe_deliveries()?;
         self.model.credit_used -= credit;
         self.credit.release(credit);
@@ -185,9 +185,9 @@ impl Run {
     }
 
     fn get(&mut self, no_ack: bool) {
-        let got = self.queue.get(no_ack).unwrap();
-        assert_eq!(got.is_some(), !self.model.ready.is_empty());
-        let Some((entry, key, left)) = got else { return };
+        let got = got(&self.queue, no_ack);
+        assert_eq!(matches!(got, Got::Message { .. }), !self.model.ready.is_empty());
+        let Got::Message { entry, key, left } = got else { return };
         let number = self.model.ready.pop_first().unwrap();
         assert_eq!((entry.position.0, left), (number, self.model.ready.len()));
         assert_eq!(entry.deliveries, self.model.deliveries[usize::try_from(number).unwrap()]);
@@ -325,7 +325,7 @@ impl Run {
                 self.step(&Step::Send(inbox))?;
             }
         }
-        assert_eq!(self.queue.delete(false, false).unwrap(), self.model.ready.len());
+        assert_eq!(self.queue.delete(false, false, &mut Group::default()).unwrap(), self.model.ready.len());
         let mut told: Vec<usize> = Vec::new();
         for inbox in &self.inboxes {
             told.extend(inbox.state.lock().unwrap().gone.iter().map(|slot| *slot as usize));

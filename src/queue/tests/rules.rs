@@ -3,7 +3,7 @@
 use super::super::core::{QueueCore, Settlement};
 use super::super::delivery::DELIVERY_OVERHEAD_BYTES;
 use super::super::id::UnackedKey;
-use super::super::queue::{ConsumeRefused, DeleteRefused, Status};
+use super::super::queue::{ConsumeRefused, DeleteRefused, Got, Status};
 use super::super::{Gone, ready::Entry};
 use super::*;
 
@@ -28,7 +28,10 @@ fn pairs(expected: &[(&str, u32)]) -> Vec<(String, u32)> {
 }
 
 fn get(queue: &Queue) -> Option<(Entry, Option<UnackedKey>, usize)> {
-    queue.get(false).unwrap()
+    match got(queue, false) {
+        Got::Message { entry, key, left } => Some((entry, key, left)),
+        Got::Empty | Got::Loading => None,
+    }
 }
 
 #[test]
@@ -39,8 +42,8 @@ fn a_requeued_message_takes_its_place_and_counts_as_delivered_once_more() {
         let first = consume(&queue, Consumer { prefetch: 3, ..consumer(&inbox, 0) });
         let taken = keys(&inbox.drain());
         queue.cancel(first);
-        queue.settle(&[taken[2], taken[0]], settlement);
-        queue.settle(&[taken[1]], Settlement::Discard);
+        queue.settle(&[taken[2], taken[0]], settlement, &mut Group::default());
+        queue.settle(&[taken[1]], Settlement::Discard, &mut Group::default());
         consume(&queue, consumer(&inbox, 1));
         assert_eq!(counted(&inbox.drain()), pairs(&[("a", count), ("c", count), ("d", 0)]), "{settlement:?}");
     }
@@ -52,12 +55,12 @@ fn each_return_of_a_message_counts_wherever_it_went_before() {
     publish(&queue, &["a"]);
     let (_, key, left) = get(&queue).unwrap();
     assert_eq!(left, 0);
-    queue.settle(&[key.unwrap()], Settlement::Requeue);
+    queue.settle(&[key.unwrap()], Settlement::Requeue, &mut Group::default());
     consume(&queue, consumer(&inbox, 0));
     for count in 1..4 {
         let deliveries = inbox.drain();
         assert_eq!(counted(&deliveries), pairs(&[("a", count)]));
-        queue.settle(&keys(&deliveries), Settlement::Requeue);
+        queue.settle(&keys(&deliveries), Settlement::Requeue, &mut Group::default());
     }
 }
 
@@ -79,8 +82,8 @@ fn a_key_that_was_settled_settles_nothing_more() {
     let queue = plain();
     publish(&queue, &["a", "b"]);
     let (_, key, _) = get(&queue).unwrap();
-    queue.settle(&[key.unwrap(), key.unwrap()], Settlement::Requeue);
-    queue.settle(&[key.unwrap()], Settlement::Discard);
+    queue.settle(&[key.unwrap(), key.unwrap()], Settlement::Requeue, &mut Group::default());
+    queue.settle(&[key.unwrap()], Settlement::Discard, &mut Group::default());
     assert_eq!(queue.status().unwrap(), Status { ready: 2, unacked: 0, consumers: 0 });
 }
 
@@ -91,9 +94,9 @@ fn a_consumer_has_no_more_than_its_prefetch_and_gets_the_next_for_each_that_is_s
     publish(&queue, &["a", "b", "c", "d"]);
     let first = inbox.drain();
     assert_eq!(counted(&first), pairs(&[("a", 0), ("b", 0)]));
-    queue.settle(&keys(&first)[1..], Settlement::Discard);
+    queue.settle(&keys(&first)[1..], Settlement::Discard, &mut Group::default());
     assert_eq!(inbox.bodies(), ["c"]);
-    queue.settle(&keys(&first)[..1], Settlement::Requeue);
+    queue.settle(&keys(&first)[..1], Settlement::Requeue, &mut Group::default());
     assert_eq!(counted(&inbox.drain()), pairs(&[("a", 1)]));
     assert_eq!(queue.status().unwrap(), Status { ready: 1, unacked: 2, consumers: 1 });
 }
@@ -197,7 +200,7 @@ fn consumers_of_two_queues_share_a_credit_and_what_they_hold_already_counts() {
     publish(&queues[1], &["x", "y"]);
     publish(&queues[0], &["c"]);
     assert_eq!(inbox.bodies(), ["x"]);
-    queues[0].settle(&held, Settlement::Discard);
+    queues[0].settle(&held, Settlement::Discard, &mut Group::default());
     credit.release(2);
     assert_eq!(inbox.bodies(), ["y", "c"], "in the order in which they asked");
 }
@@ -253,7 +256,7 @@ fn whoever_follows_gets_what_the_active_one_held_in_its_place() {
     for consumer in ends {
         queue.stop(consumer);
     }
-    queue.settle(&keys(&first.drain()), Settlement::Requeue);
+    queue.settle(&keys(&first.drain()), Settlement::Requeue, &mut Group::default());
     assert_eq!(second.bodies(), Vec::<String>::new(), "not while the other has its place");
     for consumer in ends {
         queue.cancel(consumer);
@@ -289,7 +292,7 @@ fn a_queue_whose_consumers_are_all_leaving_is_free_for_the_next_one() {
     let delivered = inbox.drain();
     assert_eq!(delivered[0].slot, 2);
     queue.cancel(leaving);
-    queue.settle(&keys(&delivered), Settlement::Requeue);
+    queue.settle(&keys(&delivered), Settlement::Requeue, &mut Group::default());
     assert_eq!(inbox.drain()[0].slot, 2, "it still is the active one");
 }
 
@@ -315,15 +318,15 @@ fn a_queue_is_deleted_once_and_only_if_it_is_as_the_client_thinks() {
     let (queue, inbox) = (plain(), Inbox::new(1, 0));
     publish(&queue, &["a", "b"]);
     let present = consume(&queue, consumer(&inbox, 7));
-    assert_eq!(queue.delete(true, false), Err(DeleteRefused::InUse));
-    assert_eq!(queue.delete(false, true), Err(DeleteRefused::NotEmpty));
+    assert_eq!(queue.delete(true, false, &mut Group::default()), Err(DeleteRefused::InUse));
+    assert_eq!(queue.delete(false, true, &mut Group::default()), Err(DeleteRefused::NotEmpty));
     assert!(!queue.cancel(present));
     consume(&queue, consumer(&inbox, 8));
-    assert_eq!(queue.delete(false, false), Ok(2));
+    assert_eq!(queue.delete(false, false, &mut Group::default()), Ok(2));
     assert_eq!(inbox.state.lock().unwrap().gone, [8], "whoever was there is told, whoever had gone is not");
-    assert_eq!(queue.delete(false, false), Err(DeleteRefused::Gone(Gone::Deleted)));
+    assert_eq!(queue.delete(false, false, &mut Group::default()), Err(DeleteRefused::Gone(Gone::Deleted)));
     let mut messages = vec![Message::compose("", "q", &[0, 0], b"late").unwrap()];
-    assert_eq!(queue.publish(&mut messages), Err(Gone::Deleted));
+    assert_eq!(queue.publish(&mut messages, None), Err(Gone::Deleted));
     assert_eq!(messages.len(), 1, "whoever publishes keeps it");
 }
 
@@ -332,7 +335,7 @@ fn a_purge_takes_what_is_ready_and_leaves_what_is_held() {
     let queue = plain();
     publish(&queue, &["a", "b", "c"]);
     let (_, key, _) = get(&queue).unwrap();
-    assert_eq!(queue.purge(), Ok(2));
-    queue.settle(&[key.unwrap()], Settlement::Requeue);
+    assert_eq!(queue.purge(&mut Group::default()), Ok(2));
+    queue.settle(&[key.unwrap()], Settlement::Requeue, &mut Group::default());
     assert_eq!(queue.status().unwrap(), Status { ready: 1, unacked: 0, consumers: 0 });
 }
