@@ -45,6 +45,9 @@ impl fmt::Display for QueueId {
 pub struct Position(pub u64);
 
 impl Position {
+    /// No place: a message that was to enter a queue which had gone.
+    pub const NOWHERE: Self = Self(u64::MAX);
+
     /// The next place.
     #[must_use]
     pub fn next(self) -> Self {

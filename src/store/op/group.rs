@@ -63,7 +63,7 @@ impl Group {
         self.wants_sync = true;
     }
 
-    /// A message enters durable queues, at positions that are not known yet. Gives where the first of them is to be
+    /// A message enters durable queues, at positions that are not known yet: [`Position::NOWHERE`] until then. Gives where the first of them is to be
     /// [placed](Self::place); each of the others is [`TARGET_BYTES`] further on.
     pub fn publish(
         &mut self,
@@ -84,7 +84,7 @@ impl Group {
         let mut count = 0_u32;
         for queue in queues {
             self.bytes.put_u64_le(queue.number());
-            self.bytes.put_u64_le(0);
+            self.bytes.put_u64_le(Position::NOWHERE.0);
             count = count.saturating_add(1);
         }
         self.put_at(count_at, &count.to_le_bytes());
