@@ -11,6 +11,8 @@ pub mod journal;
 pub mod op;
 pub mod positions;
 pub mod segment;
+#[cfg(test)]
+pub mod simulated;
 pub mod stored;
 pub mod work_queue;
 
