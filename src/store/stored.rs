@@ -22,7 +22,7 @@ pub struct OutBlock {
 }
 
 /// Where a block lies in a segment of its queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BlockPlace {
     /// The segment.
     pub segment: SegmentNumber,

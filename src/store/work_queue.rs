@@ -38,7 +38,7 @@ impl<T: Copy + Eq + Hash> WorkQueue<T> {
         let mut waiting = self.lock();
         if !waiting.closed && waiting.present.insert(work) {
             waiting.order.push_back(work);
-            self.changed.notify_one();
+            self.changed.notify_all();
         }
     }
 
