@@ -1,12 +1,22 @@
 //! The data directory: made if it is missing, held by one broker at a time, never deleted by us.
+//!
+//! Its file `format` says that it is ours and in which version. A directory without that file and with anything else in
+//! it is somebody else's: it is refused before anything is written there.
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 const LOCK_FILE: &str = "lock";
+const FORMAT_FILE: &str = "format";
+const NEW_FORMAT_FILE: &str = "format.new";
+/// A new file system has this folder.
+const LOST_AND_FOUND: &str = "lost+found";
+
+/// The version of what a broker keeps in its data directory.
+pub const FORMAT: u32 = 1;
 
 /// A data directory that this process alone uses, for as long as the value lives.
 #[derive(Debug)]
@@ -17,37 +27,102 @@ pub struct DataDirectory {
 }
 
 impl DataDirectory {
-    /// Makes the directory (only its owner may read it) unless it exists, and locks it.
+    /// Makes the directory (only its owner may read it) unless it exists, checks that it is ours and can be written, and
+    /// locks it.
     pub fn open(path: &Path) -> Result<Self, DirectoryError> {
-        let refused = |reason| DirectoryError { path: path.to_owned(), reason };
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| {
-            refused(
-                if error.kind() == io::ErrorKind::AlreadyExists
-                    || error.kind() == io::ErrorKind::NotADirectory
-                {
-                    Reason::NotADirectory
-                } else {
-                    Reason::NotWritable(error)
-                },
-            )
-        })?;
-        let path = fs::canonicalize(path).map_err(|error| refused(Reason::NotWritable(error)))?;
+        Self::try_open(path).map_err(|reason| DirectoryError { path: path.to_owned(), reason })
+    }
+
+    fn try_open(path: &Path) -> Result<Self, Reason> {
+        make(path)?;
+        let path = fs::canonicalize(path)?;
+        let (owner, user) = (fs::metadata(&path)?.uid(), rustix::process::geteuid().as_raw());
+        if owner != user {
+            return Err(Reason::Owner { owner, user });
+        }
+        // Before the lock, which would be the first thing that is written into a directory of somebody else's.
+        let format = Format::read(&path)?;
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
-            .open(path.join(LOCK_FILE))
-            .map_err(|error| refused(Reason::NotWritable(error)))?;
+            .mode(0o600)
+            .open(path.join(LOCK_FILE))?;
         lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => refused(Reason::Locked),
-            TryLockError::Error(error) => refused(Reason::NotWritable(error)),
+            TryLockError::WouldBlock => Reason::Locked,
+            TryLockError::Error(error) => error.into(),
         })?;
+        format.write(&path)?;
         Ok(Self { path, _lock: lock })
     }
 
     /// The directory's absolute path.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+fn make(path: &Path) -> Result<(), Reason> {
+    if let Ok(target) = fs::read_link(path)
+        && !path.exists()
+    {
+        return Err(Reason::Dangling(target));
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => Reason::NotADirectory,
+        _ => error.into(),
+    })
+}
+
+/// Whether the directory says already what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Unwritten,
+    Written,
+}
+
+impl Format {
+    fn read(path: &Path) -> Result<Self, Reason> {
+        let mut text = String::new();
+        match File::open(path.join(FORMAT_FILE)) {
+            Ok(file) => file.take(100).read_to_string(&mut text).map_err(|error| match error.kind() {
+                ErrorKind::InvalidData => Reason::UnknownFormat,
+                _ => error.into(),
+            })?,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Self::unwritten(path),
+            Err(error) => return Err(error.into()),
+        };
+        let version = text.strip_prefix("leveret ").and_then(|rest| rest.strip_suffix('\n'));
+        match version.and_then(|version| version.parse().ok()) {
+            Some(FORMAT) => Ok(Self::Written),
+            Some(version) if version > FORMAT => Err(Reason::NewerFormat(version)),
+            _ => Err(Reason::UnknownFormat),
+        }
+    }
+
+    /// There may be only what a start that came to nothing has left, or a new file system.
+    fn unwritten(path: &Path) -> Result<Self, Reason> {
+        for entry in fs::read_dir(path)? {
+            let name = entry?.file_name();
+            if ![LOCK_FILE, NEW_FORMAT_FILE, LOST_AND_FOUND].iter().any(|ours| name == *ours) {
+                return Err(Reason::Foreign(name.to_string_lossy().escape_debug().to_string()));
+            }
+        }
+        Ok(Self::Unwritten)
+    }
+
+    /// Writes the format, if only to see that the directory can be written and has space.
+    fn write(self, path: &Path) -> Result<(), Reason> {
+        let new = path.join(NEW_FORMAT_FILE);
+        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?;
+        file.write_all(format!("leveret {FORMAT}\n").as_bytes())?;
+        file.sync_all()?;
+        match self {
+            Self::Unwritten => fs::rename(new, path.join(FORMAT_FILE))?,
+            Self::Written => fs::remove_file(new)?,
+        }
+        File::open(path)?.sync_all()?;
+        Ok(())
     }
 }
 
@@ -62,31 +137,101 @@ pub struct DirectoryError {
 enum Reason {
     Locked,
     NotADirectory,
+    /// A symbolic link to this, which does not exist.
+    Dangling(PathBuf),
+    /// There is something of this name in it, and no format.
+    Foreign(String),
+    NewerFormat(u32),
+    UnknownFormat,
+    /// User ids.
+    Owner {
+        owner: u32,
+        user: u32,
+    },
+    ReadOnly,
+    NotPermitted,
+    Full,
     NotWritable(io::Error),
 }
 
+impl From<io::Error> for Reason {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
+            ErrorKind::PermissionDenied => Self::NotPermitted,
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full,
+            _ => Self::NotWritable(error),
+        }
+    }
+}
+
 impl DirectoryError {
-    /// Whether another path in the configuration is the only remedy (against a condition that may pass).
+    /// The directory was found usable, and yet writing to it failed.
+    pub fn not_writable(path: &Path, error: io::Error) -> Self {
+        Self { path: path.to_owned(), reason: error.into() }
+    }
+
+    /// Whether another path in the configuration, or another broker, is the only remedy (against a condition that may
+    /// pass).
     pub fn is_misconfigured(&self) -> bool {
-        matches!(self.reason, Reason::NotADirectory)
+        matches!(
+            self.reason,
+            Reason::NotADirectory
+                | Reason::Dangling(_)
+                | Reason::Foreign(_)
+                | Reason::NewerFormat(_)
+                | Reason::UnknownFormat
+        )
     }
 }
 
 impl fmt::Display for DirectoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path.display();
+        write!(f, "data directory {}", self.path.display())?;
         match &self.reason {
-            Reason::Locked => write!(
-                f,
-                "data directory {path} is in use by another broker; stop that one, or give this one its own with --data-dir"
+            Reason::Locked => f.write_str(
+                " is in use by another broker; stop that one, or give this one its own with --data-dir",
             ),
             Reason::NotADirectory => {
-                write!(
-                    f,
-                    "data directory {path}: there is something that is not a directory; choose another with --data-dir"
-                )
+                f.write_str(": there is something that is not a directory; choose another with --data-dir")
             }
-            Reason::NotWritable(error) => write!(f, "data directory {path} cannot be written: {error}"),
+            Reason::Dangling(target) => write!(
+                f,
+                " is a symbolic link to {}, which does not exist; make that, or choose another with --data-dir",
+                target.display()
+            ),
+            Reason::Foreign(name) => write!(
+                f,
+                " holds files of something else (such as '{name}') and no file '{FORMAT_FILE}' of a broker; \
+                 nothing in it was touched: choose another with --data-dir, or empty it yourself"
+            ),
+            Reason::NewerFormat(version) => write!(
+                f,
+                " was written by a later version of leveret (format {version}, this one knows up to {FORMAT}); \
+                 start that version, or choose another with --data-dir"
+            ),
+            Reason::UnknownFormat => write!(
+                f,
+                ": its file '{FORMAT_FILE}' is not one that leveret writes; restore it from a backup, \
+                 or choose another with --data-dir"
+            ),
+            Reason::Owner { owner, user } => write!(
+                f,
+                " belongs to the user with the id {owner} and this broker runs as {user}; \
+                 run it as that user, or hand over the directory with chown -R"
+            ),
+            Reason::ReadOnly => f.write_str(
+                " is on a file system that is mounted read-only and cannot be written; mount it with rw, \
+                 or choose another with --data-dir",
+            ),
+            Reason::NotPermitted => f.write_str(
+                " cannot be written: its permissions forbid it; let its owner write (chmod u+rwx), \
+                 or choose another with --data-dir",
+            ),
+            Reason::Full => f.write_str(
+                " cannot be written: no space is left on its disk; free some and start again, nothing is lost",
+            ),
+            Reason::NotWritable(error) => write!(f, " cannot be written: {error}"),
         }
     }
 }
@@ -94,52 +239,4 @@ impl fmt::Display for DirectoryError {
 impl std::error::Error for DirectoryError {}
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    fn a_path() -> PathBuf {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        std::env::temp_dir().join(format!("leveret-directory-{}-{number}", std::process::id()))
-    }
-
-    #[test]
-    fn a_directory_is_made_and_held_by_one_broker_at_a_time() {
-        let path = a_path().join("deep/inside");
-        let held = DataDirectory::open(&path).unwrap();
-        let refusal = DataDirectory::open(&path).unwrap_err();
-        assert!(refusal.to_string().contains("is in use by another broker"), "{refusal}");
-        assert!(!refusal.is_misconfigured());
-        drop(held);
-        DataDirectory::open(&path).unwrap();
-    }
-
-    #[test]
-    fn what_is_in_the_directory_stays() {
-        let path = a_path();
-        fs::create_dir_all(&path).unwrap();
-        fs::write(path.join("lock"), "mine").unwrap();
-        fs::write(path.join("other"), "mine").unwrap();
-        drop(DataDirectory::open(&path).unwrap());
-        assert_eq!(fs::read(path.join("lock")).unwrap(), b"mine");
-        assert_eq!(fs::read(path.join("other")).unwrap(), b"mine");
-    }
-
-    #[test]
-    fn a_path_that_is_no_directory_is_refused_as_a_wrong_setting() {
-        let path = a_path();
-        fs::write(&path, "a file").unwrap();
-        for path in [path.clone(), path.join("below")] {
-            let refusal = DataDirectory::open(&path).unwrap_err();
-            assert!(refusal.is_misconfigured(), "{refusal}");
-        }
-        assert_eq!(fs::read(&path).unwrap(), b"a file");
-    }
-
-    #[test]
-    fn a_directory_that_cannot_be_made_is_refused() {
-        let refusal = DataDirectory::open(Path::new("/proc/leveret")).unwrap_err();
-        assert!(refusal.to_string().contains("cannot be written"), "{refusal}");
-    }
-}
+mod tests;

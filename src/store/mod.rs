@@ -4,6 +4,7 @@
 
 pub mod budget;
 pub mod checksum;
+pub mod definitions;
 pub mod directory;
 pub mod disk;
 pub mod handle;
@@ -14,6 +15,8 @@ pub mod segment;
 #[cfg(test)]
 pub mod simulated;
 pub mod stored;
+#[cfg(test)]
+mod temporary;
 pub mod work_queue;
 
 pub use budget::Budget;

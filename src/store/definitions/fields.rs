@@ -1,0 +1,106 @@
+//! Values of definitions: a version's octet, then fields, each a tag, a length and its bytes.
+//!
+//! A field that is not known is passed over, so that a value of a later version with more to say is still read. A
+//! later version whose values mean something else has another version octet.
+
+/// The version of the values written here.
+const VERSION: u8 = 1;
+
+/// Why a definition cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    /// Its key is none of its kind.
+    Key,
+    /// Its value is of this version, which a later broker has written.
+    Version(u8),
+    /// Its value ends too early, or a field is too long.
+    Value,
+    /// A field that must be there is missing or has a value that it cannot have.
+    Field(&'static str),
+}
+
+impl std::fmt::Display for Malformed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Key => f.write_str("its key is malformed"),
+            Self::Version(version) => write!(f, "a later version has written it (version {version})"),
+            Self::Value => f.write_str("its value is malformed"),
+            Self::Field(field) => write!(f, "its {field} is missing or malformed"),
+        }
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+/// Writes a value.
+#[derive(Debug)]
+pub(super) struct FieldWriter(Vec<u8>);
+
+impl FieldWriter {
+    /// A value without fields.
+    pub(super) fn new() -> Self {
+        Self(vec![VERSION])
+    }
+
+    /// Appends a field.
+    pub(super) fn bytes(mut self, tag: u8, bytes: &[u8]) -> Self {
+        self.0.push(tag);
+        self.0.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    /// Appends a field that is there when it is true.
+    pub(super) fn flag(self, tag: u8, flag: bool) -> Self {
+        if flag { self.bytes(tag, &[]) } else { self }
+    }
+
+    /// The value.
+    pub(super) fn finish(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+/// A value's fields.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    /// The fields of `value`, all of which are whole.
+    pub(super) fn parse(value: &'a [u8]) -> Result<Self, Malformed> {
+        let (version, fields) = value.split_first().ok_or(Malformed::Value)?;
+        if *version != VERSION {
+            return Err(Malformed::Version(*version));
+        }
+        let mut rest = fields;
+        while !rest.is_empty() {
+            (_, _, rest) = split(rest).ok_or(Malformed::Value)?;
+        }
+        Ok(Self(fields))
+    }
+
+    /// A field, if it is there.
+    pub(super) fn get(self, tag: u8) -> Option<&'a [u8]> {
+        let mut rest = self.0;
+        while let Some((found, bytes, after)) = split(rest) {
+            if found == tag {
+                return Some(bytes);
+            }
+            rest = after;
+        }
+        None
+    }
+
+    /// A field that is there or not.
+    pub(super) fn flag(self, tag: u8) -> bool {
+        self.get(tag).is_some()
+    }
+}
+
+/// The first field and what follows it.
+fn split(fields: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (tag, rest) = fields.split_first()?;
+    let (length, rest) = rest.split_first_chunk::<4>()?;
+    let (bytes, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+    Some((*tag, bytes, rest))
+}

@@ -1,0 +1,29 @@
+//! Definitions: virtual hosts, exchanges, queues and bindings that outlive the broker.
+//!
+//! A change of the topology is a record in the journal, so that one order holds for it and for messages, and one
+//! sync serves both. The definitions' home is a tree beside the journal, with a second copy in JSON. A thread brings
+//! both up to date behind the journal, of which no file is used again before both have what it says of definitions. So
+//! either of them and the journal together have everything.
+
+pub mod definition;
+pub mod fields;
+
+mod copy;
+mod home;
+mod key;
+mod tree;
+
+pub use definition::{
+    BindingDefinition, BoundTo, Definition, ExchangeDefinition, QueueDefinition, VhostDefinition,
+};
+pub use fields::Malformed;
+pub use key::Kind;
+
+/// A definition that was made or changed, or is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Which.
+    pub key: Vec<u8>,
+    /// What is defined; nothing when it is gone.
+    pub value: Option<Vec<u8>>,
+}
