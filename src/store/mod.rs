@@ -8,6 +8,7 @@ pub mod definitions;
 pub mod directory;
 pub mod disk;
 pub mod handle;
+pub mod host_disk;
 pub mod journal;
 pub mod op;
 pub mod positions;
@@ -17,9 +18,13 @@ pub mod simulated;
 pub mod stored;
 #[cfg(test)]
 mod temporary;
+pub mod unit;
 pub mod work_queue;
 
 pub use budget::Budget;
 pub use directory::{DataDirectory, DirectoryError};
 pub use handle::{Blocked, StoreHandle};
+pub use host_disk::HostDisk;
+pub use journal::Journal;
 pub use positions::PositionSet;
+pub use unit::Unit;

@@ -232,6 +232,11 @@ impl Group {
         bytes
     }
 
+    /// Whether there is a buffer for records.
+    pub(in crate::store) fn has_room(&self) -> bool {
+        self.bytes.capacity() > 0
+    }
+
     fn begin(&mut self, kind: u8) {
         self.settling = None;
         self.bytes.put_u8(kind);

@@ -1,0 +1,223 @@
+//! The journal's thread: takes what was gathered, writes it in one go, syncs if anybody waits for that, tells.
+//!
+//! There is no timer: what arrives during a sync is the next batch.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::LiveFile;
+use super::batch::{BLOCK_BYTES, BatchHeader, Chunk, FileHeader, next_offset};
+use super::buffer::Gathered;
+use super::failure::JournalFailure;
+use super::files::Spare;
+use super::shared::{Shared, Work};
+use crate::place::{Batch, JournalFile};
+use crate::store::checksum::checksum;
+use crate::store::op::Group;
+
+/// A file that is filled beyond its size grows by so much at once.
+const GROWTH_BYTES: u64 = 4 * 1024 * 1024;
+
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    file: InUse,
+    /// The file after this one, once tickets are given for it.
+    next: Option<Spare>,
+    /// The last batch that was written.
+    last: Batch,
+    head: Vec<u8>,
+}
+
+/// The file that is written.
+struct InUse {
+    header: FileHeader,
+    spare: Spare,
+    /// Where the next batch begins.
+    offset: u64,
+    /// Up to where a sync has succeeded.
+    synced_to: u64,
+}
+
+impl Writer {
+    /// Begins the first file.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        spare: Spare,
+        header: FileHeader,
+        last: Batch,
+    ) -> io::Result<Self> {
+        let file = InUse::begin(spare, header)?;
+        Ok(Self { shared, file, next: None, last, head: Vec::new() })
+    }
+
+    /// Works until the journal ends, in whatever way.
+    pub(super) fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        let file = self.file.header.number;
+        let ended = catch_unwind(AssertUnwindSafe(|| self.work())).unwrap_or_else(|_| {
+            Err(JournalFailure {
+                operation: "go on with",
+                file,
+                error: io::Error::other("a panic, see above"),
+            })
+        });
+        if let Err(failure) = ended {
+            tracing::error!("the journal has failed, nothing is confirmed any more: {failure}");
+            let failure = shared.failure.get_or_init(|| Arc::new(failure));
+            shared.end();
+            shared.events.failed(failure);
+        } else {
+            shared.end();
+        }
+    }
+
+    fn work(&mut self) -> Result<(), JournalFailure> {
+        let mut done = None;
+        loop {
+            match self.shared.next_work(self.file.header.number, done.take()) {
+                Work::Write(gathered) => {
+                    self.write(&gathered)?;
+                    if gathered.wants_sync {
+                        self.sync()?;
+                    }
+                    self.look_ahead();
+                    done = Some(gathered);
+                }
+                Work::Sync => self.sync()?,
+                Work::NextFile => self.begin_next_file()?,
+                Work::Close => return self.close(),
+                Work::End => return Ok(()),
+            }
+        }
+    }
+
+    fn write(&mut self, gathered: &Gathered) -> Result<(), JournalFailure> {
+        let file = &self.file;
+        let offset = file.offset;
+        self.head.clear();
+        let header = BatchHeader {
+            file: file.header.number,
+            batch: gathered.batch,
+            offset,
+            synced_to: file.synced_to,
+        };
+        header.encode(file.header.salt, &gathered.chunks, &mut self.head);
+        let end = offset.saturating_add(self.head.len() as u64).saturating_add(gathered.len as u64);
+        let next = next_offset(end);
+        if next > file.spare.len {
+            self.grow(next)?;
+        }
+        // Whole blocks are written, so that the system need not read what was there before.
+        let padding = [0; BLOCK_BYTES];
+        let padding_len = usize::try_from(next.saturating_sub(end)).unwrap_or_default();
+        let mut slices = vec![self.head.as_slice()];
+        gathered.slices(&mut slices);
+        slices.extend(padding.get(..padding_len));
+        let written = self.file.spare.file.write_at(&slices, offset);
+        written.map_err(|error| self.failure("write to", error))?;
+        self.file.offset = next;
+        self.last = gathered.batch;
+        self.shared.counters.written(next.saturating_sub(offset), gathered.len);
+        self.shared.written(gathered.batch, gathered.len);
+        Ok(())
+    }
+
+    fn grow(&mut self, needed: u64) -> Result<(), JournalFailure> {
+        let len = needed.saturating_add(GROWTH_BYTES);
+        let grown = self.shared.files.grow(&*self.file.spare.file, len);
+        grown.map_err(|error| self.failure("enlarge", error))?;
+        self.file.spare.len = len;
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), JournalFailure> {
+        let begun = Instant::now();
+        self.file.spare.file.sync().map_err(|error| self.failure("sync", error))?;
+        self.file.synced_to = self.file.offset;
+        self.shared.counters.synced(begun.elapsed());
+        self.shared.durable.reach(self.last);
+        Ok(())
+    }
+
+    /// Has a spare prepared when the file is filling, and gives no more tickets for it when it is nearly full.
+    fn look_ahead(&mut self) {
+        let limits = &self.shared.limits;
+        if self.next.is_some() {
+            return;
+        }
+        if self.file.offset.saturating_add(limits.margin_bytes) > limits.file_bytes {
+            self.next = self.shared.files.take_spare();
+            if self.next.is_some() {
+                return self.shared.begin_next_file();
+            }
+        }
+        if self.file.offset > limits.file_bytes / 4 {
+            self.shared.files.want_spare();
+        }
+    }
+
+    /// The file is complete: it is synced before the header of the next one says where it ends, and that header before
+    /// there is a batch behind it.
+    fn begin_next_file(&mut self) -> Result<(), JournalFailure> {
+        if self.file.synced_to < self.file.offset {
+            self.sync()?;
+        }
+        let number = JournalFile(self.file.header.number.0.saturating_add(1));
+        let next = self.next.take().ok_or_else(|| {
+            self.failure("follow", io::Error::other("tickets were given for a file that is not there"))
+        })?;
+        let header = FileHeader {
+            number,
+            salt: salt().map_err(|error| self.failure("follow", error))?,
+            previous_end: self.file.offset,
+            live_from: self.shared.files.live_from(),
+        };
+        let begun = InUse::begin(next, header);
+        let begun = begun.map_err(|error| JournalFailure { operation: "begin", file: number, error })?;
+        let complete = std::mem::replace(&mut self.file, begun);
+        let (complete, file) = complete.into_live();
+        let number = complete.number;
+        self.shared.files.closed(complete, file);
+        self.shared.events.file_closed(number);
+        Ok(())
+    }
+
+    /// The last record, behind everything that is synced.
+    fn close(&mut self) -> Result<(), JournalFailure> {
+        self.sync()?;
+        let mut group = Group::default();
+        group.closed();
+        let chunk =
+            Chunk { len: u32::try_from(group.len()).unwrap_or(u32::MAX), crc: checksum(group.bytes()) };
+        let batch = Batch(self.last.0.saturating_add(1));
+        self.write(&Gathered::of_one(self.file.header.number, batch, chunk, group.bytes().to_vec()))?;
+        self.sync()
+    }
+
+    fn failure(&self, operation: &'static str, error: io::Error) -> JournalFailure {
+        JournalFailure { operation, file: self.file.header.number, error }
+    }
+}
+
+impl InUse {
+    fn begin(spare: Spare, header: FileHeader) -> io::Result<Self> {
+        spare.file.write_at(&[&header.encode()], 0)?;
+        spare.file.sync()?;
+        let offset = BLOCK_BYTES as u64;
+        Ok(Self { header, spare, offset, synced_to: offset })
+    }
+
+    fn into_live(self) -> (LiveFile, Arc<dyn crate::store::disk::DiskFile>) {
+        let Spare { name, file, len } = self.spare;
+        (LiveFile { number: self.header.number, name, len }, file)
+    }
+}
+
+/// What makes the checksums of one file's batches its own.
+pub(super) fn salt() -> io::Result<u64> {
+    let mut salt = [0; 8];
+    getrandom::fill(&mut salt).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(u64::from_le_bytes(salt))
+}
