@@ -67,7 +67,15 @@ impl Channel {
             }
         };
         let source = Source::Consumer { queue, key };
-        self.subscribe(slot, tag.clone(), source, shares_credit, session);
+        self.subscribe(
+            slot,
+            Subscription {
+                no_ack: consume.no_ack,
+                shares_credit,
+                ..Subscription::new(self.number, tag.clone(), source)
+            },
+            session,
+        );
         if !consume.no_wait {
             peer.method(self.number, basic::ConsumeOk { consumer_tag: tag.as_str() }.into());
         }
@@ -125,24 +133,9 @@ impl Channel {
         Ok(ConsumerTag::from(tag))
     }
 
-    pub(super) fn subscribe(
-        &mut self,
-        slot: u32,
-        tag: ConsumerTag,
-        source: Source,
-        shares_credit: bool,
-        session: &mut Session,
-    ) {
-        self.consumers.insert(tag.clone(), slot);
-        let subscription = Subscription {
-            channel: self.number,
-            tag,
-            source,
-            unsettled: 0,
-            shares_credit,
-            cancelled: false,
-            acked: Vec::new(),
-        };
+    /// Enters a consumer.
+    pub(super) fn subscribe(&mut self, slot: u32, subscription: Subscription, session: &mut Session) {
+        self.consumers.insert(subscription.tag.clone(), slot);
         session.subscriptions.fill(slot, subscription);
     }
 }

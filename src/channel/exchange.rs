@@ -3,6 +3,7 @@
 use leveret_protocol::method::exchange;
 use leveret_protocol::table::Table;
 
+use super::answer::{Answer, Served, Until};
 use super::exception::{Exception, Subject, no_exchange, precondition_failed, refused};
 use super::{Channel, Peer, Session};
 use crate::exchange::{ExchangeOptions, InvalidExchange};
@@ -16,24 +17,25 @@ impl Channel {
         declare: &exchange::Declare<'_>,
         session: &mut Session,
         peer: &mut dyn Peer,
-    ) -> Result<(), Exception> {
+    ) -> Result<Served, Exception> {
         let name = ExchangeName::declared(declare.exchange);
         let vhost = &session.vhost;
         let refuse = |refusal: &Refused| refused(refusal, Subject::Exchange(name.as_str()), vhost.name());
         if name.is_empty() {
             return Err(refuse(&Refused::DefaultExchange));
         }
-        if declare.passive {
+        let until = if declare.passive {
             vhost.exchanges().get(name.as_str()).ok_or_else(|| no_exchange(name.as_str(), vhost.name()))?;
+            None
         } else {
             let options = options(declare)
                 .map_err(|invalid| precondition_failed(invalid.text(name.as_str(), vhost.name().as_str())))?;
-            vhost.exchange_declare(&name, options).map_err(|refusal| refuse(&refusal))?;
+            vhost.exchange_declare(&name, options).map_err(|refusal| refuse(&refusal))?.1
+        };
+        if declare.no_wait {
+            return Ok(Served::Done);
         }
-        if !declare.no_wait {
-            peer.method(self.number, exchange::DeclareOk {}.into());
-        }
-        Ok(())
+        Ok(self.answer(Answer::ExchangeDeclared, until.map(Until::Synced), session, peer))
     }
 
     pub(super) fn exchange_delete(
@@ -41,16 +43,16 @@ impl Channel {
         delete: &exchange::Delete<'_>,
         session: &mut Session,
         peer: &mut dyn Peer,
-    ) -> Result<(), Exception> {
+    ) -> Result<Served, Exception> {
         let name = ExchangeName::declared(delete.exchange);
-        session
+        let until = session
             .vhost
             .exchange_delete(name.as_str(), delete.if_unused)
             .map_err(|refusal| refused(&refusal, Subject::Exchange(name.as_str()), session.vhost.name()))?;
-        if !delete.no_wait {
-            peer.method(self.number, exchange::DeleteOk {}.into());
+        if delete.no_wait {
+            return Ok(Served::Done);
         }
-        Ok(())
+        Ok(self.answer(Answer::ExchangeDeleted, until.map(Until::Synced), session, peer))
     }
 
     pub(super) fn exchange_bind(
@@ -58,15 +60,15 @@ impl Channel {
         bind: &exchange::Bind<'_>,
         session: &mut Session,
         peer: &mut dyn Peer,
-    ) -> Result<(), Exception> {
+    ) -> Result<Served, Exception> {
         let (source, destination) =
             (ExchangeName::declared(bind.source), ExchangeName::declared(bind.destination));
         let ends = exchange_ends(&source, &destination, bind.routing_key, bind.arguments);
-        session.vhost.bind(&ends).map_err(|refusal| refused_binding(&refusal, &ends, session))?;
-        if !bind.no_wait {
-            peer.method(self.number, exchange::BindOk {}.into());
+        let until = session.vhost.bind(&ends).map_err(|refusal| refused_binding(&refusal, &ends, session))?;
+        if bind.no_wait {
+            return Ok(Served::Done);
         }
-        Ok(())
+        Ok(self.answer(Answer::ExchangeBound, until.map(Until::Synced), session, peer))
     }
 
     pub(super) fn exchange_unbind(
@@ -74,15 +76,16 @@ impl Channel {
         unbind: &exchange::Unbind<'_>,
         session: &mut Session,
         peer: &mut dyn Peer,
-    ) -> Result<(), Exception> {
+    ) -> Result<Served, Exception> {
         let (source, destination) =
             (ExchangeName::declared(unbind.source), ExchangeName::declared(unbind.destination));
         let ends = exchange_ends(&source, &destination, unbind.routing_key, unbind.arguments);
-        session.vhost.unbind(&ends).map_err(|refusal| refused_binding(&refusal, &ends, session))?;
-        if !unbind.no_wait {
-            peer.method(self.number, exchange::UnbindOk {}.into());
+        let until =
+            session.vhost.unbind(&ends).map_err(|refusal| refused_binding(&refusal, &ends, session))?;
+        if unbind.no_wait {
+            return Ok(Served::Done);
         }
-        Ok(())
+        Ok(self.answer(Answer::ExchangeUnbound, until.map(Until::Synced), session, peer))
     }
 }
 

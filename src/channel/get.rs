@@ -4,15 +4,22 @@ use std::sync::Arc;
 
 use leveret_protocol::method::basic;
 
+use super::answer::Served;
 use super::exception::{Exception, Subject, refused};
 use super::queue::count;
 use super::subscription::{Source, Subscription};
 use super::{Channel, Peer, Session};
-use crate::name::ConsumerTag;
+use crate::name::{ConsumerTag, QueueName};
 use crate::queue::Queue;
 use crate::queue::queue::Got;
-use crate::store::op::Group;
 use crate::vhost::refused::Refused;
+
+/// A `basic.get` that is not answered yet.
+#[derive(Clone, Debug)]
+pub struct Getting {
+    queue: QueueName,
+    no_ack: bool,
+}
 
 impl Channel {
     pub(super) fn basic_get(
@@ -20,16 +27,34 @@ impl Channel {
         get: &basic::Get<'_>,
         session: &mut Session,
         peer: &mut dyn Peer,
-    ) -> Result<(), Exception> {
-        let name = self.named_or_last(get.queue)?;
+    ) -> Result<Served, Exception> {
+        let getting = Getting { queue: self.named_or_last(get.queue)?, no_ack: get.no_ack };
+        self.get(&getting, session, peer)
+    }
+
+    /// Takes a message, or waits for one that is being read.
+    pub fn get(
+        &mut self,
+        getting: &Getting,
+        session: &mut Session,
+        peer: &mut dyn Peer,
+    ) -> Result<Served, Exception> {
         let vhost = Arc::clone(&session.vhost);
-        let refuse = |refusal: Refused| refused(&refusal, Subject::Queue(name.as_str()), vhost.name());
-        let queue = vhost.queue_for(name.as_str(), session.connection).map_err(refuse)?;
-        let (recipient, group) = (&session.recipient, &mut Group::default());
-        let got = queue.get(get.no_ack, recipient, self.number, group).map_err(|gone| refuse(gone.into()))?;
-        let Got::Message { entry, key, left } = got else {
-            peer.method(self.number, basic::GetEmpty {}.into());
-            return Ok(());
+        let refuse =
+            |refusal: Refused| refused(&refusal, Subject::Queue(getting.queue.as_str()), vhost.name());
+        let queue = vhost.queue_for(getting.queue.as_str(), session.connection).map_err(refuse)?;
+        session.end_unit();
+        let got = queue
+            .get(getting.no_ack, &session.recipient, self.number, session.unit.group_without_ticket())
+            .map_err(|gone| refuse(gone.into()))?;
+        session.end_unit();
+        let (entry, key, left) = match got {
+            Got::Message { entry, key, left } => (entry, key, left),
+            Got::Empty => {
+                peer.method(self.number, basic::GetEmpty {}.into());
+                return Ok(Served::Done);
+            }
+            Got::Loading => return Ok(Served::Loads(getting.clone())),
         };
         let slot = if key.is_some() { self.get_subscription(&queue, session) } else { u32::MAX };
         let delivery_tag = self.number_got(slot, key, session);
@@ -41,7 +66,7 @@ impl Channel {
             message_count: count(left),
         };
         peer.content(self.number, got.into(), &entry.message);
-        Ok(())
+        Ok(Served::Done)
     }
 
     /// The subscription under which gets from this queue are settled. Only the last one is remembered: it lives as long
@@ -57,15 +82,7 @@ impl Channel {
         let slot = session.subscriptions.reserve();
         session.subscriptions.fill(
             slot,
-            Subscription {
-                channel: self.number,
-                tag: ConsumerTag::from(""),
-                source: Source::Get { queue: Arc::clone(queue) },
-                unsettled: 0,
-                shares_credit: false,
-                cancelled: false,
-                acked: Vec::new(),
-            },
+            Subscription::new(self.number, ConsumerTag::from(""), Source::Get { queue: Arc::clone(queue) }),
         );
         self.last_get = Some(slot);
         slot

@@ -3,9 +3,11 @@
 //! A channel knows methods, not frames; it speaks to its client through a [`Peer`]. The dispatch below is the table
 //! of contents: a line a method of the specification, each served by a function of its name.
 
+pub mod answer;
 pub mod confirm;
 pub mod content;
 pub mod exception;
+pub mod get;
 pub mod outstanding;
 pub mod publisher;
 pub mod qos;
@@ -14,7 +16,6 @@ pub mod subscription;
 
 mod consume;
 mod exchange;
-mod get;
 mod peer;
 mod publish;
 mod queue;
@@ -37,6 +38,8 @@ pub use peer::Peer;
 pub use session::Session;
 
 use crate::name::{ConsumerTag, QueueName};
+use crate::place::Batch;
+use answer::{Answer, Served, Until};
 use confirm::Confirms;
 use content::Content;
 use exception::{Exception, command_invalid, not_found, not_implemented, precondition_failed};
@@ -88,13 +91,14 @@ impl Channel {
         }
     }
 
-    /// Serves a method. Publishes and acknowledgements may be gathered until [`Session::flush`].
+    /// Serves a method. Publishes and acknowledgements may be gathered until [`Session::flush`]. A channel that is to wait
+    /// is not to be given another one before it has waited.
     pub fn method(
         &mut self,
         method: Method<'_>,
         session: &mut Session,
         peer: &mut dyn Peer,
-    ) -> Result<(), Exception> {
+    ) -> Result<Served, Exception> {
         use access::Method::Request;
         use basic::Method as B;
         use channel::Method::{Flow, FlowOk};
@@ -104,22 +108,22 @@ impl Channel {
             return Err(exception);
         }
         match method {
-            Method::Exchange(E::Declare(declare)) => self.exchange_declare(&declare, session, peer),
-            Method::Exchange(E::Delete(delete)) => self.exchange_delete(&delete, session, peer),
-            Method::Exchange(E::Bind(bind)) => self.exchange_bind(&bind, session, peer),
-            Method::Exchange(E::Unbind(unbind)) => self.exchange_unbind(&unbind, session, peer),
-            Method::Queue(Q::Declare(declare)) => self.queue_declare(&declare, session, peer),
-            Method::Queue(Q::Bind(bind)) => self.queue_bind(&bind, session, peer),
-            Method::Queue(Q::Unbind(unbind)) => self.queue_unbind(&unbind, session, peer),
+            Method::Exchange(E::Declare(declare)) => return self.exchange_declare(&declare, session, peer),
+            Method::Exchange(E::Delete(delete)) => return self.exchange_delete(&delete, session, peer),
+            Method::Exchange(E::Bind(bind)) => return self.exchange_bind(&bind, session, peer),
+            Method::Exchange(E::Unbind(unbind)) => return self.exchange_unbind(&unbind, session, peer),
+            Method::Queue(Q::Declare(declare)) => return self.queue_declare(&declare, session, peer),
+            Method::Queue(Q::Bind(bind)) => return self.queue_bind(&bind, session, peer),
+            Method::Queue(Q::Unbind(unbind)) => return self.queue_unbind(&unbind, session, peer),
             Method::Queue(Q::Purge(purge)) => self.queue_purge(&purge, session, peer),
-            Method::Queue(Q::Delete(delete)) => self.queue_delete(&delete, session, peer),
+            Method::Queue(Q::Delete(delete)) => return self.queue_delete(&delete, session, peer),
             Method::Basic(B::Qos(qos)) => self.basic_qos(qos, session, peer),
             Method::Basic(B::Consume(consume)) => self.basic_consume(&consume, session, peer),
             Method::Basic(B::Cancel(cancel)) => {
                 self.basic_cancel(&cancel, session, peer);
                 Ok(())
             }
-            Method::Basic(B::Get(get)) => self.basic_get(&get, session, peer),
+            Method::Basic(B::Get(get)) => return self.basic_get(&get, session, peer),
             Method::Basic(B::Ack(ack)) => self.basic_ack(ack, session),
             Method::Basic(B::Nack(nack)) => self.basic_nack(nack, session),
             Method::Basic(B::Reject(reject)) => self.basic_reject(reject, session),
@@ -129,13 +133,25 @@ impl Channel {
             Method::Channel(Flow(flow)) => self.channel_flow(flow, peer),
             Method::Confirm(confirm_class::Method::Select(select)) => self.confirm_select(select, peer),
             Method::Tx(tx::Method::Select(_)) => self.tx_select(peer),
-            Method::Tx(tx::Method::Commit(_)) => self.tx_commit(session, peer),
+            Method::Tx(tx::Method::Commit(_)) => return self.tx_commit(session, peer),
             Method::Tx(tx::Method::Rollback(_)) => self.tx_rollback(peer),
             Method::Access(Request(_)) => {
                 peer.method(self.number, access::RequestOk { ticket: 1 }.into());
                 Ok(())
             }
             _ => Err(command_invalid("unimplemented method")),
+        }
+        .map(|()| Served::Done)
+    }
+
+    /// Answers a change, once it is on the disk if it is to be there.
+    fn answer(&self, answer: Answer, until: Option<Until>, session: &Session, peer: &mut dyn Peer) -> Served {
+        match until {
+            Some(until) if session.awaits(until) => Served::Awaits(until, answer),
+            _ => {
+                answer.tell(self.number, peer);
+                Served::Done
+            }
         }
     }
 
@@ -168,14 +184,22 @@ impl Channel {
         Ok(())
     }
 
-    /// Tells the publisher what was confirmed; to be called once all that was gathered is where it belongs.
-    pub fn confirm(&mut self, peer: &mut dyn Peer) {
-        if let Mode::Confirm(confirms) = &mut self.mode
-            && let Some(confirm) = confirms.settled()
-        {
+    /// All that was published is where it belongs, and its records are in the group commit `until`.
+    pub fn gathered(&mut self, until: Option<Batch>) {
+        if let Mode::Confirm(confirms) = &mut self.mode {
+            confirms.gathered(until);
+        }
+    }
+
+    /// Tells the publisher what is confirmed now that the group commits through `done` have succeeded. Says whether more
+    /// is to be confirmed later.
+    pub fn confirm(&mut self, done: Batch, peer: &mut dyn Peer) -> bool {
+        let Mode::Confirm(confirms) = &mut self.mode else { return false };
+        while let Some(confirm) = confirms.release(done) {
             let ack = basic::Ack { delivery_tag: confirm.delivery_tag, multiple: confirm.multiple };
             peer.method(self.number, ack.into());
         }
+        confirms.is_waiting()
     }
 
     /// The queue that a method means: the one that it names, or the one declared last on this channel.

@@ -8,6 +8,7 @@ use leveret_protocol::table::{Table, Value};
 
 use super::content::{Complete, Content};
 use super::exception::{Exception, Subject, not_implemented, precondition_failed, refused};
+use super::publisher::Gathered;
 use super::transaction::Publication;
 use super::{Channel, Mode, Peer, Session};
 use crate::message::Message;
@@ -102,10 +103,10 @@ impl Channel {
             let vhost = &session.vhost;
             let routed = session
                 .publisher
-                .route(vhost, &message, &[], None)
+                .route(vhost, &message, &[], None, &mut session.unit)
                 .map_err(|refusal| refused(&refusal, Subject::Exchange(message.exchange()), vhost.name()))?;
-            session.publisher.gather(vhost, routed, message);
-            self.published(session);
+            let gathered = session.publisher.gather(vhost, routed, message, &mut session.unit);
+            self.published(gathered, session);
             return Ok(());
         }
         self.publish_with_a_look(mandatory, message, session, peer)
@@ -133,8 +134,8 @@ impl Channel {
             transaction.publish(Publication { mandatory, message });
             return Ok(());
         }
-        self.route(mandatory, &message, session, peer)?;
-        self.published(session);
+        let gathered = self.route(mandatory, &message, session, peer)?;
+        self.published(gathered, session);
         Ok(())
     }
 
@@ -145,7 +146,7 @@ impl Channel {
         message: &Message,
         session: &mut Session,
         peer: &mut dyn Peer,
-    ) -> Result<(), Exception> {
+    ) -> Result<Gathered, Exception> {
         let mut stripped = None;
         let mut keys = Vec::new();
         let headers = message.properties().headers();
@@ -157,13 +158,13 @@ impl Channel {
         let vhost = &session.vhost;
         let routed = session
             .publisher
-            .route(vhost, sent, &keys, headers)
+            .route(vhost, sent, &keys, headers, &mut session.unit)
             .map_err(|refusal| refused(&refusal, Subject::Exchange(message.exchange()), vhost.name()))?;
-        let routed = session.publisher.gather(vhost, routed, sent.clone());
-        if mandatory && !routed {
+        let gathered = session.publisher.gather(vhost, routed, sent.clone(), &mut session.unit);
+        if mandatory && gathered == Gathered::Unroutable {
             self.return_unroutable(sent, peer);
         }
-        Ok(())
+        Ok(gathered)
     }
 
     pub(super) fn return_unroutable(&self, message: &Message, peer: &mut dyn Peer) {
@@ -176,12 +177,12 @@ impl Channel {
         peer.content(self.number, returned.into(), message);
     }
 
-    fn published(&mut self, session: &mut Session) {
+    fn published(&mut self, gathered: Gathered, session: &mut Session) {
         if let Mode::Confirm(confirms) = &mut self.mode {
-            if confirms.all_settled() {
+            if confirms.all_gathered() {
                 session.confirming.push(self.number);
             }
-            confirms.published();
+            confirms.published(gathered == Gathered::Journalled);
         }
     }
 }

@@ -11,8 +11,10 @@ use leveret_protocol::table::Table;
 use crate::message::Message;
 use crate::name::QueueName;
 use crate::queue::delivery::Recipient;
-use crate::queue::queue::Pressure;
+use crate::queue::queue::{Pressure, Published};
 use crate::queue::{Gone, Queue, QueueId};
+use crate::store::op::TARGET_BYTES;
+use crate::store::unit::Unit;
 use crate::vhost::Vhost;
 use crate::vhost::refused::Refused;
 use crate::vhost::reply_to::{Reply, is_reply_name};
@@ -48,6 +50,17 @@ pub struct Publisher {
 struct Known {
     queue: Arc<Queue>,
     gathered: Vec<Message>,
+    /// Which of them have a record, and where in it their position is to stand.
+    records: Vec<Record>,
+}
+
+/// The record of a gathered message.
+#[derive(Clone, Copy)]
+struct Record {
+    /// Which of the gathered messages of its queue.
+    index: u32,
+    /// Where its position in that queue stands in the group.
+    at: u32,
 }
 
 /// A range of the remembered targets.
@@ -55,6 +68,19 @@ struct Known {
 pub struct Route {
     first: u32,
     count: u32,
+    /// Whether any of them outlives the broker.
+    journalled: bool,
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gathered {
+    /// It leads nowhere.
+    Unroutable,
+    /// It goes to somebody, and ends with the broker.
+    Transient,
+    /// It has a record in the unit.
+    Journalled,
 }
 
 /// Who is so far behind that its publishers should wait.
@@ -96,10 +122,11 @@ impl Publisher {
         message: &Message,
         extra_keys: ExtraKeys<'_>,
         headers: Option<Table<'_>>,
+        unit: &mut Unit,
     ) -> Result<Routed, Refused> {
         let epoch = vhost.epoch();
         if epoch != self.epoch || self.remembers_too_much() {
-            self.forget_routes(vhost, epoch);
+            self.forget_routes(vhost, epoch, unit);
         }
         let remembered = if extra_keys.is_empty() { self.remembered(message.address()) } else { None };
         match remembered {
@@ -108,18 +135,24 @@ impl Publisher {
         }
     }
 
-    /// Gathers a message for the queues that it goes to. Says whether there is any.
+    /// Gathers a message for the queues that it goes to. When any of them outlives the broker, and the message with it, its
+    /// record is made now, with a place for its position in each of those.
     #[inline]
-    pub fn gather(&mut self, vhost: &Vhost, routed: Routed, message: Message) -> bool {
+    pub fn gather(&mut self, vhost: &Vhost, routed: Routed, message: Message, unit: &mut Unit) -> Gathered {
         let (Routed::Lasting(route) | Routed::Once(route)) = routed else {
-            return self.reply(vhost, &message);
+            return self.reply(vhost, &message, unit);
         };
-        let (first, end) = (route.first as usize, route.first.saturating_add(route.count) as usize);
-        let targets = self.targets.get(first..end).unwrap_or_default();
-        let Some((last, others)) = targets.split_last() else { return false };
+        let targets = route.range();
+        let Some((last, others)) = self.targets.get(targets).and_then(<[u32]>::split_last) else {
+            return Gathered::Unroutable;
+        };
         if !others.is_empty() {
             let copied = message.len().saturating_mul(others.len());
             self.copied_bytes = self.copied_bytes.saturating_add(copied);
+        }
+        let journalled = route.journalled && message.is_persistent();
+        if journalled {
+            record(&mut self.known, &self.targets, route, &message, unit);
         }
         for at in others {
             gather_for(&mut self.known, &mut self.gathered, &mut self.spare, *at, message.clone());
@@ -129,23 +162,35 @@ impl Publisher {
         if let Routed::Once(route) = routed {
             self.targets.truncate(route.first as usize);
         }
-        true
+        if journalled { Gathered::Journalled } else { Gathered::Transient }
     }
 
-    /// Hands the gathered messages to their queues.
-    pub fn flush(&mut self, vhost: &Vhost) {
+    /// Hands the gathered messages to their queues, and completes their records.
+    pub fn flush(&mut self, vhost: &Vhost, unit: &mut Unit) {
         for at in self.gathered.drain(..) {
             let Some(known) = self.known.get_mut(at as usize) else { continue };
-            match known.queue.publish(&mut known.gathered, None).map(|published| published.pressure) {
-                Ok(Pressure::None) => {}
-                Ok(Pressure::Behind) => self.behind.push(Behind::Queue(Arc::clone(&known.queue))),
-                Err(Gone::Deleted) => {
-                    publish_again(vhost, &known.queue, std::mem::take(&mut known.gathered));
+            let file = if known.records.is_empty() { None } else { unit.file() };
+            match known.queue.publish(&mut known.gathered, file) {
+                Ok(Published { pressure, first }) => {
+                    for Record { index, at } in known.records.drain(..) {
+                        unit.group().place(at, first.plus(u64::from(index)));
+                    }
+                    if pressure == Pressure::Behind {
+                        self.behind.push(Behind::Queue(Arc::clone(&known.queue)));
+                    }
                 }
-                Err(Gone::Crashed) => {
-                    known.gathered.clear();
-                    self.crashed = Some(known.queue.name().clone());
+                Err(gone) => {
+                    // Their records say that they are nowhere.
+                    known.records.clear();
+                    let messages = std::mem::take(&mut known.gathered);
+                    match gone {
+                        Gone::Deleted => publish_again(vhost, &known.queue, messages, unit),
+                        Gone::Crashed => self.crashed = Some(known.queue.name().clone()),
+                    }
                 }
+            }
+            if known.records.capacity() > KEEP_GATHERED {
+                known.records = Vec::new();
             }
             if known.gathered.capacity() > KEEP_GATHERED {
                 let emptied = std::mem::take(&mut known.gathered);
@@ -208,11 +253,14 @@ impl Publisher {
         let keys = std::iter::once(routing_key).chain(extra_keys.iter().copied());
         let outcome = vhost.route(exchange, keys, headers, &mut found);
         let first = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
+        let mut journalled = false;
         for queue in found.queues() {
+            journalled |= queue.is_journalled();
             let at = self.know(queue);
             self.targets.push(at);
         }
-        let route = Route { first, count: u32::try_from(found.queues().len()).unwrap_or(u32::MAX) };
+        let count = u32::try_from(found.queues().len()).unwrap_or(u32::MAX);
+        let route = Route { first, count, journalled };
         let lasting = found.holds_for_the_key() && extra_keys.is_empty();
         self.found = found;
         outcome?;
@@ -226,20 +274,20 @@ impl Publisher {
 
     fn know(&mut self, queue: &Arc<Queue>) -> u32 {
         *self.by_id.entry(queue.id()).or_insert_with(|| {
-            self.known.push(Known { queue: Arc::clone(queue), gathered: Vec::new() });
+            self.known.push(Known { queue: Arc::clone(queue), gathered: Vec::new(), records: Vec::new() });
             u32::try_from(self.known.len().saturating_sub(1)).unwrap_or(u32::MAX)
         })
     }
 
-    fn reply(&mut self, vhost: &Vhost, message: &Message) -> bool {
+    fn reply(&mut self, vhost: &Vhost, message: &Message, unit: &mut Unit) -> Gathered {
         // What was published before goes first.
-        self.flush(vhost);
+        self.flush(vhost, unit);
         match vhost.requesters().send(message) {
-            Reply::NoRequester => false,
-            Reply::Sent => true,
+            Reply::NoRequester => Gathered::Unroutable,
+            Reply::Sent => Gathered::Transient,
             Reply::Behind(requester) => {
                 self.behind.push(Behind::Requester(requester));
-                true
+                Gathered::Transient
             }
         }
     }
@@ -251,8 +299,8 @@ impl Publisher {
             || self.targets.len() > TARGETS_MAX
     }
 
-    fn forget_routes(&mut self, vhost: &Vhost, epoch: u64) {
-        self.flush(vhost);
+    fn forget_routes(&mut self, vhost: &Vhost, epoch: u64, unit: &mut Unit) {
+        self.flush(vhost, unit);
         self.known.clear();
         self.by_id.clear();
         self.routes.clear();
@@ -295,16 +343,51 @@ fn gather_for(
     }
 }
 
+impl Route {
+    fn range(self) -> std::ops::Range<usize> {
+        self.first as usize..self.first.saturating_add(self.count) as usize
+    }
+}
+
+/// Makes the record of a message, once for all queues of its route that outlive the broker.
+fn record(known: &mut [Known], targets: &[u32], route: Route, message: &Message, unit: &mut Unit) {
+    let targets = targets.get(route.range()).unwrap_or_default();
+    let journalled = |at: &&u32| known.get(**at as usize).is_some_and(|known| known.queue.is_journalled());
+    let ids = targets.iter().filter(journalled).filter_map(|at| Some(known.get(*at as usize)?.queue.id()));
+    let mut at = unit.group().publish(message, 0, ids);
+    for target in targets {
+        let Some(known) = known.get_mut(*target as usize) else { continue };
+        if known.queue.is_journalled() {
+            let index = u32::try_from(known.gathered.len()).unwrap_or(u32::MAX);
+            known.records.push(Record { index, at });
+            at = at.saturating_add(TARGET_BYTES);
+        }
+    }
+}
+
 /// A queue went between the routing of messages and their arrival: one that was declared again under its name, and is
-/// still routed to, gets them; otherwise they are gone as if the queue had gone a moment later, with them in it.
-fn publish_again(vhost: &Vhost, queue: &Queue, mut messages: Vec<Message>) {
-    if let Some(successor) = vhost.queues().get(queue.name().as_str())
-        && successor.id() != queue.id()
-    {
-        messages.retain(|message| {
-            message.exchange().is_empty() && message.routing_key() == queue.name().as_str()
-        });
-        let _gone_again = successor.publish(&mut messages, None);
+/// still routed to, gets them, with records of their own; otherwise they are gone as if the queue had gone a moment later,
+/// with them in it.
+fn publish_again(vhost: &Vhost, queue: &Queue, mut messages: Vec<Message>, unit: &mut Unit) {
+    let Some(successor) = vhost.queues().get(queue.name().as_str()) else { return };
+    if successor.id() == queue.id() {
+        return;
+    }
+    messages
+        .retain(|message| message.exchange().is_empty() && message.routing_key() == queue.name().as_str());
+    let mut records = Vec::new();
+    let mut file = None;
+    if successor.is_journalled() {
+        file = unit.file();
+        for (index, message) in messages.iter().enumerate().filter(|(_, message)| message.is_persistent()) {
+            let at = unit.group().publish(message, 0, [successor.id()]);
+            records.push(Record { index: u32::try_from(index).unwrap_or(u32::MAX), at });
+        }
+    }
+    if let Ok(Published { first, .. }) = successor.publish(&mut messages, file) {
+        for Record { index, at } in records {
+            unit.group().place(at, first.plus(u64::from(index)));
+        }
     }
 }
 
@@ -350,9 +433,10 @@ mod tests {
 
     fn publish(publisher: &mut Publisher, vhost: &Vhost) {
         let message = Message::compose("", "q", &[0, 0], b"body").unwrap();
-        let routed = publisher.route(vhost, &message, &[], None).unwrap();
-        assert!(publisher.gather(vhost, routed, message));
-        publisher.flush(vhost);
+        let unit = &mut Unit::default();
+        let routed = publisher.route(vhost, &message, &[], None, unit).unwrap();
+        assert_eq!(publisher.gather(vhost, routed, message, unit), Gathered::Transient);
+        publisher.flush(vhost, unit);
     }
 
     #[test]

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use leveret_protocol::method::queue;
 use leveret_protocol::table::Table;
 
+use super::answer::{Answer, Served, Until};
 use super::exception::{Exception, Subject, no_queue, precondition_failed, refused};
 use super::exchange::refused_binding;
 use super::{Channel, Peer, Session};
 use crate::name::{ExchangeName, QueueName};
+use crate::place::Batch;
 use crate::queue::arguments::without_effect;
 use crate::queue::options::QueueOptions;
 use crate::queue::queue::Status;
-use crate::store::op::Group;
 use crate::vhost::refused::Refused;
 use crate::vhost::reply_to::{PSEUDO_QUEUE, is_reply_name};
 use crate::vhost::topology::{BindingEnds, Declared, Destination};
@@ -23,8 +24,8 @@ impl Channel {
         declare: &queue::Declare<'_>,
         session: &mut Session,
         peer: &mut dyn Peer,
-    ) -> Result<(), Exception> {
-        let (name, status) = if is_pseudo_queue(declare.queue) {
+    ) -> Result<Served, Exception> {
+        let (name, status, until) = if is_pseudo_queue(declare.queue) {
             declare_pseudo_queue(declare.queue, session)?
         } else if declare.passive {
             declare_passively(declare, session)?
@@ -32,15 +33,15 @@ impl Channel {
             declare_actively(declare, session)?
         };
         self.last_queue = Some(name.clone());
-        if !declare.no_wait {
-            let declared = queue::DeclareOk {
-                queue: name.as_str(),
-                message_count: count(status.ready),
-                consumer_count: count(status.consumers),
-            };
-            peer.method(self.number, declared.into());
+        if declare.no_wait {
+            return Ok(Served::Done);
         }
-        Ok(())
+        let declared = Answer::QueueDeclared {
+            queue: name,
+            message_count: count(status.ready),
+            consumer_count: count(status.consumers),
+        };
+        Ok(self.answer(declared, until.map(Until::Synced), session, peer))
     }
 
     pub(super) fn queue_bind(
@@ -48,16 +49,16 @@ impl Channel {
         bind: &queue::Bind<'_>,
         session: &mut Session,
         peer: &mut dyn Peer,
-    ) -> Result<(), Exception> {
+    ) -> Result<Served, Exception> {
         let queue = self.named_or_last(bind.queue)?;
         let binding_key = self.key_or_last(bind.queue, bind.routing_key);
         let source = ExchangeName::declared(bind.exchange);
         let ends = queue_ends(&source, &queue, &binding_key, bind.arguments, session);
-        session.vhost.bind(&ends).map_err(|refusal| refused_binding(&refusal, &ends, session))?;
-        if !bind.no_wait {
-            peer.method(self.number, queue::BindOk {}.into());
+        let until = session.vhost.bind(&ends).map_err(|refusal| refused_binding(&refusal, &ends, session))?;
+        if bind.no_wait {
+            return Ok(Served::Done);
         }
-        Ok(())
+        Ok(self.answer(Answer::QueueBound, until.map(Until::Synced), session, peer))
     }
 
     pub(super) fn queue_unbind(
@@ -65,14 +66,14 @@ impl Channel {
         unbind: &queue::Unbind<'_>,
         session: &mut Session,
         peer: &mut dyn Peer,
-    ) -> Result<(), Exception> {
+    ) -> Result<Served, Exception> {
         let queue = self.named_or_last(unbind.queue)?;
         let binding_key = self.key_or_last(unbind.queue, unbind.routing_key);
         let source = ExchangeName::declared(unbind.exchange);
         let ends = queue_ends(&source, &queue, &binding_key, unbind.arguments, session);
-        session.vhost.unbind(&ends).map_err(|refusal| refused_binding(&refusal, &ends, session))?;
-        peer.method(self.number, queue::UnbindOk {}.into());
-        Ok(())
+        let until =
+            session.vhost.unbind(&ends).map_err(|refusal| refused_binding(&refusal, &ends, session))?;
+        Ok(self.answer(Answer::QueueUnbound, until.map(Until::Synced), session, peer))
     }
 
     pub(super) fn queue_purge(
@@ -82,11 +83,12 @@ impl Channel {
         peer: &mut dyn Peer,
     ) -> Result<(), Exception> {
         let name = self.named_or_last(purge.queue)?;
-        let purged = session
-            .vhost
-            .queue_for(name.as_str(), session.connection)
-            .and_then(|queue| queue.purge(&mut Group::default()).map_err(Refused::from))
-            .map_err(|refusal| refused(&refusal, Subject::Queue(name.as_str()), session.vhost.name()))?;
+        let vhost = Arc::clone(&session.vhost);
+        let refuse = |refusal: Refused| refused(&refusal, Subject::Queue(name.as_str()), vhost.name());
+        let queue = vhost.queue_for(name.as_str(), session.connection).map_err(refuse)?;
+        session.end_unit();
+        let purged = queue.purge(session.unit.group_without_ticket()).map_err(|gone| refuse(gone.into()))?;
+        session.end_unit();
         if !purge.no_wait {
             peer.method(self.number, queue::PurgeOk { message_count: count(purged) }.into());
         }
@@ -99,23 +101,24 @@ impl Channel {
         delete: &queue::Delete<'_>,
         session: &mut Session,
         peer: &mut dyn Peer,
-    ) -> Result<(), Exception> {
+    ) -> Result<Served, Exception> {
         let name = self.named_or_last(delete.queue)?;
         let vhost = &session.vhost;
         let id = vhost.queues().get(name.as_str()).map(|queue| queue.id());
-        let deleted =
+        let (deleted, until) =
             match vhost.queue_delete(name.as_str(), session.connection, delete.if_unused, delete.if_empty) {
-                Ok((messages, _until)) => messages,
-                Err(Refused::NoQueue) => 0,
+                Ok(deleted) => deleted,
+                Err(Refused::NoQueue) => (0, None),
                 Err(refusal) => return Err(refused(&refusal, Subject::Queue(name.as_str()), vhost.name())),
             };
         if let Some(id) = id {
             session.exclusive_queues.remove(&id);
         }
-        if !delete.no_wait {
-            peer.method(self.number, queue::DeleteOk { message_count: count(deleted) }.into());
+        if delete.no_wait {
+            return Ok(Served::Done);
         }
-        Ok(())
+        let deleted = Answer::QueueDeleted { message_count: count(deleted) };
+        Ok(self.answer(deleted, until.map(Until::Synced), session, peer))
     }
 
     /// With neither queue nor key in a bind, the key is the name of the queue declared last.
@@ -127,16 +130,16 @@ impl Channel {
     }
 }
 
-fn declare_actively(
-    declare: &queue::Declare<'_>,
-    session: &mut Session,
-) -> Result<(QueueName, Status), Exception> {
+/// A queue that was declared: its name, what it holds, and the group commit with which it is on the disk.
+type NamedQueue = (QueueName, Status, Option<Batch>);
+
+fn declare_actively(declare: &queue::Declare<'_>, session: &mut Session) -> Result<NamedQueue, Exception> {
     let name = (!declare.queue.is_empty()).then(|| QueueName::declared(declare.queue));
     let vhost = &session.vhost;
     let named = name.as_ref().map_or("", QueueName::as_str);
     let options = QueueOptions::declared(declare)
         .map_err(|invalid| precondition_failed(invalid.text(named, vhost.name().as_str())))?;
-    let Declared { queue, status, made, until: _ } = vhost
+    let Declared { queue, status, made, until } = vhost
         .queue_declare(name.clone(), &options, session.connection)
         .map_err(|refusal| refused(&refusal, Subject::Queue(named), vhost.name()))?;
     if made {
@@ -152,20 +155,17 @@ fn declare_actively(
             session.exclusive_queues.insert(queue.id(), Arc::clone(&queue));
         }
     }
-    Ok((queue.name().clone(), status))
+    Ok((queue.name().clone(), status, until))
 }
 
-fn declare_passively(
-    declare: &queue::Declare<'_>,
-    session: &Session,
-) -> Result<(QueueName, Status), Exception> {
+fn declare_passively(declare: &queue::Declare<'_>, session: &Session) -> Result<NamedQueue, Exception> {
     let name = QueueName::declared(declare.queue);
     let vhost = &session.vhost;
     let status = vhost
         .queue_for(name.as_str(), session.connection)
         .and_then(|queue| queue.status().map_err(Refused::from))
         .map_err(|refusal| refused(&refusal, Subject::Queue(name.as_str()), vhost.name()))?;
-    Ok((name, status))
+    Ok((name, status, None))
 }
 
 fn is_pseudo_queue(name: &str) -> bool {
@@ -173,11 +173,11 @@ fn is_pseudo_queue(name: &str) -> bool {
 }
 
 /// Repliers declare the name that they are to reply to, to see whether anyone waits there.
-fn declare_pseudo_queue(name: &str, session: &Session) -> Result<(QueueName, Status), Exception> {
+fn declare_pseudo_queue(name: &str, session: &Session) -> Result<NamedQueue, Exception> {
     if name != PSEUDO_QUEUE && !session.vhost.requesters().contains(name) {
         return Err(no_queue(name, session.vhost.name()));
     }
-    Ok((QueueName::from(name), Status { ready: 0, unacked: 0, consumers: 1 }))
+    Ok((QueueName::from(name), Status { ready: 0, unacked: 0, consumers: 1 }, None))
 }
 
 fn queue_ends<'a>(

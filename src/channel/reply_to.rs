@@ -6,7 +6,7 @@ use leveret_protocol::method::basic;
 use leveret_protocol::properties::Properties;
 
 use super::exception::{Exception, precondition_failed};
-use super::subscription::Source;
+use super::subscription::{Source, Subscription};
 use super::{Channel, Peer, Session};
 use crate::vhost::reply_to::{PSEUDO_QUEUE, ReplyName};
 
@@ -40,7 +40,8 @@ impl Channel {
         let slot = session.subscriptions.reserve();
         let name = session.vhost.requesters().enter(Arc::clone(&session.recipient), slot);
         self.requesting = Some(Requesting { name, slot });
-        self.subscribe(slot, tag.clone(), Source::Replies, false, session);
+        let subscription = Subscription::new(self.number, tag.clone(), Source::Replies);
+        self.subscribe(slot, Subscription { no_ack: true, ..subscription }, session);
         if !consume.no_wait {
             peer.method(self.number, basic::ConsumeOk { consumer_tag: tag.as_str() }.into());
         }

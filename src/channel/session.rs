@@ -4,14 +4,19 @@ use std::sync::Arc;
 
 use foldhash::HashMap;
 
+use super::answer::Until;
 use super::publisher::Publisher;
 use super::subscription::{Source, Subscriptions};
 use crate::auth::User;
+use crate::config::Durability;
 use crate::name::ConnectionId;
+use crate::place::Batch;
 use crate::queue::core::Settlement;
 use crate::queue::delivery::{Delivery, Recipient};
 use crate::queue::{Queue, QueueId};
+use crate::store::journal::Synced;
 use crate::store::op::Group;
+use crate::store::unit::Unit;
 use crate::vhost::Vhost;
 
 /// One connection, as its channels see it.
@@ -30,8 +35,14 @@ pub struct Session {
     pub subscriptions: Subscriptions,
     /// Slots with acknowledged deliveries that their queues have not been told of.
     pub acked: Vec<u32>,
-    /// Channels with publishes that are to be confirmed at the next flush.
+    /// The records of the batch of frames that is being served.
+    pub unit: Unit,
+    /// Who is told when the journal went on; nobody without one.
+    synced: Option<Arc<dyn Synced>>,
+    /// Channels that were published on since the unit was ended, and want confirms.
     pub confirming: Vec<u16>,
+    /// Channels with publishes that wait for the journal.
+    pub unconfirmed: Vec<u16>,
     /// What it publishes.
     pub publisher: Publisher,
     /// Its exclusive queues: they go with it.
@@ -43,7 +54,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// A connection that has done nothing yet.
+    /// A connection that has done nothing yet, and keeps nothing on the disk.
     pub fn new(
         connection: ConnectionId,
         name: String,
@@ -61,7 +72,10 @@ impl Session {
             recipient,
             subscriptions: Subscriptions::default(),
             acked: Vec::new(),
+            unit: Unit::default(),
+            synced: None,
             confirming: Vec::new(),
+            unconfirmed: Vec::new(),
             publisher: Publisher::default(),
             exclusive_queues: HashMap::default(),
             consumer_cancel_notify,
@@ -69,9 +83,16 @@ impl Session {
         }
     }
 
-    /// Hands what was gathered from a batch of frames to the queues: publishes, then acknowledgements.
+    /// The same with a journal: records go into `unit`, and `synced` is told when it went on.
+    #[must_use]
+    pub fn with_journal(self, unit: Unit, synced: Arc<dyn Synced>) -> Self {
+        Self { unit, synced: Some(synced), ..self }
+    }
+
+    /// Hands what was gathered from a batch of frames to the queues: publishes, then acknowledgements. Their records are in
+    /// the unit until [`Self::end_unit`].
     pub fn flush(&mut self) {
-        self.publisher.flush(&self.vhost);
+        self.publisher.flush(&self.vhost, &mut self.unit);
         self.flush_acked();
     }
 
@@ -80,7 +101,8 @@ impl Session {
         for slot in self.acked.drain(..) {
             if let Some(subscription) = self.subscriptions.get_mut(slot) {
                 if let Some(queue) = subscription.queue() {
-                    queue.settle(&subscription.acked, Settlement::Discard, &mut Group::default());
+                    let records = records_of(queue, &mut self.unit);
+                    queue.settle(&subscription.acked, Settlement::Discard, records);
                 }
                 subscription.acked.clear();
             }
@@ -88,12 +110,68 @@ impl Session {
         }
     }
 
+    /// The records that there are go to the journal; gives the group commit that they are in.
+    ///
+    /// To be called at the end of every batch, since a file of the journal is not left while a unit is open in it, and
+    /// before anything new is taken from the outbox or from a queue: what is settled in a unit must not have been
+    /// published after it was begun, or its settlement might stand in a file that goes before the publish does.
+    pub fn end_unit(&mut self) -> Option<Batch> {
+        self.unit.end()
+    }
+
+    /// The same for a commit: gives what its answer waits for.
+    pub fn commit_unit(&mut self) -> Option<Until> {
+        if self.unit.is_empty() {
+            self.unit.end();
+            return None;
+        }
+        if self.unit.durability() == Durability::Fsync {
+            self.unit.group().require_sync();
+        }
+        let batch = self.unit.end()?;
+        Some(self.until(batch))
+    }
+
+    /// Whether `until` is still to be reached. Then the connection is told when it is, or never will be.
+    pub fn awaits(&self, until: Until) -> bool {
+        let (Some(journal), Some(synced)) = (self.unit.journal(), &self.synced) else { return false };
+        let awaits = match until {
+            Until::Synced(batch) => journal.notify(batch, Arc::clone(synced)),
+            Until::Written(batch) => journal.notify_written(batch, Arc::clone(synced)),
+        };
+        if awaits && journal.failure().is_some() {
+            // It told so before we asked, and will not again.
+            synced.synced();
+        }
+        awaits
+    }
+
+    /// Whether the journal is so far.
+    pub fn is_reached(&self, until: Until) -> bool {
+        let Some(journal) = self.unit.journal() else { return true };
+        match until {
+            Until::Synced(batch) => journal.durable() >= batch,
+            Until::Written(batch) => journal.written() >= batch,
+        }
+    }
+
+    /// When messages with records in this group commit are as durable as is promised here.
+    pub fn until(&self, batch: Batch) -> Until {
+        if self.unit.durability() == Durability::Fsync { Until::Synced(batch) } else { Until::Written(batch) }
+    }
+
+    /// Through which group commit messages are as durable as is promised here.
+    pub fn done(&self) -> Batch {
+        let Some(journal) = self.unit.journal() else { return Batch::default() };
+        if self.unit.durability() == Durability::Fsync { journal.durable() } else { journal.written() }
+    }
+
     /// Takes a delivery back to its queue that was in the outbox and was not sent.
     pub fn unsend(&mut self, delivery: Delivery) {
         let Some(subscription) = self.subscriptions.get(delivery.slot) else { return };
         let Some(queue) = subscription.queue() else { return };
         match delivery.unacked {
-            Some(key) => queue.settle(&[key], Settlement::Unsent, &mut Group::default()),
+            Some(key) => queue.settle(&[key], Settlement::Unsent, records_of(queue, &mut self.unit)),
             None => queue.give_back(std::iter::once(delivery.into_entry())),
         }
     }
@@ -122,9 +200,15 @@ impl Session {
     /// The connection ends: its exclusive queues go.
     pub fn delete_exclusive_queues(&mut self) {
         for queue in std::mem::take(&mut self.exclusive_queues).into_values() {
-            if queue.delete(false, false, &mut Group::default()).is_ok() {
+            if queue.delete(false, false, records_of(&queue, &mut self.unit)).is_ok() {
                 self.vhost.forget_queue(&queue);
             }
         }
     }
+}
+
+/// Where it is written what becomes of messages of a queue. Only one that outlives the broker writes anything, and takes a
+/// ticket.
+pub(super) fn records_of<'u>(queue: &Queue, unit: &'u mut Unit) -> &'u mut Group {
+    if queue.is_journalled() { unit.group() } else { unit.group_without_ticket() }
 }

@@ -8,13 +8,13 @@ use leveret_protocol::method::basic;
 
 use super::exception::{Exception, not_implemented, unknown_delivery_tag};
 use super::outstanding::{Outstanding, UnknownTag};
+use super::session::records_of;
 use super::transaction::Settled;
 use super::{Channel, Mode, Peer, Session};
 use crate::queue::core::Settlement;
 use crate::queue::delivery::Delivery;
 use crate::queue::id::UnackedKey;
 use crate::queue::{Queue, QueueId};
-use crate::store::op::Group;
 
 impl From<UnknownTag> for Exception {
     fn from(UnknownTag(tag): UnknownTag) -> Self {
@@ -23,11 +23,20 @@ impl From<UnknownTag> for Exception {
 }
 
 impl Channel {
-    /// Numbers and sends a delivery from the outbox. One whose consumer is no longer known goes back.
+    /// Numbers and sends a delivery from the outbox. One that needs no acknowledgement is gathered as if it was
+    /// acknowledged, until [`Session::flush_acked`].
     #[inline]
     pub fn deliver(&mut self, delivery: &Delivery, session: &mut Session, peer: &mut dyn Peer) {
         let Some(subscription) = session.subscriptions.get_mut(delivery.slot) else { return };
         let delivery_tag = match delivery.unacked {
+            // What outlives the broker stays in its queue until it is sent.
+            Some(key) if subscription.no_ack => {
+                if subscription.acked.is_empty() {
+                    session.acked.push(delivery.slot);
+                }
+                subscription.acked.push(key);
+                self.outstanding.number()
+            }
             Some(key) => {
                 subscription.unsettled = subscription.unsettled.saturating_add(1);
                 self.outstanding.enter(Outstanding { slot: delivery.slot, key })
@@ -161,7 +170,7 @@ impl Channel {
             session.subscriptions.release_if_spent(outstanding.slot);
         }
         for (queue, keys) in requeues.into_values() {
-            queue.settle(&keys, Settlement::Requeue, &mut Group::default());
+            queue.settle(&keys, Settlement::Requeue, records_of(&queue, &mut session.unit));
         }
         self.release_credit(credit, session);
     }

@@ -40,6 +40,8 @@ pub struct Subscription {
     pub source: Source,
     /// Deliveries that were sent and are not settled.
     pub unsettled: u32,
+    /// Its deliveries are settled when they are sent.
+    pub no_ack: bool,
     /// Its deliveries count in the channel's global prefetch.
     pub shares_credit: bool,
     /// No more comes from it.
@@ -49,6 +51,20 @@ pub struct Subscription {
 }
 
 impl Subscription {
+    /// A subscription of which nothing has come yet.
+    pub fn new(channel: u16, tag: ConsumerTag, source: Source) -> Self {
+        Self {
+            channel,
+            tag,
+            source,
+            unsettled: 0,
+            no_ack: false,
+            shares_credit: false,
+            cancelled: false,
+            acked: Vec::new(),
+        }
+    }
+
     /// The queue that it takes from.
     pub fn queue(&self) -> Option<&Arc<Queue>> {
         match &self.source {

@@ -2,11 +2,15 @@
 
 use leveret_protocol::method::tx;
 
+use super::answer::{Answer, Served};
 use super::exception::{Exception, crashed_queue, precondition_failed};
 use super::outstanding::Outstanding;
 use super::{Channel, Mode, Peer, Session};
 use crate::message::Message;
 use crate::queue::core::Settlement;
+
+/// A commit is written in one piece, which must have an end. In bytes of messages.
+const COMMIT_MAX: usize = 512 * 1024 * 1024;
 
 /// What a transaction has gathered.
 #[derive(Default)]
@@ -56,9 +60,21 @@ impl Channel {
     }
 
     /// Publishes, then settles. A target that went meanwhile does not fail the commit: its messages go with it, or
-    /// come back when they are mandatory.
-    pub(super) fn tx_commit(&mut self, session: &mut Session, peer: &mut dyn Peer) -> Result<(), Exception> {
+    /// come back when they are mandatory. All records of it are one group, so that a crash leaves all of it or nothing.
+    pub(super) fn tx_commit(
+        &mut self,
+        session: &mut Session,
+        peer: &mut dyn Peer,
+    ) -> Result<Served, Exception> {
         let Transaction { publications, settlements } = std::mem::take(self.transaction()?);
+        let bytes = publications.iter().map(|publication| publication.message.len()).sum::<usize>();
+        if bytes > COMMIT_MAX {
+            self.unsettle(settlements);
+            return Err(precondition_failed(format!(
+                "transaction of {bytes} bytes is larger than what is committed at once ({COMMIT_MAX})"
+            )));
+        }
+        session.end_unit();
         for Publication { mandatory, message } in publications {
             // Whether it may be published was said when it was; an exchange that went since routes nowhere.
             if let Err(_gone) = self.route(mandatory, &message, session, peer)
@@ -67,15 +83,16 @@ impl Channel {
                 self.return_unroutable(&message, peer);
             }
         }
-        session.flush();
+        session.publisher.flush(&session.vhost, &mut session.unit);
         if let Some(queue) = session.publisher.take_crashed() {
+            session.unit.abandon();
             self.unsettle(settlements);
             return Err(crashed_queue(&queue, session.vhost.name()));
         }
         self.settle(settlements, session);
         session.flush_acked();
-        peer.method(self.number, tx::CommitOk {}.into());
-        Ok(())
+        let until = session.commit_unit();
+        Ok(self.answer(Answer::Committed, until, session, peer))
     }
 
     /// Forgets the publishes; what was settled is unsettled again, under its old tags.

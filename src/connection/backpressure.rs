@@ -1,4 +1,5 @@
-//! When a connection's publishes are not read: during an alarm, and while those that it publishes to are far behind.
+//! When a connection's publishes are not read: during an alarm, while the disk has more than enough to write, and while
+//! those that it publishes to are far behind.
 
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::open::{Open, State};
 use crate::channel::Peer;
 use crate::channel::publisher::Behind;
+use crate::store::Blocked;
 use crate::time::Time;
 
 /// Those that are far behind hold a publisher back for so long between two reads. It is read less often, never not at
@@ -17,13 +19,36 @@ const HOLD_MAX: Duration = Duration::from_millis(20);
 /// How long a blocked connection outlives its client.
 const HUNG_UP_MAX: Duration = Duration::from_secs(5);
 
+/// What a connection has published: only then an alarm concerns it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Publishes {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Messages that end with the broker.
+    Transient,
+    /// Messages that are written to the journal.
+    Journalled,
+}
+
+/// What keeps a connection from being read, besides those that are far behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Held {
+    /// Nothing.
+    #[default]
+    Not,
+    /// The disk needs a moment to catch up.
+    Congested,
+    /// An alarm is raised, and the client was told if it wants to be.
+    Blocked,
+}
+
 /// What holds back the reading of publishes.
 #[derive(Default)]
 pub(super) struct Publishing {
-    /// The connection has published: an alarm concerns it.
-    pub(super) publishes: bool,
-    /// The alarm is raised, and the client was told if it wants to be.
-    pub(super) blocked: bool,
+    pub(super) publishes: Publishes,
+    /// Why nothing is read, if that is so.
+    pub(super) held: Held,
     pub(super) wants_to_be_told: bool,
     /// Who is far behind.
     pub(super) behind: Vec<Behind>,
@@ -39,7 +64,7 @@ impl Publishing {
     /// Whether the client of a blocked connection without heartbeats is to be sent one. As long as what it sent is not
     /// read its end does not arrive either; its machine answers what comes for a client that is gone.
     pub(super) fn probe_is_due(&mut self, now: Time) -> bool {
-        if !self.blocked {
+        if self.held != Held::Blocked {
             self.probed = None;
             return false;
         }
@@ -57,7 +82,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         if !matches!(self.state, State::Running) {
             // What comes is not served any more, and the answer to our close is behind it.
             self.publishing.behind.clear();
-            self.publishing.blocked = false;
+            self.publishing.held = Held::Not;
             return false;
         }
         self.publishing.behind.retain(Behind::persists);
@@ -69,24 +94,56 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
             self.publishing.behind.clear();
         }
         self.publishing.held_since = None;
-        let blocked = self.publishing.publishes && self.alarm.is_raised();
-        if blocked != self.publishing.blocked {
-            self.publishing.blocked = blocked;
-            if self.publishing.wants_to_be_told {
-                let told = if blocked {
-                    connection::Blocked { reason: "low on memory" }.into()
-                } else {
-                    connection::Unblocked {}.into()
-                };
-                self.output.method(0, told);
-            }
+        let reason = self.blocking_reason();
+        let blocked = reason.is_some();
+        if blocked != (self.publishing.held == Held::Blocked) && self.publishing.wants_to_be_told {
+            let told = match reason {
+                Some(reason) => connection::Blocked { reason }.into(),
+                None => connection::Unblocked {}.into(),
+            };
+            self.output.method(0, told);
         }
         if !blocked || !(self.is_hung_up)(&self.socket) {
             self.publishing.hung_up_since = None;
         } else if self.publishing.hung_up_since.is_none() {
             self.publishing.hung_up_since = Some(Time::now());
         }
-        blocked
+        self.publishing.held = match blocked {
+            true => Held::Blocked,
+            false if self.is_congested() => Held::Congested,
+            false => Held::Not,
+        };
+        self.publishing.held != Held::Not
+    }
+
+    /// Why publishes are not read, in RabbitMQ's words, for as long as it takes.
+    fn blocking_reason(&self) -> Option<&'static str> {
+        if self.publishing.publishes == Publishes::Nothing {
+            return None;
+        }
+        if self.alarm.is_raised() {
+            return Some("low on memory");
+        }
+        if self.session.unit.journal().is_some_and(|journal| journal.is_full()) {
+            return Some("low on disk");
+        }
+        match self.store.blocked()? {
+            Blocked::NoSpace => Some("low on disk"),
+            Blocked::DiskFailed => Some("disk failed"),
+            Blocked::JournalFull => Some("disk is behind"),
+            // As short as congestion, see there.
+            Blocked::PagingLags => None,
+        }
+    }
+
+    /// Whether the disk needs a moment to catch up with what was published.
+    fn is_congested(&self) -> bool {
+        let journal_is = || self.session.unit.journal().is_some_and(|journal| journal.is_congested());
+        match self.publishing.publishes {
+            Publishes::Nothing => false,
+            Publishes::Transient => self.store.blocked() == Some(Blocked::PagingLags),
+            Publishes::Journalled => journal_is() || self.store.blocked() == Some(Blocked::PagingLags),
+        }
     }
 
     /// Whether the client is gone whose publishes are not read. It has a while in which the alarm may clear, so that what
@@ -96,6 +153,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
     }
 
     pub(super) fn may_be_held_back(&self) -> bool {
-        self.publishing.blocked || !self.publishing.behind.is_empty()
+        self.publishing.held != Held::Not || !self.publishing.behind.is_empty()
     }
 }

@@ -6,10 +6,12 @@ use leveret_protocol::properties::Properties;
 use leveret_protocol::reply_code::ReplyCode;
 use leveret_protocol::{DecodeError, Decoder, Event};
 
+use super::waiting::{Waiting, WaitingChannels};
 use crate::channel::content::check_header;
 use crate::channel::exception::{Exception, channel_error, not_allowed, resource_error};
 use crate::channel::{Channel, Peer, Session};
 use crate::message::{Message, Parts};
+use crate::place::Batch;
 use crate::queue::QueueId;
 use crate::queue::delivery::Delivery;
 
@@ -21,10 +23,13 @@ pub struct Channels {
     /// Bytes of incomplete messages on all channels.
     incomplete: usize,
     incomplete_max: usize,
+    pub(super) waiting: WaitingChannels,
 }
 
-enum Slot {
+pub(super) enum Slot {
     Open(Box<Channel>),
+    /// It serves nothing for now.
+    Waiting(Box<Waiting>),
     /// We closed it: all that comes for it is dropped until the client agrees.
     Closing,
 }
@@ -57,6 +62,7 @@ impl Channels {
             channel_max,
             incomplete: 0,
             incomplete_max: four.max(INCOMPLETE_MIN),
+            waiting: WaitingChannels::default(),
         }
     }
 
@@ -100,16 +106,19 @@ impl Channels {
                 self.forget(number);
                 Ok(())
             }
+            // What comes for a waiting channel is kept before it comes here.
             (Some(Slot::Open(_)), Method::Channel(channel::Method::CloseOk(_)))
-            | (Some(Slot::Closing), _) => Ok(()),
+            | (Some(Slot::Closing | Slot::Waiting(_)), _) => Ok(()),
             (Some(Slot::Open(channel)), method) => {
                 // A method in the midst of a content is a fault of the publish that the content belongs to.
                 let id = if channel.awaits_content() { basic::Publish::ID } else { id };
-                channel.method(method, session, peer).map_err(|exception| Raised {
+                let served = channel.method(method, session, peer).map_err(|exception| Raised {
                     channel: number,
                     method: id,
                     exception,
-                })
+                })?;
+                self.served(number, served);
+                Ok(())
             }
         }
     }
@@ -136,7 +145,7 @@ impl Channels {
         let raised = |exception| Raised { channel: number, method: basic::Publish::ID, exception };
         let channel = match self.slot_mut(number) {
             Some(Slot::Open(channel)) => channel,
-            Some(Slot::Closing) => return Ok(Ok(())),
+            Some(Slot::Closing | Slot::Waiting(_)) => return Ok(Ok(())),
             None => return Ok(Err(raised(channel_error("expected 'channel.open'")))),
         };
         if let Err(exception) = channel.expects_publish(publish) {
@@ -153,7 +162,7 @@ impl Channels {
                 if let Err(exception) = channel.basic_publish(publish, address) {
                     return Ok(Err(raised(exception)));
                 }
-                return Ok(self.begun_body(other, at, session, peer));
+                return Ok(self.begun_body(other, chunk, at, session, peer));
             }
         };
         *at = at.saturating_add(header_len);
@@ -178,7 +187,7 @@ impl Channels {
                     if let Err(exception) = begun {
                         return Ok(Err(raised(exception)));
                     }
-                    return Ok(self.begun_body(other, at, session, peer));
+                    return Ok(self.begun_body(other, chunk, at, session, peer));
                 }
             }
         }
@@ -196,12 +205,19 @@ impl Channels {
     fn begun_body(
         &mut self,
         next: Option<(usize, Event<'_>)>,
+        chunk: &Bytes,
         at: &mut usize,
         session: &mut Session,
         peer: &mut dyn Peer,
     ) -> Result<(), Raised> {
-        let Some((length, Event::Body { channel, payload, ends_frame, .. })) = next else { return Ok(()) };
+        let Some((length, event @ Event::Body { channel, payload, ends_frame, .. })) = next else {
+            return Ok(());
+        };
+        let from = *at;
         *at = at.saturating_add(length);
+        if self.keep(&event, chunk.get(from..*at).unwrap_or_default()) {
+            return Ok(());
+        }
         self.body(channel, payload, ends_frame, session, peer)
     }
 
@@ -241,7 +257,7 @@ impl Channels {
     ) -> Result<(), Raised> {
         let channel = match self.slot_mut(number) {
             Some(Slot::Open(channel)) => channel,
-            Some(Slot::Closing) => return Ok(()),
+            Some(Slot::Closing | Slot::Waiting(_)) => return Ok(()),
             None => {
                 let exception = channel_error("expected 'channel.open'");
                 return Err(Raised { channel: number, method: (0, 0), exception });
@@ -267,7 +283,7 @@ impl Channels {
     fn count_incomplete(&mut self, number: u16, before: usize) {
         let now = match self.slot_mut(number) {
             Some(Slot::Open(channel)) => channel.held(),
-            Some(Slot::Closing) | None => 0,
+            Some(Slot::Closing | Slot::Waiting(_)) | None => 0,
         };
         self.incomplete = self.incomplete.saturating_sub(before).saturating_add(now);
     }
@@ -291,13 +307,33 @@ impl Channels {
         }
     }
 
-    /// Confirms what was published.
-    pub fn confirm(&mut self, session: &mut Session, peer: &mut dyn Peer) {
+    /// All that was published is where it belongs, with its records in the group commit `until`: confirms what is as
+    /// durable as it is to be.
+    pub fn confirm(&mut self, until: Option<Batch>, session: &mut Session, peer: &mut dyn Peer) {
+        let done = session.done();
+        let mut waits = false;
         while let Some(number) = session.confirming.pop() {
             if let Some(channel) = self.open_mut(number) {
-                channel.confirm(peer);
+                channel.gathered(until);
+                if channel.confirm(done, peer) {
+                    waits = true;
+                    if !session.unconfirmed.contains(&number) {
+                        session.unconfirmed.push(number);
+                    }
+                }
             }
         }
+        if waits && !until.is_some_and(|until| session.awaits(session.until(until))) {
+            self.confirm_later(session, peer);
+        }
+    }
+
+    /// Confirms what has become durable since it was published.
+    pub fn confirm_later(&mut self, session: &mut Session, peer: &mut dyn Peer) {
+        let done = session.done();
+        session
+            .unconfirmed
+            .retain(|number| self.open_mut(*number).is_some_and(|channel| channel.confirm(done, peer)));
     }
 
     /// Takes one consumer out of its queue.
@@ -350,6 +386,7 @@ impl Channels {
             channel.close(session);
         }
         self.slots = Vec::new();
+        self.waiting = WaitingChannels::default();
         self.open = 0;
         self.incomplete = 0;
     }
@@ -388,13 +425,18 @@ impl Channels {
         }
     }
 
-    fn slot_mut(&mut self, number: u16) -> Option<&mut Slot> {
+    pub(super) fn slot(&self, number: u16) -> Option<&Slot> {
+        self.slots.get(usize::from(number))?.as_ref()
+    }
+
+    pub(super) fn slot_mut(&mut self, number: u16) -> Option<&mut Slot> {
         self.slots.get_mut(usize::from(number))?.as_mut()
     }
 
     fn open_mut(&mut self, number: u16) -> Option<&mut Channel> {
         match self.slot_mut(number)? {
             Slot::Open(channel) => Some(channel),
+            Slot::Waiting(waiting) => Some(&mut waiting.channel),
             Slot::Closing => None,
         }
     }
@@ -402,6 +444,7 @@ impl Channels {
     fn iter_mut(&mut self) -> impl Iterator<Item = &mut Channel> {
         self.slots.iter_mut().flatten().filter_map(|slot| match slot {
             Slot::Open(channel) => Some(&mut **channel),
+            Slot::Waiting(waiting) => Some(&mut *waiting.channel),
             Slot::Closing => None,
         })
     }

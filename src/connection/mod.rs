@@ -16,6 +16,7 @@ pub mod output;
 pub mod registry;
 mod serving;
 mod timing;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,9 @@ use crate::config::Config;
 use crate::name::VhostName;
 use crate::net::{Accepted, Permit, is_hung_up};
 use crate::queue::delivery::Recipient;
+use crate::store::StoreHandle;
+use crate::store::journal::Journal;
+use crate::store::unit::Unit;
 use crate::vhost::Vhost;
 use crate::vhost::registry::Vhosts;
 use channels::Channels;
@@ -62,6 +66,10 @@ pub struct Environment {
     pub connections: Connections,
     /// The memory alarm.
     pub memory: Arc<MemoryAlarm>,
+    /// Where messages go that outlive the broker; none when it keeps nothing.
+    pub journal: Option<Arc<Journal>>,
+    /// What is on the disk beside the journal.
+    pub store: StoreHandle,
     /// Cancelled when the broker stops: each connection is then closed with 320.
     pub stopping: CancellationToken,
 }
@@ -80,6 +88,8 @@ impl Environment {
             vhosts,
             connections: Connections::default(),
             memory: Arc::new(MemoryAlarm::new(limit, live_bytes)),
+            journal: None,
+            store: StoreHandle::in_memory(),
             stopping: CancellationToken::new(),
         }
     }
@@ -156,6 +166,13 @@ async fn serve_open(greeted: Greeted, (peer, local): (SocketAddr, SocketAddr), e
         negotiated.capabilities.consumer_cancel_notify,
         message_size_max,
     );
+    let session = match &environment.journal {
+        Some(journal) => {
+            let unit = Unit::new(Some(Arc::clone(journal)), environment.config.durability);
+            session.with_journal(unit, Arc::<Outbox>::clone(&outbox))
+        }
+        None => session,
+    };
     let mut open = Open::new(Parts {
         socket: stream,
         is_hung_up: |socket| is_hung_up(socket),
@@ -165,6 +182,7 @@ async fn serve_open(greeted: Greeted, (peer, local): (SocketAddr, SocketAddr), e
         session,
         outbox,
         alarm: Arc::clone(&environment.memory),
+        store: environment.store.clone(),
         frame_max: negotiated.frame_max,
         heartbeat: negotiated.heartbeat,
         tell_blocked: negotiated.capabilities.connection_blocked,

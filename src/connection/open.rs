@@ -28,6 +28,7 @@ use super::outbox::{Contents, Notice, Outbox};
 use super::output::Output;
 use crate::alarm::MemoryAlarm;
 use crate::channel::Session;
+use crate::store::handle::StoreHandle;
 use crate::time::Time;
 
 /// Why an open connection ended.
@@ -58,6 +59,8 @@ pub struct Open<S> {
     pub(super) incomplete: Vec<u8>,
     /// Frames that were read and wait, since those before them led to enough for one batch.
     pub(super) unserved: Bytes,
+    /// The client wants to close what it left unserved behind frames that are kept for waiting channels.
+    pub(super) closes_when_served: bool,
     pub(super) read_size: ReadSize,
     pub(super) channels: Channels,
     pub(super) session: Session,
@@ -65,6 +68,7 @@ pub struct Open<S> {
     pub(super) taken: Contents,
     pub(super) output: Output,
     pub(super) alarm: Arc<MemoryAlarm>,
+    pub(super) store: StoreHandle,
     pub(super) state: State,
     pub(super) heartbeat: Option<Heartbeat>,
     pub(super) heartbeat_secs: u16,
@@ -108,6 +112,8 @@ pub struct Parts<S> {
     pub outbox: Arc<Outbox>,
     /// The memory alarm of the broker.
     pub alarm: Arc<MemoryAlarm>,
+    /// The store of the broker.
+    pub store: StoreHandle,
     /// The negotiated largest frame, in bytes.
     pub frame_max: u32,
     /// The negotiated heartbeat interval, in seconds.
@@ -131,6 +137,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
             decoder: parts.decoder,
             incomplete: parts.read_ahead,
             unserved: Bytes::new(),
+            closes_when_served: false,
             read_size: ReadSize::default(),
             channels: parts.channels,
             session: parts.session,
@@ -138,6 +145,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
             taken: Contents::default(),
             output: Output::new(parts.frame_max),
             alarm: parts.alarm,
+            store: parts.store,
             state: State::Running,
             heartbeat: Heartbeat::new(parts.heartbeat, Time::now()),
             heartbeat_secs: parts.heartbeat,
@@ -216,6 +224,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         {
             return Poll::Pending;
         }
+        if self.channels.any_waits() {
+            if self.kept_frames() {
+                return Poll::Ready(Ok(()));
+            }
+            if self.awaits_channels() {
+                return Poll::Pending;
+            }
+        }
         if !self.unserved.is_empty() {
             let chunk = std::mem::take(&mut self.unserved);
             self.frames(&chunk);
@@ -244,6 +260,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         Poll::Ready(Ok(()))
     }
 
+    /// Whether nothing is read until a waiting channel goes on.
+    pub(super) fn awaits_channels(&self) -> bool {
+        self.channels.keeps_too_much() || (self.closes_when_served && self.channels.keeps_any())
+    }
+
     fn end_of_stream(&mut self, error: std::io::Error) -> End {
         match std::mem::replace(&mut self.state, State::Closed(None)) {
             State::Running | State::Closed(_) => End::Socket(error),
@@ -260,13 +281,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
 
     pub(super) fn send_taken(&mut self) {
         self.channels.deliver(&mut self.taken.deliveries, &mut self.session, &mut self.output);
+        self.session.flush_acked();
+        self.session.end_unit();
+        if std::mem::take(&mut self.taken.store_went_on) {
+            self.store_went_on();
+        }
         for notice in std::mem::take(&mut self.taken.notices) {
             match notice {
                 Notice::ConsumerGone(slot, queue) => {
                     self.channels.consumer_gone(slot, queue, &mut self.session, &mut self.output);
                 }
-                // A get that finds its message on the disk is not answered later yet: there is none.
-                Notice::Loaded(_channel) => {}
+                Notice::Loaded(channel) => self.channels.loaded(channel),
                 Notice::Close(code, text) => self.close(code, &text, (0, 0)),
             }
         }
@@ -276,6 +301,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
                 queue.room_made(recipient);
             }
         }
+    }
+
+    /// The journal may be so far that something can be answered or confirmed; or it failed.
+    fn store_went_on(&mut self) {
+        if self.close_if_journal_failed() {
+            return;
+        }
+        let before = self.output.len();
+        self.channels.resume(&self.session, &mut self.output);
+        self.channels.confirm_later(&mut self.session, &mut self.output);
+        self.output.answered(before);
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {

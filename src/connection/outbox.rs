@@ -12,6 +12,7 @@ use leveret_protocol::reply_code::ReplyCode;
 
 use crate::queue::QueueId;
 use crate::queue::delivery::{Delivery, Recipient, Waiter, cost};
+use crate::store::journal::Synced;
 
 /// The deliveries that may wait, in bytes as [`cost`] counts them.
 const ROOM_BYTES: i64 = 512 * 1024;
@@ -41,6 +42,8 @@ pub struct Contents {
     pub notices: Vec<Notice>,
     /// Queues that found no room, to be pumped after all else.
     pub queues: Vec<Arc<dyn Waiter>>,
+    /// Something was written, synced or read that the connection may wait for.
+    pub store_went_on: bool,
 }
 
 /// What a connection is told.
@@ -56,7 +59,7 @@ pub enum Notice {
 
 impl Contents {
     fn is_empty(&self) -> bool {
-        self.deliveries.is_empty() && self.notices.is_empty() && self.queues.is_empty()
+        self.deliveries.is_empty() && self.notices.is_empty() && self.queues.is_empty() && !self.store_went_on
     }
 
     /// Gives back memory that a burst left behind.
@@ -83,6 +86,14 @@ impl Outbox {
     pub fn notify(&self, notice: Notice) {
         let mut waiting = self.lock();
         waiting.contents.notices.push(notice);
+        wake(waiting);
+    }
+
+    /// The store went on with what the connection may wait for. Kept until it is taken, so that it does not matter whether
+    /// the task sleeps just now.
+    pub fn store_went_on(&self) {
+        let mut waiting = self.lock();
+        waiting.contents.store_went_on = true;
         wake(waiting);
     }
 
@@ -194,6 +205,12 @@ impl Recipient for Outbox {
 
     fn loaded(&self, channel: u16) {
         self.notify(Notice::Loaded(channel));
+    }
+}
+
+impl Synced for Outbox {
+    fn synced(&self) {
+        self.store_went_on();
     }
 }
 

@@ -8,8 +8,10 @@ use leveret_protocol::reply_code::ReplyCode;
 use leveret_protocol::{DecodeError, Decoder, Event, frame};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::backpressure::Publishes;
 use super::open::{End, OUTPUT_MAX, Open, State};
-use crate::channel::exception::{Exception, channel_error, crashed_queue};
+use super::waiting::Turn;
+use crate::channel::exception::{Exception, channel_error, crashed_queue, disk_failed};
 use crate::channel::{Peer, Session};
 use crate::time::Time;
 
@@ -29,6 +31,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
                 self.unserved = chunk.slice(at.min(chunk.len())..);
                 break;
             }
+            let from = at;
             let rest = chunk.get(at..).unwrap_or_default();
             let error = match self.decoder.next(rest) {
                 Ok(None) => {
@@ -37,6 +40,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
                 }
                 Ok(Some((used, event))) => {
                     at = at.saturating_add(used);
+                    if self.channels.any_waits() {
+                        if self.closes_too_early(&event) {
+                            self.unserved = chunk.slice(from..);
+                            break;
+                        }
+                        if self.channels.keep(&event, chunk.get(from..at).unwrap_or_default()) {
+                            continue;
+                        }
+                    }
                     self.event(event, chunk, &mut at).err()
                 }
                 Err(error) => Some(error),
@@ -53,10 +65,62 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         self.output.answered(before);
     }
 
+    /// The client closes the connection while frames of waiting channels are still to be served, which it sent before:
+    /// it is closed behind them.
+    fn closes_too_early(&mut self, event: &Event<'_>) -> bool {
+        let closes = matches!(
+            event,
+            Event::Method { channel: 0, method: Method::Connection(connection::Method::Close(_)), .. }
+        );
+        self.closes_when_served = closes && self.channels.keeps_any();
+        self.closes_when_served
+    }
+
+    /// Serves what was kept for a channel while it waited, as a batch of its own. Says whether there was any.
+    pub(super) fn kept_frames(&mut self) -> bool {
+        let Some(Turn { channel, getting, frames }) = self.channels.take_turn() else { return false };
+        // The connection's own decoder may stand in the midst of a body of this very channel.
+        let decoder = std::mem::replace(&mut self.decoder, Decoder::new(self.output.frame_max()));
+        let before = self.output.len();
+        if let Some(getting) = getting
+            && let Err(raised) =
+                self.channels.get_again(channel, &getting, &mut self.session, &mut self.output)
+        {
+            self.raise(raised.channel, raised.method, &raised.exception);
+        }
+        let mut at = 0;
+        while matches!(self.state, State::Running) {
+            let rest = frames.get(at..).unwrap_or_default();
+            let has_to_stop = self.channels.is_waiting(channel)
+                || (self.channels.is_serving(channel) && self.has_led_to_enough(before));
+            if has_to_stop {
+                self.channels.keep_rest(channel, rest);
+                break;
+            }
+            let error = match self.decoder.next(rest) {
+                Ok(None) => break,
+                Ok(Some((used, event))) => {
+                    at = at.saturating_add(used);
+                    self.event(event, &frames, &mut at).err()
+                }
+                Err(error) => Some(error),
+            };
+            if let Some(error) = error {
+                self.break_off(&error);
+            }
+        }
+        self.decoder = decoder;
+        self.end_batch();
+        self.output.answered(before);
+        true
+    }
+
     /// Whether a batch is to end here that began when `before` bytes of output waited.
     fn has_led_to_enough(&self, before: usize) -> bool {
         let answers = self.output.len().saturating_sub(before).saturating_add(self.output.answers_len());
-        answers >= OUTPUT_MAX || self.session.publisher.copied_bytes() >= COPIED_MAX
+        answers >= OUTPUT_MAX
+            || self.session.publisher.copied_bytes() >= COPIED_MAX
+            || self.session.unit.len() >= COPIED_MAX
     }
 
     pub(super) fn end_batch(&mut self) {
@@ -70,8 +134,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
             let exception = crashed_queue(&queue, self.session.vhost.name());
             self.close(exception.code, &exception.text, basic::Publish::ID);
         }
-        self.channels.confirm(&mut self.session, &mut self.output);
+        let until = self.session.end_unit();
+        if until.is_some() {
+            if self.publishing.publishes == Publishes::Transient {
+                self.publishing.publishes = Publishes::Journalled;
+            }
+            if self.close_if_journal_failed() {
+                return;
+            }
+        }
+        self.channels.confirm(until, &mut self.session, &mut self.output);
         self.publishing.behind.append(&mut self.session.publisher.take_behind());
+    }
+
+    /// A journal that failed keeps nothing any more: the connection is closed, and nothing is confirmed.
+    pub(super) fn close_if_journal_failed(&mut self) -> bool {
+        let failed = self.session.unit.journal().is_some_and(|journal| journal.failure().is_some());
+        if failed {
+            self.session.confirming.clear();
+            self.session.unconfirmed.clear();
+            let exception = disk_failed();
+            self.close(exception.code, &exception.text, (0, 0));
+        }
+        failed
     }
 
     fn event(&mut self, event: Event<'_>, chunk: &Bytes, at: &mut usize) -> Result<(), DecodeError> {
@@ -89,7 +174,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
                 Ok(())
             }
             Event::Method { channel, method: Method::Basic(basic::Method::Publish(publish)), payload } => {
-                self.publishing.publishes = true;
+                if self.publishing.publishes == Publishes::Nothing {
+                    self.publishing.publishes = Publishes::Transient;
+                }
                 let address = basic::Publish::address(payload);
                 self.channels.publish(
                     channel,
@@ -128,7 +215,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         match method {
             Method::Basic(basic::Method::Ack(_)) => {}
             Method::Basic(basic::Method::Cancel(cancel)) => {
-                self.session.flush();
+                self.end_batch();
                 self.channels.stop_consumer(channel, cancel.consumer_tag, &mut self.session);
                 self.deliver_all();
             }
@@ -232,6 +319,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
     /// Takes a channel's consumers out of their queues; what was on its way to it and what it holds goes back.
     pub(super) fn release_channel(&mut self, channel: u16) {
         self.channels.stop_consumers(channel, &mut self.session);
+        self.session.end_unit();
         self.outbox.take(&mut self.taken);
         let ours = |slot: u32, session: &Session| {
             session.subscriptions.get(slot).is_some_and(|subscription| subscription.channel == channel)
@@ -251,6 +339,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
     pub(super) fn release_all(&mut self) {
         self.session.flush();
         self.channels.stop_all_consumers(&mut self.session);
+        self.session.end_unit();
         self.outbox.take(&mut self.taken);
         self.channels.requeue_all(&mut self.session);
         for delivery in self.taken.deliveries.drain(..) {
@@ -258,8 +347,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         }
         self.taken.notices.clear();
         self.taken.queues.clear();
+        self.taken.store_went_on = false;
         self.channels.release_all(&mut self.session);
         self.session.delete_exclusive_queues();
+        self.session.end_unit();
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
+use super::backpressure::Held;
 use super::heartbeat::{Beat, Heartbeat};
 use super::open::{End, OUTPUT_MAX, Open, State};
 use crate::time::Time;
@@ -53,10 +54,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
     }
 
     pub(super) fn deadline(&self, now: Time) -> Option<Time> {
-        let held_back = if self.publishing.behind.is_empty() {
-            self.publishing.blocked.then(|| now.plus(BLOCKED_PAUSE))
-        } else {
-            Some(now.plus(BEHIND_PAUSE))
+        let held_back = match self.publishing.held {
+            _ if !self.publishing.behind.is_empty() => Some(now.plus(BEHIND_PAUSE)),
+            Held::Congested => Some(now.plus(BEHIND_PAUSE)),
+            Held::Blocked => Some(now.plus(BLOCKED_PAUSE)),
+            Held::Not => None,
         };
         let stalled = self.stalled_since.map(|since| since.plus(SEND_TIMEOUT));
         let heartbeat = self.heartbeat.as_ref().map(Heartbeat::deadline);
@@ -79,7 +81,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         {
             return Some(End::CloseTimedOut);
         }
-        let reads = !self.may_be_held_back() && self.output.answers_len() < OUTPUT_MAX;
+        let reads =
+            !self.may_be_held_back() && !self.awaits_channels() && self.output.answers_len() < OUTPUT_MAX;
         let Some(heartbeat) = &mut self.heartbeat else {
             if self.publishing.probe_is_due(now) && self.output.is_empty() {
                 self.output.heartbeat();

@@ -48,16 +48,45 @@ impl Unit {
         self.ticket.as_ref().map(Ticket::file)
     }
 
+    /// Where records go that may get a ticket at the end: settlements of what is taken from a queue without having been
+    /// delivered (a purge, a get without acknowledgement). Any message in the queue may have been published since a ticket
+    /// was taken; one taken afterwards is for its file or a later one.
+    pub fn group_without_ticket(&mut self) -> &mut Group {
+        &mut self.group
+    }
+
+    /// Whether there are no records.
+    pub fn is_empty(&self) -> bool {
+        self.group.is_empty()
+    }
+
+    /// The records' length in bytes.
+    pub fn len(&self) -> usize {
+        self.group.len()
+    }
+
+    /// What a confirm promises here.
+    pub fn durability(&self) -> Durability {
+        self.group.durability()
+    }
+
     /// Appends the records and gives back the ticket. Nothing when there were no records.
     pub fn end(&mut self) -> Option<Batch> {
         let ticket = self.ticket.take();
         if self.group.is_empty() {
             return None;
         }
-        let (Some(journal), Some(ticket)) = (&self.journal, ticket) else {
+        let Some(journal) = &self.journal else {
             self.group.clear();
             return None;
         };
+        let ticket = ticket.unwrap_or_else(|| journal.enter());
         Some(journal.append(ticket, &mut self.group))
+    }
+
+    /// Forgets the records and gives back the ticket.
+    pub fn abandon(&mut self) {
+        self.group.clear();
+        self.ticket = None;
     }
 }

@@ -38,6 +38,11 @@ impl Group {
         Self { durability, ..Self::default() }
     }
 
+    /// How durable what is published will be.
+    pub fn durability(&self) -> Durability {
+        self.durability
+    }
+
     /// Whether there are no records.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()

@@ -9,8 +9,8 @@ use leveret_protocol::method::{Method, basic, channel, queue};
 use leveret_protocol::{Decoder, encode};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::open::End;
-use super::*;
+use super::super::open::End;
+use super::super::*;
 use crate::queue::queue::Status;
 
 /// Gives what the client sends, and then fails as only our own mistakes do.
@@ -74,6 +74,7 @@ async fn a_connection_that_panics_gives_back_what_it_held() {
         session: Session::new(id, String::from("client"), user, Arc::clone(&vhost), recipient, true, 1 << 20),
         outbox,
         alarm: Arc::clone(&environment.memory),
+        store: environment.store.clone(),
         frame_max: 131_072,
         heartbeat: 0,
         tell_blocked: true,

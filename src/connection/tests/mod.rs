@@ -1,0 +1,3 @@
+//! Connections from their first frame on, without a socket: their end in the midst of work, and what waits for the disk.
+
+mod panics;
