@@ -7,10 +7,8 @@ use crate::{leveret, stderr};
 
 #[test]
 fn a_second_broker_on_the_same_directory_ends_with_73_and_the_first_goes_on() {
-    let broker = Broker::start();
-    if broker.is_external() {
-        return;
-    }
+    let temporary = TempDir::new();
+    let broker = Broker::start_on::<&str>(temporary.path(), &[]);
     let output = leveret(&["--listen", "127.0.0.1:0", "--data-dir", broker.data_dir().to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(73));
     assert!(stderr(&output).contains("is in use by another broker"), "{}", stderr(&output));
@@ -39,10 +37,9 @@ fn a_directory_that_cannot_be_made_ends_with_73() {
 fn the_directory_of_a_broker_that_was_killed_can_be_used_again() {
     let temporary = TempDir::new();
     let data = temporary.path().join("below/the/root");
-    let arguments = ["--data-dir", data.to_str().unwrap()];
     for _ in 0..2 {
-        // Dropped brokers are killed.
-        drop(Broker::start_with(&arguments));
+        Broker::start_on::<&str>(&data, &[]).kill();
     }
-    assert!(Broker::start_with(&arguments).is_external() || data.is_dir());
+    let _third = Broker::start_on::<&str>(&data, &[]);
+    assert!(data.is_dir());
 }

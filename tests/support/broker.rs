@@ -1,10 +1,12 @@
 //! A broker process of the test's own.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -12,24 +14,46 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::TempDir;
 
 /// How long a broker may take until it accepts connections, and until it has ended when it was told to.
-const START_DEADLINE: Duration = Duration::from_secs(10);
-const STOP_DEADLINE: Duration = Duration::from_secs(10);
+const START_DEADLINE: Duration = Duration::from_secs(60);
+const STOP_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Names a broker that runs already, as `host:port`. Tests that need nothing but the defaults then talk to
 /// that one, so that their expectations can be held against a real RabbitMQ.
 const EXTERNAL: &str = "LEVERET_TEST_ADDR";
 
-/// A running broker. On drop its process is killed and its data directory removed.
+/// Names a program that is run in place of ours, with the same flags: it has to write the two lines that a start is
+/// known by. For tests that start a broker again on the directory of one that has ended.
+const PROGRAM: &str = "LEVERET_TEST_PROGRAM";
+
+/// A running broker. On drop its process is killed and its data directory removed, if it was made for this broker.
 pub(crate) struct Broker {
     addr: SocketAddr,
     process: Option<Process>,
 }
 
+/// A broker whose process runs, which may have recovered what it finds in its data directory or not. On drop its process
+/// is killed.
+pub(crate) struct Starting(Process);
+
 struct Process {
     child: Child,
     output: Arc<Output>,
+    readers: Vec<JoinHandle<()>>,
     // Dropped after the child has been killed.
-    data: TempDir,
+    data: Directory,
+}
+
+enum Directory {
+    Own(TempDir),
+    Kept(PathBuf),
+}
+
+/// A process that has ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    /// What it has written, to either stream.
+    pub(crate) log: Vec<String>,
 }
 
 /// The lines that a process has written so far, to either stream.
@@ -40,12 +64,12 @@ struct Output {
 }
 
 impl Broker {
-    /// A broker with the default settings.
+    /// A broker with the default settings that keeps nothing on the disk.
     pub(crate) fn start() -> Self {
         Self::start_with::<&str>(&[])
     }
 
-    /// A broker with further command line arguments, such as `&["--heartbeat", "1s"]`. With
+    /// The same with further command line arguments, such as `&["--heartbeat", "1s"]`. With
     /// `LEVERET_TEST_ADDR` set they are not passed on: that broker is configured by whoever started it.
     pub(crate) fn start_with<A: AsRef<OsStr>>(arguments: &[A]) -> Self {
         match std::env::var(EXTERNAL) {
@@ -55,24 +79,20 @@ impl Broker {
     }
 
     fn spawn<A: AsRef<OsStr>>(arguments: &[A]) -> Self {
-        let data = TempDir::new();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_leveret"))
-            .args(["--listen", "127.0.0.1:0"])
-            .arg("--data-dir")
-            .arg(data.path())
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the broker's program starts");
-        let output = Arc::new(Output::default());
-        Output::follow(&output, child.stdout.take().expect("stdout is piped"));
-        Output::follow(&output, child.stderr.take().expect("stderr is piped"));
-        let mut process = Process { child, output, data };
-        process.wait_for_line("Server startup complete");
-        let addr = process.listener("started TCP listener on ");
-        Self { addr, process: Some(process) }
+        let arguments = arguments.iter().map(AsRef::as_ref);
+        let arguments: Vec<&OsStr> = std::iter::once(OsStr::new("--in-memory")).chain(arguments).collect();
+        let process = Process::spawn(Directory::Own(TempDir::new()), &arguments);
+        Starting(process).ready().unwrap_or_else(|ended| panic!("{ended:#?}"))
+    }
+
+    /// A broker that keeps what it has to keep in `data`, where another one may have been before and may come after it.
+    pub(crate) fn start_on<A: AsRef<OsStr>>(data: &Path, arguments: &[A]) -> Self {
+        Self::spawn_on(data, arguments).ready().unwrap_or_else(|ended| panic!("{ended:#?}"))
+    }
+
+    /// The same, without waiting until it serves.
+    pub(crate) fn spawn_on<A: AsRef<OsStr>>(data: &Path, arguments: &[A]) -> Starting {
+        Starting(Process::spawn(Directory::Kept(data.to_owned()), arguments))
     }
 
     /// Where the broker takes AMQP connections.
@@ -101,7 +121,7 @@ impl Broker {
     }
 
     /// The broker's data directory.
-    pub(crate) fn data_dir(&self) -> &std::path::Path {
+    pub(crate) fn data_dir(&self) -> &Path {
         self.process().data.path()
     }
 
@@ -132,34 +152,114 @@ impl Broker {
         process.exited(STOP_DEADLINE).expect("the broker ends")
     }
 
+    /// Kills the process, as `kill -9` does, and returns what it had written.
+    pub(crate) fn kill(mut self) -> Vec<String> {
+        self.process.as_mut().expect("a broker of our own").kill()
+    }
+
+    /// Tells the broker to stop and waits until it has.
+    pub(crate) fn stop(mut self) -> Ended {
+        self.signal(Signal::TERM);
+        let process = self.process.as_mut().expect("a broker of our own");
+        process.ended(STOP_DEADLINE).unwrap_or_else(|log| panic!("the broker does not end: {log:#?}"))
+    }
+
+    /// How the process has ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<Ended> {
+        self.process.as_mut().expect("a broker of our own").ended(Duration::ZERO).ok()
+    }
+
     fn process(&self) -> &Process {
         self.process.as_ref().expect("a broker of our own")
     }
 }
 
+impl Starting {
+    /// Waits until the broker serves.
+    pub(crate) fn ready(mut self) -> Result<Broker, Ended> {
+        self.0.find_line("Server startup complete")?;
+        let announcement = "started TCP listener on ";
+        let line = self.0.find_line(announcement)?;
+        let (_, rest) = line.split_once(announcement).unwrap();
+        let addr = rest.split_whitespace().next().unwrap_or_default();
+        let addr = addr.parse().unwrap_or_else(|error| panic!("{error}: {line}"));
+        Ok(Broker { addr, process: Some(self.0) })
+    }
+
+    /// Kills the process, wherever it is, and returns what it had written.
+    pub(crate) fn kill(mut self) -> Vec<String> {
+        self.0.kill()
+    }
+}
+
+impl Directory {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Own(directory) => directory.path(),
+            Self::Kept(path) => path,
+        }
+    }
+}
+
 impl Process {
+    fn spawn<A: AsRef<OsStr>>(data: Directory, arguments: &[A]) -> Self {
+        let ours = || OsString::from(env!("CARGO_BIN_EXE_leveret"));
+        let mut child = Command::new(std::env::var_os(PROGRAM).unwrap_or_else(ours))
+            .args(["--listen", "127.0.0.1:0"])
+            .arg("--data-dir")
+            .arg(data.path())
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the broker's program starts");
+        let output = Arc::new(Output::default());
+        let readers = [
+            Output::follow(&output, child.stdout.take().expect("stdout is piped")),
+            Output::follow(&output, child.stderr.take().expect("stderr is piped")),
+        ];
+        Self { child, output, readers: readers.into(), data }
+    }
+
     fn wait_for_line(&mut self, text: &str) -> String {
+        self.find_line(text).unwrap_or_else(|ended| panic!("no line {text:?} of {ended:#?}"))
+    }
+
+    /// Waits for a line with `text` in it, or for the end of the process.
+    fn find_line(&mut self, text: &str) -> Result<String, Ended> {
         let deadline = Instant::now() + START_DEADLINE;
         let output = Arc::clone(&self.output);
         let mut lines = output.lines.lock().unwrap();
         loop {
             if let Some(line) = lines.iter().find(|line| line.contains(text)) {
-                return line.clone();
+                return Ok(line.clone());
+            }
+            if self.child.try_wait().unwrap().is_some() {
+                drop(lines);
+                return Err(self.ended(Duration::ZERO).expect("it has ended"));
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            let ended = self.child.try_wait().unwrap();
-            assert!(!left.is_zero() && ended.is_none(), "no line {text:?} (ended: {ended:?}) in {lines:#?}");
+            assert!(!left.is_zero(), "no line {text:?} in {lines:#?}");
             // A process that ends writes nothing any more, so look at it again before the deadline.
             lines = output.written.wait_timeout(lines, left.min(Duration::from_millis(100))).unwrap().0;
         }
     }
 
-    /// The address at the end of the line that announces a listener.
-    fn listener(&mut self, announcement: &str) -> SocketAddr {
-        let line = self.wait_for_line(announcement);
-        let (_, rest) = line.split_once(announcement).unwrap();
-        let addr = rest.split_whitespace().next().unwrap_or_default();
-        addr.parse().unwrap_or_else(|error| panic!("{error}: {line}"))
+    fn kill(&mut self) -> Vec<String> {
+        // One that has ended already is as dead as it can be.
+        let _ = self.child.kill();
+        self.ended(STOP_DEADLINE).unwrap_or_else(|log| panic!("a killed process does not end: {log:#?}")).log
+    }
+
+    /// How the process ended, with all that it has written; only that when it does not.
+    fn ended(&mut self, within: Duration) -> Result<Ended, Vec<String>> {
+        let Some(status) = self.exited(within) else {
+            return Err(self.output.lines.lock().unwrap().clone());
+        };
+        // The last lines may still be on their way to us.
+        self.readers.drain(..).for_each(|reader| reader.join().unwrap());
+        Ok(Ended { status, log: self.output.lines.lock().unwrap().clone() })
     }
 
     fn exited(&mut self, within: Duration) -> Option<ExitStatus> {
@@ -187,13 +287,13 @@ impl Drop for Process {
 
 impl Output {
     /// Collects the lines of a stream until its end.
-    fn follow(output: &Arc<Self>, stream: impl Read + Send + 'static) {
+    fn follow(output: &Arc<Self>, stream: impl Read + Send + 'static) -> JoinHandle<()> {
         let output = Arc::clone(output);
         std::thread::spawn(move || {
             for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
                 output.lines.lock().unwrap().push(String::from_utf8_lossy(&line).trim_end().to_owned());
                 output.written.notify_all();
             }
-        });
+        })
     }
 }

@@ -22,6 +22,7 @@ pub(crate) const BASIC_RETURN: (u16, u16) = (60, 50);
 pub(crate) const BASIC_DELIVER: (u16, u16) = (60, 60);
 pub(crate) const BASIC_GET_OK: (u16, u16) = (60, 71);
 pub(crate) const BASIC_GET_EMPTY: (u16, u16) = (60, 72);
+pub(crate) const BASIC_ACK: (u16, u16) = (60, 80);
 pub(crate) const CONFIRM_SELECT_OK: (u16, u16) = (85, 11);
 
 /// Bits of queue.declare.
@@ -66,6 +67,10 @@ pub(crate) fn exchange_declare(name: impl AsRef<[u8]>, kind: &str, bits: u8, arg
     Payload::method((40, 10)).short(0).shortstr(name).shortstr(kind).octet(bits).table(arguments)
 }
 
+pub(crate) fn exchange_delete(name: &str) -> Payload {
+    Payload::method((40, 20)).short(0).shortstr(name).octet(0)
+}
+
 pub(crate) fn queue_declare(name: impl AsRef<[u8]>, bits: u8, arguments: &Table) -> Payload {
     Payload::method((50, 10)).short(0).shortstr(name).octet(bits).table(arguments)
 }
@@ -93,6 +98,10 @@ pub(crate) fn basic_qos(prefetch_count: u16) -> Payload {
 
 pub(crate) fn basic_consume(queue: &str, tag: impl AsRef<[u8]>, bits: u8, arguments: &Table) -> Payload {
     Payload::method((60, 20)).short(0).shortstr(queue).shortstr(tag).octet(bits).table(arguments)
+}
+
+pub(crate) fn basic_cancel(tag: impl AsRef<[u8]>) -> Payload {
+    Payload::method((60, 30)).shortstr(tag).octet(0)
 }
 
 pub(crate) fn basic_publish(exchange: impl AsRef<[u8]>, routing_key: impl AsRef<[u8]>, bits: u8) -> Payload {

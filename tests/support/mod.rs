@@ -21,7 +21,7 @@ pub(crate) mod method;
 mod payload;
 pub(crate) mod raw;
 
-pub(crate) use broker::Broker;
+pub(crate) use broker::{Broker, Ended, Starting};
 pub(crate) use directory::TempDir;
 pub(crate) use payload::{Payload, Properties, Table};
 pub(crate) use raw::{Message, Raw, Received};
