@@ -23,44 +23,49 @@ impl<T: Target> Routes<T> {
         Self { bindings: HashMap::default(), len: 0, router: exchange_type.router() }
     }
 
-    /// Adds a binding; false if it is there already, which changes nothing.
+    /// Adds a binding and gives it; nothing if it is there already, which changes nothing.
     ///
     /// # Errors
     /// The exchange's type cannot have such a binding.
-    pub fn bind(&mut self, target: T, key: &str, arguments: Table<'_>) -> Result<bool, InvalidBinding> {
+    pub fn bind(
+        &mut self,
+        target: T,
+        key: &str,
+        arguments: Table<'_>,
+    ) -> Result<Option<Binding<T>>, InvalidBinding> {
         let binding = binding(target, key, arguments);
         if self.contains(&binding) {
-            return Ok(false);
+            return Ok(None);
         }
         self.router.bind(&binding)?;
-        self.bindings.entry(binding.target.clone()).or_default().insert(binding);
+        self.bindings.entry(binding.target.clone()).or_default().insert(binding.clone());
         self.len += 1;
-        Ok(true)
+        Ok(Some(binding))
     }
 
-    /// Takes a binding out; false if there is no such binding.
-    pub fn unbind(&mut self, target: &T, key: &str, arguments: Table<'_>) -> bool {
+    /// Takes a binding out and gives it; nothing if there is no such binding.
+    pub fn unbind(&mut self, target: &T, key: &str, arguments: Table<'_>) -> Option<Binding<T>> {
         let binding = binding(target.clone(), key, arguments);
-        let Some(bindings) = self.bindings.get_mut(target) else { return false };
+        let bindings = self.bindings.get_mut(target)?;
         if !bindings.remove(&binding) {
-            return false;
+            return None;
         }
         if bindings.is_empty() {
             self.bindings.remove(target);
         }
         self.router.unbind(&binding);
         self.len -= 1;
-        true
+        Some(binding)
     }
 
-    /// Takes out every binding that leads to `target`, and says how many there were.
-    pub fn remove_target(&mut self, target: &T) -> usize {
-        let Some(bindings) = self.bindings.remove(target) else { return 0 };
+    /// Takes out every binding that leads to `target`, and gives them.
+    pub fn remove_target(&mut self, target: &T) -> HashSet<Binding<T>> {
+        let bindings = self.bindings.remove(target).unwrap_or_default();
         for binding in &bindings {
             self.router.unbind(binding);
         }
         self.len -= bindings.len();
-        bindings.len()
+        bindings
     }
 
     /// Calls `found` with the target of every binding that the message matches, in no particular order. A target
@@ -129,7 +134,7 @@ mod tests {
     fn bound(exchange_type: ExchangeType, bindings: &[(&'static str, &str)]) -> Routes<&'static str> {
         let mut routes = Routes::new(exchange_type);
         for &(target, key) in bindings {
-            assert_eq!(routes.bind(target, key, Table::EMPTY), Ok(true));
+            assert!(routes.bind(target, key, Table::EMPTY).unwrap().is_some());
         }
         routes
     }
@@ -159,17 +164,17 @@ mod tests {
         let ba = TableBuilder::new().int("b", 2).int("a", 1).finish();
         for exchange_type in ExchangeType::ALL {
             let mut routes = Routes::new(*exchange_type);
-            assert_eq!(routes.bind("q", "k", ab.as_table()), Ok(true));
-            assert_eq!(routes.bind("q", "k", ba.as_table()), Ok(false));
-            assert_eq!(routes.bind("q", "k", Table::EMPTY), Ok(true));
-            assert_eq!(routes.bind("q", "", Table::EMPTY), Ok(true));
+            assert!(routes.bind("q", "k", ab.as_table()).unwrap().is_some());
+            assert_eq!(routes.bind("q", "k", ba.as_table()), Ok(None));
+            assert!(routes.bind("q", "k", Table::EMPTY).unwrap().is_some());
+            assert!(routes.bind("q", "", Table::EMPTY).unwrap().is_some());
             assert_eq!(routes.len(), 3);
-            assert!(!routes.unbind(&"other", "k", Table::EMPTY));
-            assert!(!routes.unbind(&"q", "nope", Table::EMPTY));
-            assert!(routes.unbind(&"q", "k", ba.as_table()));
-            assert!(!routes.unbind(&"q", "k", ab.as_table()));
+            assert_eq!(routes.unbind(&"other", "k", Table::EMPTY), None);
+            assert_eq!(routes.unbind(&"q", "nope", Table::EMPTY), None);
+            assert!(routes.unbind(&"q", "k", ba.as_table()).is_some());
+            assert_eq!(routes.unbind(&"q", "k", ab.as_table()), None);
             assert_eq!(routed(&routes, "k"), ["q"].into());
-            assert_eq!(routes.remove_target(&"q"), 2);
+            assert_eq!(routes.remove_target(&"q").len(), 2);
             assert_eq!(routed(&routes, "k"), [].into());
             assert!(routes.is_empty() && routes.iter().next().is_none());
         }
@@ -181,7 +186,7 @@ mod tests {
         let arguments = TableBuilder::new().string("x-match", "none").finish();
         assert!(routes.bind("q", "", arguments.as_table()).is_err());
         assert!(routes.is_empty() && routes.bindings_of(&"q").next().is_none());
-        assert!(!routes.unbind(&"q", "", arguments.as_table()));
+        assert_eq!(routes.unbind(&"q", "", arguments.as_table()), None);
     }
 
     thread_local! {
@@ -221,13 +226,13 @@ mod tests {
         let mut routes = Routes::new(exchange_type);
         COMPARED.set(0);
         for n in 0..targets {
-            assert_eq!(routes.bind(Counted(n), &key(n), arguments.as_table()), Ok(true));
+            assert!(routes.bind(Counted(n), &key(n), arguments.as_table()).unwrap().is_some());
         }
         for n in 0..targets {
             if n % 2 == 0 {
-                assert!(routes.unbind(&Counted(n), &key(n), arguments.as_table()));
+                assert!(routes.unbind(&Counted(n), &key(n), arguments.as_table()).is_some());
             } else {
-                assert_eq!(routes.remove_target(&Counted(n)), 1);
+                assert_eq!(routes.remove_target(&Counted(n)).len(), 1);
             }
         }
         assert!(routes.is_empty());
@@ -253,7 +258,7 @@ mod tests {
             routes.bind(Counted(n % 100), &format!("{n}.*"), Table::EMPTY).unwrap();
         }
         COMPARED.set(0);
-        assert_eq!(routes.remove_target(&Counted(7)), 100);
+        assert_eq!(routes.remove_target(&Counted(7)).len(), 100);
         assert!(COMPARED.get() <= 1_000, "{}", COMPARED.get());
         assert_eq!(routes.len(), 9_900);
     }
@@ -271,15 +276,15 @@ mod tests {
                     0 => {
                         let before = model.len();
                         model.retain(|(other, _)| *other != target);
-                        prop_assert_eq!(routes.remove_target(&target), before - model.len());
+                        prop_assert_eq!(routes.remove_target(&target).len(), before - model.len());
                     }
                     1 => prop_assert_eq!(
-                        routes.unbind(&target, &key, Table::EMPTY),
+                        routes.unbind(&target, &key, Table::EMPTY).is_some(),
                         model.remove(&(target, key))
                     ),
                     _ => prop_assert_eq!(
-                        routes.bind(target, &key, Table::EMPTY),
-                        Ok(model.insert((target, key)))
+                        routes.bind(target, &key, Table::EMPTY).unwrap().is_some(),
+                        model.insert((target, key))
                     ),
                 }
                 prop_assert_eq!(routes.len(), model.len());
@@ -292,7 +297,7 @@ mod tests {
                 // Routed over again from nothing, the same bindings find the same.
                 let mut again = Routes::new(ExchangeType::ALL[of_type]);
                 for (target, key) in &model {
-                    prop_assert_eq!(again.bind(*target, key, Table::EMPTY), Ok(true));
+                    prop_assert!(again.bind(*target, key, Table::EMPTY).unwrap().is_some());
                 }
                 for key in ["", "a", "b.a", "a.b.a"] {
                     prop_assert_eq!(routed(&routes, key), routed(&again, key));

@@ -114,10 +114,20 @@ impl QueueOptions {
         Ok(Self {
             durable: declare.durable && !declare.exclusive,
             exclusive: declare.exclusive,
-            auto_delete: declare.auto_delete,
-            single_active_consumer: table.get(SINGLE_ACTIVE_CONSUMER).and_then(Value::as_bool) == Some(true),
-            arguments: table.to_owned(),
+            ..Self::restored(declare.auto_delete, table.to_owned())
         })
+    }
+
+    /// A durable queue as it was declared to an earlier run, which has checked the arguments.
+    pub fn restored(auto_delete: bool, arguments: TableBuf) -> Self {
+        let single_active = arguments.as_table().get(SINGLE_ACTIVE_CONSUMER).and_then(Value::as_bool);
+        Self {
+            durable: true,
+            exclusive: false,
+            auto_delete,
+            single_active_consumer: single_active == Some(true),
+            arguments,
+        }
     }
 
     /// The first difference to another declaration of the same queue, in RabbitMQ's order. Who owns an exclusive queue

@@ -126,6 +126,13 @@ impl Queue {
         }
     }
 
+    /// The same queue as it was in an earlier run.
+    #[must_use]
+    pub fn with_id(mut self, id: QueueId) -> Self {
+        self.id = id;
+        self
+    }
+
     /// The same queue with its persistent messages journalled.
     #[must_use]
     pub fn journalled(mut self) -> Self {

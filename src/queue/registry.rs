@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use dashmap::DashMap;
-use dashmap::mapref::entry::Entry;
 
 use super::queue::Queue;
 use crate::name::QueueName;
@@ -22,12 +21,9 @@ impl Registry {
         self.queues.get(name).map(|queue| Arc::clone(&queue))
     }
 
-    /// The queue of that name, or the one that `make` makes; says whether it was made.
-    pub fn get_or_insert(&self, name: &QueueName, make: impl FnOnce() -> Queue) -> (Arc<Queue>, bool) {
-        match self.queues.entry(name.clone()) {
-            Entry::Occupied(entry) => (Arc::clone(entry.get()), false),
-            Entry::Vacant(entry) => (Arc::clone(&entry.insert(Arc::new(make()))), true),
-        }
+    /// Enters a queue under its name, in the place of one that has it.
+    pub fn insert(&self, queue: &Arc<Queue>) {
+        self.queues.insert(queue.name().clone(), Arc::clone(queue));
     }
 
     /// Removes exactly this queue; one that was declared under its name meanwhile stays.

@@ -17,7 +17,7 @@ pub mod segment;
 pub mod simulated;
 pub mod stored;
 #[cfg(test)]
-mod temporary;
+pub(crate) mod temporary;
 pub mod unit;
 pub mod work_queue;
 

@@ -4,28 +4,48 @@
 
 pub mod exchange;
 pub mod generated;
+mod records;
 pub mod refused;
 pub mod registry;
 pub mod reply_to;
+pub mod restore;
 pub mod routing;
 pub mod topology;
 
 #[cfg(test)]
 mod tests;
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
+use crate::config::Durability;
 use crate::exchange::ExchangeOptions;
 use crate::name::VhostName;
+use crate::place::Batch;
 use crate::queue::registry::Registry;
+use crate::store::definitions::{Definition, Definitions, VhostDefinition};
+use crate::store::{Journal, StoreHandle};
 use exchange::Exchange;
 use registry::Exchanges;
 use reply_to::Requesters;
 
+/// What a virtual host keeps its definitions and messages with.
+#[derive(Clone, Debug)]
+pub struct VhostStore {
+    /// For messages.
+    pub journal: Arc<Journal>,
+    /// For exchanges, queues and bindings.
+    pub definitions: Arc<Definitions>,
+    /// For the backlogs of queues.
+    pub handle: StoreHandle,
+}
+
 /// One name space of exchanges and queues.
 pub struct Vhost {
     name: VhostName,
+    durability: Durability,
+    /// None in a broker that keeps nothing.
+    stored: Option<VhostStore>,
     queues: Registry,
     exchanges: Exchanges,
     requesters: Requesters,
@@ -34,10 +54,17 @@ pub struct Vhost {
 }
 
 impl Vhost {
-    /// A virtual host with the exchanges that each has from the start.
+    /// A virtual host with the exchanges that each has from the start, of which nothing is kept.
     pub fn new(name: VhostName) -> Self {
+        Self::durable_as(name, Durability::Memory)
+    }
+
+    /// A virtual host with the exchanges that each has from the start, for a broker that keeps things.
+    fn durable_as(name: VhostName, durability: Durability) -> Self {
         let vhost = Self {
             name,
+            durability,
+            stored: None,
             queues: Registry::default(),
             exchanges: Exchanges::default(),
             requesters: Requesters::default(),
@@ -56,6 +83,21 @@ impl Vhost {
     /// Its name.
     pub fn name(&self) -> &VhostName {
         &self.name
+    }
+
+    /// What a confirm promises in it.
+    pub fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    /// What it keeps its definitions and messages with; nothing in a broker that keeps nothing.
+    pub fn stored(&self) -> Option<&VhostStore> {
+        self.stored.as_ref()
+    }
+
+    /// From now on changes of what is durable are written down.
+    fn keep(&mut self, store: VhostStore) {
+        self.stored = Some(store);
     }
 
     /// Its queues.
@@ -77,6 +119,21 @@ impl Vhost {
     /// as long as it stays the same.
     pub fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Acquire)
+    }
+
+    /// Defines a virtual host without anything in it, and gives what to wait for until that is on the disk.
+    pub fn define(
+        name: VhostName,
+        own: Option<Durability>,
+        default: Durability,
+        store: VhostStore,
+    ) -> (Self, Option<Batch>) {
+        let mut vhost = Self::durable_as(name.clone(), own.unwrap_or(default));
+        let mut record = store.definitions.record();
+        record.define(&Definition::Vhost(VhostDefinition { name, durability: own }));
+        let until = record.commit();
+        vhost.keep(store);
+        (vhost, until)
     }
 
     fn new_epoch(&self) {

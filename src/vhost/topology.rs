@@ -12,7 +12,9 @@ use leveret_protocol::table::Table;
 use super::Vhost;
 use super::exchange::{Exchange, ExchangeId, Target, TargetId};
 use super::generated;
+use super::records::{Records, is_durable};
 use super::refused::Refused;
+use crate::config::Durability;
 use crate::exchange::{ExchangeOptions, ExchangeType};
 use crate::name::{ConnectionId, ExchangeName, QueueName};
 use crate::place::Batch;
@@ -26,6 +28,11 @@ use crate::store::op::Group;
 pub(super) struct Sources(HashMap<TargetId, HashMap<ExchangeId, Arc<Exchange>>>);
 
 impl Sources {
+    /// There is a binding from `source` to `target`.
+    pub(super) fn lead(&mut self, target: TargetId, source: Arc<Exchange>) {
+        self.0.entry(target).or_default().insert(source.id(), source);
+    }
+
     /// The last binding from `source` to `target` has gone.
     fn forget(&mut self, target: TargetId, source: ExchangeId) {
         if let Some(sources) = self.0.get_mut(&target) {
@@ -104,26 +111,43 @@ impl Vhost {
         let name = name.unwrap_or_else(|| QueueName::from(generated::name("amq.gen-")));
         let owner = options.exclusive.then_some(connection);
         let mut topology = self.topology();
-        loop {
-            let (queue, made) =
-                self.queues.get_or_insert(&name, || Queue::new(name.clone(), options.clone(), owner));
-            if made {
-                self.new_epoch();
-                return Ok(Declared { queue, status: Status::default(), made: true, until: None });
-            }
+        let mut records = Records::new(self);
+        if let Some(queue) = self.queues.get(name.as_str()) {
             match queue.status() {
                 Ok(_) if queue.owner() != owner => return Err(Refused::Locked),
                 Ok(status) => {
                     return match queue.options().difference(options) {
                         Some(difference) => Err(Refused::Inequivalent(difference)),
-                        None => Ok(Declared { queue, status, made: false, until: None }),
+                        None => {
+                            let until = if options.durable { self.awaited() } else { None };
+                            Ok(Declared { queue, status, made: false, until })
+                        }
                     };
                 }
                 // It deleted itself a moment ago and whoever saw to that has not come to the registry yet.
-                Err(Gone::Deleted) => self.forget_queue_locked(&mut topology, &queue),
+                Err(Gone::Deleted) => self.forget_queue_locked(&mut topology, &queue, &mut records),
                 Err(Gone::Crashed) => return Err(Refused::Crashed),
             }
         }
+        let queue = self.new_queue(Queue::new(name, options.clone(), owner));
+        records.queue(&queue);
+        // Before anybody can publish to it: the journal has the queue before its messages.
+        let until = records.commit();
+        self.queues.insert(&queue);
+        self.new_epoch();
+        Ok(Declared { queue, status: Status::default(), made: true, until })
+    }
+
+    /// A queue as this virtual host has them, that nobody knows yet.
+    pub(super) fn new_queue(&self, queue: Queue) -> Arc<Queue> {
+        let is_journalled = self.durability != Durability::Memory && queue.options().durable;
+        Arc::new(if is_journalled { queue.journalled() } else { queue })
+    }
+
+    /// The last change of what is durable, unless it is on the disk: whoever is told that something is so already
+    /// waits for that.
+    fn awaited(&self) -> Option<Batch> {
+        self.stored.as_ref()?.definitions.awaited()
     }
 
     /// Deletes a queue and gives the number of ready messages that went with it, and what to wait for until it is gone
@@ -136,24 +160,38 @@ impl Vhost {
         if_empty: bool,
     ) -> Result<(usize, Option<Batch>), Refused> {
         let mut topology = self.topology();
+        let mut records = Records::new(self);
         let queue = self.queue_for(name, connection)?;
-        let outcome = queue.delete(if_unused, if_empty, &mut Group::default());
+        let outcome = if queue.options().durable {
+            queue.delete(if_unused, if_empty, records.group())
+        } else {
+            queue.delete(if_unused, if_empty, &mut Group::default())
+        };
         match outcome {
             Err(DeleteRefused::InUse) => return Err(Refused::InUse),
             Err(DeleteRefused::NotEmpty) => return Err(Refused::NotEmpty),
-            Ok(_) | Err(DeleteRefused::Gone(_)) => self.forget_queue_locked(&mut topology, &queue),
+            Ok(_) | Err(DeleteRefused::Gone(_)) => {
+                self.forget_queue_locked(&mut topology, &queue, &mut records);
+            }
         }
-        outcome.map(|messages| (messages, None)).map_err(|_| Refused::NoQueue)
+        let until = records.commit();
+        outcome.map(|messages| (messages, until)).map_err(|_| Refused::NoQueue)
     }
 
-    /// A queue deleted itself, or its owner is gone: it leaves the registry and its bindings go.
+    /// A queue deleted itself, or its owner is gone: it leaves the registry and its bindings go. Nobody waits until
+    /// that is on the disk.
     pub fn forget_queue(&self, queue: &Arc<Queue>) {
-        self.forget_queue_locked(&mut self.topology(), queue);
+        let mut topology = self.topology();
+        let mut records = Records::new(self);
+        self.forget_queue_locked(&mut topology, queue, &mut records);
+        records.commit();
     }
 
-    fn forget_queue_locked(&self, topology: &mut Sources, queue: &Arc<Queue>) {
-        self.queues.remove(queue);
-        self.unbind_target(topology, &Target::Queue(Arc::clone(queue)));
+    fn forget_queue_locked(&self, topology: &mut Sources, queue: &Arc<Queue>, records: &mut Records<'_>) {
+        if self.queues.remove(queue) {
+            records.forget_queue(queue);
+        }
+        self.unbind_target(topology, &Target::Queue(Arc::clone(queue)), records);
         self.new_epoch();
     }
 
@@ -164,21 +202,25 @@ impl Vhost {
         options: ExchangeOptions,
     ) -> Result<(bool, Option<Batch>), Refused> {
         let _topology = self.topology();
+        let mut records = Records::new(self);
         if name.is_empty() {
             return Err(Refused::DefaultExchange);
         }
         if let Some(exchange) = self.exchanges.get(name.as_str()) {
             return match exchange.options().difference(&options) {
                 Some(difference) => Err(Refused::Inequivalent(difference)),
-                None => Ok((false, None)),
+                None => Ok((false, if options.durable { self.awaited() } else { None })),
             };
         }
         if name.as_str().starts_with(RESERVED_PREFIX) {
             return Err(Refused::ReservedPrefix);
         }
-        self.exchanges.insert(Exchange::new(name.clone(), options));
+        let exchange = Exchange::new(name.clone(), options);
+        records.exchange(&exchange);
+        let until = records.commit();
+        self.exchanges.insert(exchange);
         self.new_epoch();
-        Ok((true, None))
+        Ok((true, until))
     }
 
     /// Deletes an exchange. One that is absent is deleted already.
@@ -190,26 +232,31 @@ impl Vhost {
         if is_system_exchange(name) {
             return Err(Refused::SystemExchange);
         }
-        let Some(exchange) = self.exchanges.get(name) else { return Ok(None) };
+        let Some(exchange) = self.exchanges.get(name) else { return Ok(self.awaited()) };
         if if_unused && !exchange.routes().is_empty() {
             return Err(Refused::InUse);
         }
-        self.forget_exchange(&mut topology, exchange);
-        Ok(None)
+        let mut records = Records::new(self);
+        self.forget_exchange(&mut topology, exchange, &mut records);
+        Ok(records.commit())
     }
 
     /// Binds, and gives what to wait for until the binding is on the disk; repeating a binding changes nothing.
     pub fn bind(&self, ends: &BindingEnds<'_>) -> Result<Option<Batch>, Refused> {
         let mut topology = self.topology();
         let (source, target) = self.resolve(ends)?;
-        let id = target.id();
-        source
+        let (id, is_durable) = (target.id(), is_durable(&source, &target));
+        let bound = source
             .routes_mut()
             .bind(target, ends.binding_key, ends.arguments)
             .map_err(|invalid| Refused::InvalidBinding(invalid.to_string()))?;
-        topology.0.entry(id).or_default().insert(source.id(), source);
+        let Some(binding) = bound else { return Ok(if is_durable { self.awaited() } else { None }) };
+        let mut records = Records::new(self);
+        records.binding(&source, &binding);
+        let until = records.commit();
+        topology.lead(id, source);
         self.new_epoch();
-        Ok(None)
+        Ok(until)
     }
 
     /// Unbinds, and gives what to wait for until that is on the disk. Ends or a binding that do not exist are unbound already.
@@ -217,7 +264,7 @@ impl Vhost {
         let mut topology = self.topology();
         let (source, target) = match self.resolve(ends) {
             Ok(ends) => ends,
-            Err(Refused::NoQueue | Refused::NoExchange | Refused::NoSource) => return Ok(None),
+            Err(Refused::NoQueue | Refused::NoExchange | Refused::NoSource) => return Ok(self.awaited()),
             Err(refused) => return Err(refused),
         };
         let (removed, was_last) = {
@@ -228,11 +275,14 @@ impl Vhost {
         if was_last {
             topology.forget(target.id(), source.id());
         }
-        if removed {
-            self.new_epoch();
-            self.delete_if_unbound(&mut topology, source);
-        }
-        Ok(None)
+        let Some(binding) = removed else {
+            return Ok(if is_durable(&source, &target) { self.awaited() } else { None });
+        };
+        let mut records = Records::new(self);
+        records.forget_binding(&source, &binding);
+        self.new_epoch();
+        self.delete_if_unbound(&mut topology, source, &mut records);
+        Ok(records.commit())
     }
 
     /// The ends of a binding. RabbitMQ names the source first when both are absent.
@@ -254,29 +304,28 @@ impl Vhost {
         Ok((source, target))
     }
 
-    fn forget_exchange(&self, topology: &mut Sources, exchange: Arc<Exchange>) {
+    fn forget_exchange(&self, topology: &mut Sources, exchange: Arc<Exchange>, records: &mut Records<'_>) {
         self.exchanges.remove(&exchange);
+        records.forget_exchange(&exchange);
         // Its own bindings are dropped with it: they may form a cycle of references otherwise.
         let none = crate::exchange::Routes::new(exchange.options().exchange_type);
         let routes = std::mem::replace(&mut *exchange.routes_mut(), none);
         for binding in routes.iter() {
             topology.forget(binding.target.id(), exchange.id());
+            records.forget_binding(&exchange, binding);
         }
-        self.unbind_target(topology, &Target::Exchange(exchange));
+        self.unbind_target(topology, &Target::Exchange(exchange), records);
         self.new_epoch();
     }
 
     /// Removes all bindings that lead to `target`, and with them the auto-delete exchanges that have none left.
-    fn unbind_target(&self, topology: &mut Sources, target: &Target) {
-        for (_, source) in topology.0.remove(&target.id()).unwrap_or_default() {
-            let removed = source.routes_mut().remove_target(target);
-            if removed > 0 {
-                self.delete_if_unbound(topology, source);
-            }
+    fn unbind_target(&self, topology: &mut Sources, target: &Target, records: &mut Records<'_>) {
+        for source in unbind_all(topology, target, records) {
+            self.delete_if_unbound(topology, source, records);
         }
     }
 
-    fn delete_if_unbound(&self, topology: &mut Sources, first: Arc<Exchange>) {
+    fn delete_if_unbound(&self, topology: &mut Sources, first: Arc<Exchange>, records: &mut Records<'_>) {
         let mut candidates = vec![first];
         while let Some(exchange) = candidates.pop() {
             if !exchange.options().auto_delete
@@ -285,12 +334,8 @@ impl Vhost {
             {
                 continue;
             }
-            let target = Target::Exchange(exchange);
-            for (_, source) in topology.0.remove(&target.id()).unwrap_or_default() {
-                if source.routes_mut().remove_target(&target) > 0 {
-                    candidates.push(source);
-                }
-            }
+            records.forget_exchange(&exchange);
+            candidates.extend(unbind_all(topology, &Target::Exchange(exchange), records));
             self.new_epoch();
         }
     }
@@ -298,6 +343,21 @@ impl Vhost {
     fn topology(&self) -> MutexGuard<'_, Sources> {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Removes all bindings that lead to `target`, and gives the exchanges that lost some.
+fn unbind_all(topology: &mut Sources, target: &Target, records: &mut Records<'_>) -> Vec<Arc<Exchange>> {
+    let mut lost = Vec::new();
+    for (_, source) in topology.0.remove(&target.id()).unwrap_or_default() {
+        let removed = source.routes_mut().remove_target(target);
+        for binding in &removed {
+            records.forget_binding(&source, binding);
+        }
+        if !removed.is_empty() {
+            lost.push(source);
+        }
+    }
+    lost
 }
 
 /// Whether `connection` may use the queue: anyone may, unless it is exclusive to another.

@@ -10,14 +10,18 @@ pub mod fields;
 
 mod copy;
 mod home;
+mod keeping;
 mod key;
+mod opened;
 mod tree;
 
 pub use definition::{
     BindingDefinition, BoundTo, Definition, ExchangeDefinition, QueueDefinition, VhostDefinition,
 };
 pub use fields::Malformed;
+pub use keeping::{Definitions, Record};
 pub use key::Kind;
+pub use opened::{DefinitionsError, Opened};
 
 /// A definition that was made or changed, or is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]

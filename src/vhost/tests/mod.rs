@@ -1,5 +1,7 @@
 //! What a virtual host keeps of what has gone.
 
+mod kept;
+
 use leveret_protocol::table::Table;
 
 use super::topology::{BindingEnds, Destination};

@@ -1,0 +1,129 @@
+//! Virtual hosts as they were defined, made again when the broker starts.
+
+use std::sync::{Arc, PoisonError};
+
+use foldhash::HashMap;
+
+use super::exchange::{Exchange, Target};
+use super::topology::Sources;
+use super::{Vhost, VhostStore};
+use crate::config::Durability;
+use crate::name::VhostName;
+use crate::queue::Queue;
+use crate::queue::options::QueueOptions;
+use crate::store::definitions::{
+    BindingDefinition, BoundTo, Definition, ExchangeDefinition, QueueDefinition, VhostDefinition,
+};
+
+/// Virtual hosts that nobody uses yet.
+#[derive(Default)]
+pub struct Restored {
+    pub(super) vhosts: HashMap<VhostName, Vhost>,
+    queues: Vec<Arc<Queue>>,
+    exchanges: usize,
+    bindings: usize,
+    incomplete: usize,
+}
+
+impl Restored {
+    /// Makes what was defined, in the order of kinds: virtual hosts, exchanges, queues, bindings. Those virtual hosts
+    /// that do not say what a confirm promises promise `durability`.
+    pub fn new(definitions: Vec<Definition>, durability: Durability) -> Self {
+        let mut restored = Self::default();
+        for definition in definitions {
+            let made = match definition {
+                Definition::Vhost(vhost) => restored.vhost(vhost, durability),
+                Definition::Exchange(exchange) => restored.exchange(exchange),
+                Definition::Queue(queue) => restored.queue(queue),
+                Definition::Binding(binding) => restored.binding(binding),
+            };
+            if made.is_none() {
+                restored.incomplete += 1;
+            }
+        }
+        for vhost in restored.vhosts.values() {
+            vhost.new_epoch();
+        }
+        if restored.incomplete > 0 {
+            tracing::error!(
+                "{} definitions are left out, since what they belong to is not defined; they are kept",
+                restored.incomplete
+            );
+        }
+        restored
+    }
+
+    /// Makes a virtual host unless there is one of that name.
+    fn vhost(&mut self, definition: VhostDefinition, durability: Durability) -> Option<()> {
+        let VhostDefinition { name, durability: own } = definition;
+        let durability = own.unwrap_or(durability);
+        self.vhosts.entry(name.clone()).or_insert_with(|| Vhost::durable_as(name, durability));
+        Some(())
+    }
+
+    fn exchange(&mut self, definition: ExchangeDefinition) -> Option<()> {
+        let vhost = self.vhosts.get(&definition.vhost)?;
+        vhost.exchanges.insert(Exchange::new(definition.name, definition.options));
+        self.exchanges += 1;
+        Some(())
+    }
+
+    fn queue(&mut self, definition: QueueDefinition) -> Option<()> {
+        let QueueDefinition { vhost, name, id, auto_delete, arguments } = definition;
+        // Also when it is left out: what is on the disk of it must not become another queue's.
+        id.reserve();
+        let vhost = self.vhosts.get(&vhost)?;
+        let options = QueueOptions::restored(auto_delete, arguments);
+        let queue = vhost.new_queue(Queue::new(name, options, None).with_id(id));
+        vhost.queues.insert(&queue);
+        self.queues.push(queue);
+        Some(())
+    }
+
+    fn binding(&mut self, definition: BindingDefinition) -> Option<()> {
+        let BindingDefinition { vhost, source, to, binding_key, arguments } = definition;
+        let vhost = self.vhosts.get_mut(&vhost)?;
+        let source = vhost.exchanges.get(source.as_str())?;
+        let target = match to {
+            BoundTo::Queue(name) => Target::Queue(vhost.queues.get(name.as_str())?),
+            BoundTo::Exchange(name) => Target::Exchange(vhost.exchanges.get(name.as_str())?),
+        };
+        let id = target.id();
+        source.routes_mut().bind(target, &binding_key, arguments.as_table()).ok()?;
+        let sources: &mut Sources = vhost.sources.get_mut().unwrap_or_else(PoisonError::into_inner);
+        sources.lead(id, source);
+        self.bindings += 1;
+        Some(())
+    }
+
+    /// Whether there is no virtual host, as in a broker that starts for the first time.
+    pub fn is_empty(&self) -> bool {
+        self.vhosts.is_empty()
+    }
+
+    /// The queues, to be filled again.
+    pub fn queues(&self) -> &[Arc<Queue>] {
+        &self.queues
+    }
+
+    /// The virtual hosts, which from now on write down what changes.
+    pub fn kept_in(self, store: &VhostStore) -> impl Iterator<Item = Vhost> {
+        self.vhosts.into_values().map(|mut vhost| {
+            vhost.keep(store.clone());
+            vhost
+        })
+    }
+}
+
+impl std::fmt::Display for Restored {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "virtual hosts: {}, durable exchanges: {}, durable queues: {}, bindings between them: {}",
+            self.vhosts.len(),
+            self.exchanges,
+            self.queues.len(),
+            self.bindings
+        )
+    }
+}
