@@ -59,6 +59,8 @@ class OneInFlight:
     def measure(self, ground: Ground) -> None:
         options = ground.timed(self.options)
         with ground.attempt(self.name, "leveret"), ground.leveret() as own:
+            # The first file of a journal grows, which takes longer; those after it are written before they are used.
+            ground.load(self.name, own, f"{PERSISTENT} --confirm-window 1000 --messages 300000")
             report = ground.load(self.name, own, options)
             own.stop()
             raw = ground.disk(self.name, own, SMALLEST_BATCH)

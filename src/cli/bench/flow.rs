@@ -48,10 +48,9 @@ pub(super) fn flow(options: &BenchOptions, run: &Arc<Run>, live: &mut Live) -> R
         thread.join().map_err(|_| Failure::new("a thread of the load panicked"))?;
     }
     let deleted = if options.keep { Ok(()) } else { flow.delete() };
-    let report = outcome?;
-    // A broker that is gone deletes nothing, and that it is gone is in the report.
-    if report.failure().is_none() {
-        deleted.map_err(|why| Failure::during("cannot delete the queues of the run", why))?;
+    let mut report = outcome?;
+    if let Err(why) = deleted {
+        report.fail(Failure::during("cannot delete the queues of the run", why));
     }
     Ok(report)
 }
@@ -159,7 +158,8 @@ impl Flow<'_> {
 
         let mut started_ns = self.run.now_ns();
         if !self.run.has_failed() {
-            self.start_consumers()?;
+            // What has been published until now stands in the report even if nobody can consume it.
+            self.start_consumers().unwrap_or_else(|why| self.run.fail(why));
             live.show(self.groups());
             started_ns = self.run.now_ns();
             self.drain(live, None, || true);

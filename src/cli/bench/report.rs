@@ -34,9 +34,16 @@ impl Report {
     /// then stands.
     pub(super) fn end(&mut self, run: &Run) {
         self.add("interrupted", run.is_interrupted());
-        self.failure = run.failure();
-        if let Some(failure) = &self.failure {
+        if let Some(failure) = run.failure() {
+            self.fail(failure);
+        }
+    }
+
+    /// Says what has failed, unless something else failed before: what follows from that is no news.
+    pub(super) fn fail(&mut self, failure: Failure) {
+        if self.failure.is_none() {
             self.figures.push(("failure", json!(failure.to_string())));
+            self.failure = Some(failure);
         }
     }
 

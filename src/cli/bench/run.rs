@@ -130,7 +130,13 @@ impl Run {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether a thread has failed.
+    /// Ends the run because of this, unless something else has ended it.
+    pub(super) fn fail(&self, failure: Failure) {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
+        self.advance(Stage::End);
+    }
+
+    /// Whether something has failed.
     pub(super) fn has_failed(&self) -> bool {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
@@ -144,8 +150,7 @@ impl Run {
         let run = Arc::clone(self);
         let body = move || {
             if let Err(failure) = work(&run) {
-                run.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
-                run.advance(Stage::End);
+                run.fail(failure);
             }
             run.main.unpark();
         };
