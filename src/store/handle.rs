@@ -19,7 +19,8 @@ pub trait Pages: Send + Sync {
     /// A queue was made or restored; it is asked for what is to be written until it is unregistered or dropped.
     fn register(&self, id: QueueId, queue: Weak<dyn Stored>);
 
-    /// The queue is asked for nothing any more; its files stay.
+    /// The queue is asked for nothing any more; its files stay. What it has in the journal is not kept there: for queues that
+    /// the journal knows nothing of, or a store that was closed.
     fn unregister(&self, id: QueueId);
 
     /// The budget is passed, and this queue has blocks that may leave memory.

@@ -3,19 +3,28 @@
 //! The store knows queues by [`stored::Stored`] only, and messages as bytes.
 
 pub mod budget;
+pub mod checkpoint;
 pub mod checksum;
 pub mod definitions;
 pub mod directory;
 pub mod disk;
+pub mod ends;
 pub mod handle;
 pub mod host_disk;
 pub mod journal;
+mod loader;
 pub mod op;
+pub mod open_files;
+mod pager;
 pub mod positions;
+pub mod restore;
 pub mod segment;
+pub mod segment_store;
+pub mod segments;
 #[cfg(test)]
 pub mod simulated;
 pub mod stored;
+pub mod stored_queues;
 #[cfg(test)]
 pub(crate) mod temporary;
 pub mod unit;
@@ -27,4 +36,5 @@ pub use handle::{Blocked, StoreHandle};
 pub use host_disk::HostDisk;
 pub use journal::Journal;
 pub use positions::PositionSet;
+pub use segment_store::{SegmentLimits, SegmentStore};
 pub use unit::Unit;

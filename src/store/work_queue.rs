@@ -70,6 +70,11 @@ impl<T: Copy + Eq + Hash> WorkQueue<T> {
         waiting.order.is_empty() && waiting.taken == 0
     }
 
+    /// Whether nothing waits: what was taken is the last for now.
+    pub fn is_last(&self) -> bool {
+        self.lock().order.is_empty()
+    }
+
     /// Waits until the queue is closed, at most so long; whether it is.
     pub fn closed_within(&self, time: Duration) -> bool {
         let waiting = self.lock();
@@ -126,6 +131,6 @@ mod tests {
         });
         queue.push(1);
         assert_eq!(queue.pop(), None);
-        assert!(queue.closed_within(Duration::from_secs(3600)));
+        assert!(queue.closed_within(Duration::from_hours(1)));
     }
 }

@@ -1,0 +1,467 @@
+//! The thread that moves what is still alive out of the journal's oldest files, so that they can be used again.
+//!
+//! A checkpoint through file J:
+//!
+//! 1. of each queue, what is alive and stands in a file up to J is written again: to the journal when it is little, else to a
+//!    segment; with it the last messages of segments that are nearly empty;
+//! 2. the segments written since the last time are completed and synced, with their names;
+//! 3. what is alive of them is recorded in the journal, and again for those whose record may depend on a file up to J;
+//! 4. the definitions of these files are on the disk;
+//! 5. all tickets that are out are in, `Checkpointed` is appended and durable;
+//! 6. the files are released.
+//!
+//! Why no settlement is forgotten before what it settles: a settlement's ticket is taken before it touches its queue. A message
+//! is written to the journal again with a ticket that is taken before the queue is asked, and at a time when no ticket of an
+//! earlier file is out; so whatever settles the message afterwards stands in the same file or in a later one. For a segment's
+//! record the earliest file with tickets that are out is remembered instead (the one before the current file at most), and the
+//! record is made again before that one is released.
+//!
+//! Why no record says more than the journal has: a segment's record and the end of a segment are appended after all tickets
+//! that were out are in, so that a message which was published or settled in a group that is not yet appended comes after it.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use foldhash::HashMap;
+
+use super::ends::Ended;
+use super::journal::{Journal, Ticket};
+use super::op::Group;
+use super::pager;
+use super::segment::block::Records;
+use super::segment::table::SegmentId;
+use super::segment_store::SegmentStore;
+use super::segments::{Death, Stage, sync_names};
+use super::stored::{OutBlock, Stored};
+use super::stored_queues::StoredQueue;
+use crate::config::Durability;
+use crate::place::{Batch, JournalFile, Position, QueueId, SegmentNumber};
+
+/// The definitions' home, which follows the journal.
+pub trait Definitions: Send + Sync {
+    /// Brings all definitions that are recorded in the journal's files up to this one to the disk, so that their records are
+    /// not needed any more.
+    ///
+    /// # Errors
+    /// Some of them are not on the disk: the files are kept.
+    fn flush_through(&self, file: JournalFile) -> io::Result<()>;
+}
+
+/// How long to wait before a checkpoint is tried again that failed.
+const RETRY: Duration = Duration::from_secs(1);
+/// Records of segments are appended in groups of about this size, in bytes.
+const GROUP_BYTES: usize = 256 * 1024;
+/// How many segments are synced at the same time.
+const SYNCS: usize = 4;
+/// What may be written to a journal that has no space for another file, in bytes.
+const CARRIED_MAX_WHEN_FULL: u64 = 1024 * 1024;
+
+/// The checkpoints of one journal.
+pub(super) struct Checkpoints {
+    store: Arc<SegmentStore>,
+    journal: Arc<Journal>,
+    definitions: Arc<dyn Definitions>,
+    /// How many bytes were written to the journal again, by the file that has them, as far as it is live.
+    carried: VecDeque<(JournalFile, u64)>,
+    /// No ticket of a file before this one is out.
+    none_before: Option<JournalFile>,
+    reported: bool,
+}
+
+/// Why a checkpoint was not completed.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// Something could not be written: there is no space, or the disk refuses. Tried again.
+    NotWritten(io::Error),
+    /// What was written may be lost: nothing can be moved out of the journal any more.
+    NotSynced(io::Error),
+    /// The journal has failed or ended, or the store is closed.
+    Ended,
+}
+
+impl Checkpoints {
+    pub(super) fn new(
+        store: Arc<SegmentStore>,
+        journal: Arc<Journal>,
+        definitions: Arc<dyn Definitions>,
+    ) -> Self {
+        Self { store, journal, definitions, carried: VecDeque::new(), none_before: None, reported: false }
+    }
+
+    /// Works until the store is closed.
+    pub(super) fn run(mut self) {
+        let mut wait = Some(Duration::ZERO);
+        while let Some(ended) = self.store.ends.take(wait) {
+            self.clear_away(ended);
+            wait = self.catch_up();
+        }
+    }
+
+    /// Does one checkpoint if one is due. Gives when to look again though nobody asks for it.
+    fn catch_up(&mut self) -> Option<Duration> {
+        if self.store.trouble.failed.load(Ordering::Relaxed) || self.journal.failure().is_some() {
+            return None;
+        }
+        let Some(through) = self.due() else {
+            self.note(None);
+            return self.journal.is_full().then_some(RETRY);
+        };
+        match self.checkpoint(through) {
+            Ok(()) => {
+                self.note(None);
+                self.due();
+                Some(Duration::ZERO)
+            }
+            Err(Stop::Ended) => None,
+            Err(Stop::NotWritten(error)) => {
+                self.note(Some(&error));
+                Some(RETRY)
+            }
+            Err(Stop::NotSynced(error)) => {
+                tracing::error!(
+                    %error,
+                    "what was moved out of the journal could not be synced: nothing is moved any more, publishers are \
+                     blocked; nothing confirmed is lost; start the broker again once the disk is sound",
+                );
+                self.store.trouble.failed.store(true, Ordering::Relaxed);
+                None
+            }
+        }
+    }
+
+    /// Says once when checkpoints cannot be completed, and once when they can again.
+    fn note(&mut self, error: Option<&io::Error>) {
+        self.store.trouble.checkpoint_full.store(error.is_some(), Ordering::Relaxed);
+        match error {
+            Some(error) if !self.reported => {
+                tracing::error!(%error, "the journal's files cannot be freed: the disk does not take what they hold; publishers wait until it does");
+            }
+            None if self.reported => tracing::info!("the journal's files can be freed again"),
+            _ => {}
+        }
+        self.reported = error.is_some();
+    }
+
+    /// The last file that a checkpoint is due for.
+    ///
+    /// Beside the newest files, which are left alone, twice as many bytes may stand in complete files as were written to them
+    /// again: so a byte that stays alive is written again at most once while as much that is new was written.
+    fn due(&mut self) -> Option<JournalFile> {
+        let live = self.journal.live_files();
+        let bytes = live.iter().map(|file| file.len).fold(0, u64::saturating_add);
+        self.store.trouble.journal_bytes.store(bytes, Ordering::Relaxed);
+        let is_full = self.journal.is_full();
+        let window = if is_full { 0 } else { self.store.limits.window_files };
+        let mut allowed = if is_full { 0 } else { self.carried_bytes().saturating_mul(2) };
+        let mut fits = |len: u64| {
+            let fits = len <= allowed;
+            allowed = allowed.saturating_sub(len);
+            fits
+        };
+        let mut older = live.iter().rev().skip(window);
+        older.find(|file| !fits(file.len)).map(|file| file.number)
+    }
+
+    fn carried_bytes(&self) -> u64 {
+        self.carried.iter().map(|(_, bytes)| bytes).fold(0, |sum, bytes| sum.saturating_add(*bytes))
+    }
+
+    /// How many bytes of a queue are rather written to the journal again than to a segment: fewer the more are carried already.
+    fn carried_max(&self, in_this_checkpoint: u64) -> u64 {
+        if self.journal.is_full() {
+            return CARRIED_MAX_WHEN_FULL
+                .saturating_sub(in_this_checkpoint)
+                .min(self.store.limits.carried_bytes);
+        }
+        let (carried, limits) = (self.carried_bytes(), &self.store.limits);
+        if carried < limits.journal_bytes / 8 {
+            limits.carried_bytes
+        } else if carried < limits.journal_bytes / 4 {
+            limits.carried_bytes / 16
+        } else {
+            0
+        }
+    }
+
+    pub(super) fn checkpoint(&mut self, through: JournalFile) -> Result<(), Stop> {
+        let queues = self.store.queues.all();
+        let mut carried = 0;
+        for queue in &queues {
+            if self.store.ends.is_closed() {
+                return Err(Stop::Ended);
+            }
+            self.leave(queue, through, &mut carried)?;
+        }
+        self.sync(&queues)?;
+        self.record(&queues, through)?;
+        self.definitions.flush_through(through).map_err(|error| match error.kind() {
+            io::ErrorKind::StorageFull => Stop::NotWritten(error),
+            _ => Stop::NotSynced(error),
+        })?;
+        self.journal.quiesce();
+        let mut group = Group::new(Durability::Fsync);
+        group.checkpointed(through);
+        let batch = self.journal.append_now(&mut group);
+        self.wait(batch)?;
+        self.journal.release_through(through);
+        self.carried.retain(|(file, _)| *file > through);
+        tracing::debug!(file = through.0, carried, "checkpoint");
+        Ok(())
+    }
+
+    fn wait(&self, batch: Batch) -> Result<(), Stop> {
+        if self.journal.wait(batch) { Ok(()) } else { Err(Stop::Ended) }
+    }
+
+    /// Step 1 for one queue: what it has in files up to `through` leaves them.
+    fn leave(&mut self, stored: &StoredQueue, through: JournalFile, total: &mut u64) -> Result<(), Stop> {
+        // What a queue had that went away without a word is in these files: they are kept. The broker is being stopped.
+        let queue = stored.queue().ok_or(Stop::Ended)?;
+        // Held until the queue knows the new places, so that the pager neither sees nor writes these blocks meanwhile.
+        let mut segments = stored.segments();
+        if segments.is_gone() {
+            return Ok(());
+        }
+        let ticket = self.ticket();
+        let mut blocks = queue.alive_through(through);
+        for (number, complete) in segments.complete() {
+            let left = queue.stragglers(number);
+            if bytes(&left) < complete.len / 4 {
+                blocks.extend(left);
+            }
+        }
+        let bytes = bytes(&blocks);
+        if !blocks.is_empty() {
+            if bytes <= self.carried_max(*total) {
+                *total = total.saturating_add(bytes);
+                self.carry(&*queue, &blocks, ticket)?;
+            } else {
+                // The ticket would keep the journal from going on to its next file meanwhile.
+                drop(ticket);
+                pager::write(&self.store, &mut segments, &*queue, &blocks, false)
+                    .map_err(Stop::NotWritten)?;
+            }
+        }
+        segments.complete_journalled(&self.store.files).map_err(Stop::NotWritten)
+    }
+
+    /// A ticket, at a time when none of an earlier file is out.
+    fn ticket(&mut self) -> Ticket {
+        loop {
+            let ticket = self.journal.enter();
+            if self.none_before == Some(ticket.file()) {
+                return ticket;
+            }
+            drop(ticket);
+            let file = self.journal.current_file();
+            self.journal.quiesce();
+            self.none_before = Some(file);
+        }
+    }
+
+    /// Writes messages to the journal again.
+    fn carry(&mut self, queue: &dyn Stored, blocks: &[OutBlock], ticket: Ticket) -> Result<(), Stop> {
+        // Nobody waits for these: what they replace is kept until a record behind them is durable.
+        let mut group = Group::new(Durability::Os);
+        for block in blocks {
+            let counts: HashMap<Position, u32> = block.deliveries.iter().copied().collect();
+            for (position, message) in Records::new(block.first, block.bytes.clone()) {
+                let deliveries = counts.get(&position).copied().unwrap_or_default();
+                let at = group.publish(&message, deliveries, [queue.id()]);
+                group.place(at, position);
+            }
+        }
+        let (file, len) = (ticket.file(), group.len() as u64);
+        let batch = self.journal.append(ticket, &mut group);
+        for block in blocks {
+            queue.carried(block, file);
+        }
+        match self.carried.back_mut() {
+            Some((last, bytes)) if *last == file => *bytes = bytes.saturating_add(len),
+            _ => self.carried.push_back((file, len)),
+        }
+        // Publishers may be held back for the same reason, but this thread alone could fill the memory as well.
+        if self.journal.is_congested() { self.wait(batch) } else { Ok(()) }
+    }
+
+    /// Step 2: what was written to segments outlives a loss of power.
+    fn sync(&self, queues: &[Arc<StoredQueue>]) -> Result<(), Stop> {
+        let mut ids = Vec::new();
+        for queue in queues {
+            let segments = queue.segments();
+            let unsynced = segments.complete().filter(|(_, complete)| complete.stage == Stage::Unsynced);
+            ids.extend(unsynced.map(|(number, _)| (queue, number)));
+        }
+        let files = &self.store.files;
+        let sync = |part: &[(&Arc<StoredQueue>, SegmentNumber)]| {
+            part.iter().try_for_each(|(queue, number)| {
+                let id = SegmentId { queue: queue.id(), number: *number, journalled: true };
+                let synced = files.sync(id);
+                let mut segments = queue.segments();
+                match synced {
+                    Ok(()) => segments.advance(*number, Stage::Synced),
+                    // It died, or its queue did, and the file is removed already.
+                    Err(_) if !segments.has(*number) => {}
+                    Err(error) => return Err(error),
+                }
+                Ok(())
+            })
+        };
+        let share = ids.len().div_ceil(SYNCS).max(1);
+        let synced: io::Result<()> = match ids.len() {
+            0 | 1 => sync(&ids),
+            _ => thread::scope(|scope| {
+                let parts: Vec<_> = ids.chunks(share).map(|part| scope.spawn(move || sync(part))).collect();
+                let panicked = |_| Err(io::Error::other("a thread panicked"));
+                parts.into_iter().try_for_each(|part| part.join().unwrap_or_else(panicked))
+            }),
+        };
+        synced.map_err(Stop::NotSynced)?;
+        for queue in queues {
+            let mut segments = queue.segments();
+            if segments.take_unsynced_names() && !segments.is_gone() {
+                sync_names(files, queue.id()).map_err(|error| {
+                    segments.names_lost();
+                    Stop::NotSynced(error)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Step 3: the journal says what is alive of the segments that are new to it, and of those whose record may depend on a
+    /// file up to `through`.
+    fn record(&self, queues: &[Arc<StoredQueue>], through: JournalFile) -> Result<(), Stop> {
+        let mut batch = Recording::begin(&self.journal);
+        for stored in queues {
+            let Some(queue) = stored.queue() else { continue };
+            let due: Vec<SegmentNumber> = {
+                let segments = stored.segments();
+                let is_due = |stage: Stage| match stage {
+                    Stage::Unsynced => false,
+                    Stage::Synced => true,
+                    Stage::Registered(file) => file <= through,
+                };
+                segments.complete().filter(|(_, it)| is_due(it.stage)).map(|(number, _)| number).collect()
+            };
+            for number in due {
+                match queue.segment_state(number) {
+                    Some(state) => {
+                        batch.group.segment_state(stored.id(), number, &state);
+                        batch.segments.push((stored, number));
+                    }
+                    None => self.store.ends.segments(stored.id(), vec![(number, true)]),
+                }
+                if batch.group.len() > GROUP_BYTES {
+                    let appended = batch.end(&self.journal);
+                    if self.journal.is_congested() {
+                        self.wait(appended)?;
+                    }
+                    batch = Recording::begin(&self.journal);
+                }
+            }
+        }
+        batch.end(&self.journal);
+        Ok(())
+    }
+
+    /// Removes what nobody needs any more.
+    fn clear_away(&self, ended: Ended) {
+        self.clear_segments(ended.segments);
+        for (queue, batch) in ended.queues {
+            if batch.is_some_and(|batch| !self.journal.wait(batch)) {
+                continue;
+            }
+            let mut segments = queue.segments();
+            segments.end();
+            if let Err(error) = segments.remove_all(&self.store.files) {
+                tracing::warn!(queue = %queue.id(), %error, "files of a deleted queue could not be removed; the next start does it");
+            }
+        }
+    }
+
+    fn clear_segments(&self, dead: impl IntoIterator<Item = (QueueId, SegmentNumber, bool)>) {
+        let mut to_record = Vec::new();
+        for (id, number, journalled) in dead {
+            let Some(stored) = self.store.queues.get(id) else { continue };
+            let Some(queue) = stored.queue() else { continue };
+            let mut segments = stored.segments();
+            // A block may have been written to it since it was reported.
+            if queue.uses_segment(number, journalled) {
+                continue;
+            }
+            match segments.died(number, journalled) {
+                Death::Unknown => {}
+                Death::Remove => self.remove(&mut segments, id, number, journalled),
+                Death::Record => {
+                    drop(segments);
+                    to_record.push((stored, number));
+                }
+            }
+        }
+        if to_record.is_empty() {
+            return;
+        }
+        self.journal.quiesce();
+        let mut group = Group::new(Durability::Fsync);
+        for (stored, number) in &to_record {
+            group.segment_gone(stored.id(), *number);
+        }
+        let batch = self.journal.append_now(&mut group);
+        if !self.journal.wait(batch) {
+            return;
+        }
+        for (stored, number) in to_record {
+            let mut segments = stored.segments();
+            segments.recorded(number);
+            self.remove(&mut segments, stored.id(), number, true);
+        }
+    }
+
+    fn remove(
+        &self,
+        segments: &mut super::segments::QueueSegments,
+        queue: QueueId,
+        number: SegmentNumber,
+        journalled: bool,
+    ) {
+        if let Err(error) = segments.remove(&self.store.files, number, journalled) {
+            let segment = SegmentId { queue, number, journalled };
+            tracing::warn!(%segment, %error, "a segment that is not needed could not be removed; the next start does it");
+        }
+    }
+}
+
+/// Records of segments that get into the journal together.
+struct Recording<'a> {
+    /// The earliest file of which a ticket may be out.
+    since: JournalFile,
+    group: Group,
+    segments: Vec<(&'a Arc<StoredQueue>, SegmentNumber)>,
+}
+
+impl Recording<'_> {
+    /// Before the queues are asked.
+    fn begin(journal: &Journal) -> Self {
+        let since = JournalFile(journal.current_file().0.saturating_sub(1));
+        Self { since, group: Group::new(Durability::Os), segments: Vec::new() }
+    }
+
+    /// After the queues were asked.
+    fn end(mut self, journal: &Journal) -> Batch {
+        journal.quiesce();
+        let batch = journal.append_now(&mut self.group);
+        for (queue, number) in self.segments {
+            queue.segments().advance(number, Stage::Registered(self.since));
+        }
+        batch
+    }
+}
+
+fn bytes(blocks: &[OutBlock]) -> u64 {
+    blocks.iter().map(|block| block.bytes.len() as u64).fold(0, u64::saturating_add)
+}

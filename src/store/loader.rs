@@ -1,0 +1,77 @@
+//! The threads that bring blocks back from segments. Each block is checked before a message of it is given out.
+
+use std::io;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rustix::io::Errno;
+
+use super::segment::file::read_block;
+use super::segment::table::SegmentId;
+use super::segment_store::SegmentStore;
+use super::stored::{BlockPlace, Damage};
+use crate::place::QueueId;
+
+/// How long to wait when there are no descriptors or no memory.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// Serves requests until the store is closed.
+pub(super) fn run(store: &SegmentStore) {
+    let mut waits = false;
+    while let Some((id, place)) = store.loads.pop() {
+        let wants_more = load(store, id, place).err();
+        if let Some(error) = &wants_more {
+            if !waits {
+                tracing::error!(queue = %id, %error, "backlog cannot be read for want of resources; tried again until it can");
+            }
+            store.files.close_idle();
+            store.loads.push((id, place));
+        }
+        store.loads.done();
+        waits = wants_more.is_some();
+        if waits && store.loads.closed_within(RETRY) {
+            return;
+        }
+    }
+}
+
+/// Brings a block to its queue, or the news that it is damaged.
+///
+/// # Errors
+/// There are no descriptors or no memory at present: nothing is wrong with the block.
+pub(super) fn load(store: &SegmentStore, id: QueueId, place: BlockPlace) -> io::Result<()> {
+    let Some(stored) = store.queues.get(id) else { return Ok(()) };
+    let Some(queue) = stored.queue() else { return Ok(()) };
+    let segment = SegmentId { queue: id, number: place.segment, journalled: place.journalled };
+    let read = match read(store, segment, place) {
+        Ok(bytes) => Ok(bytes),
+        Err(error) if passes(&error) => return Err(error),
+        // Once more: a disk may fail to read once, and memory may flip a bit as well.
+        Err(_) => read(store, segment, place),
+    };
+    let bytes = read.map_err(|error| {
+        // What was purged or deleted while it was being read is not damaged.
+        if queue.uses_segment(place.segment, place.journalled) {
+            stored.segments().damaged(place.segment, place.journalled);
+            store.trouble.damaged_blocks.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(
+                queue = %id, %segment, block = place.index, offset = place.offset, bytes = place.len, %error,
+                "messages of a backlog are lost: their block cannot be read; the file is kept",
+            );
+        }
+        Damage(format!("block {} of {segment}: {error}", place.index))
+    });
+    queue.loaded(place, bytes);
+    Ok(())
+}
+
+fn read(store: &SegmentStore, segment: SegmentId, place: BlockPlace) -> io::Result<Bytes> {
+    read_block(&*store.files.get(segment)?, place)
+}
+
+/// Whether an error says nothing of the file.
+pub(super) fn passes(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN | Errno::INTR))
+}
