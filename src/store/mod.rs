@@ -17,6 +17,7 @@ pub mod op;
 pub mod open_files;
 mod pager;
 pub mod positions;
+pub mod recovery;
 pub mod restore;
 pub mod segment;
 pub mod segment_store;
