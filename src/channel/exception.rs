@@ -135,11 +135,6 @@ pub fn crashed_queue(name: &QueueName, vhost: &VhostName) -> Exception {
     refused(&Refused::Crashed, Subject::Queue(name.as_str()), vhost)
 }
 
-/// Nothing can be kept on the disk any more; the broker ends.
-pub fn disk_failed() -> Exception {
-    internal_error("the disk failed: nothing more can be stored, and what was not confirmed may be lost")
-}
-
 /// There is no such queue.
 pub fn no_queue(name: &str, vhost: &VhostName) -> Exception {
     not_found(format!("no queue '{name}' in vhost '{vhost}'"))

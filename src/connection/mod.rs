@@ -114,6 +114,12 @@ pub const SHUTDOWN: (ReplyCode, &str) = (
     "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'",
 );
 
+/// What a client is told when the journal has failed: nothing is durable any more, and the broker ends.
+pub const DISK_FAILED: (ReplyCode, &str) = (
+    ReplyCode::InternalError,
+    "INTERNAL_ERROR - the disk failed: nothing more can be stored, and what was not confirmed may be lost",
+);
+
 /// Serves a connection until it has ended. Runs on a worker's thread.
 pub async fn serve(accepted: Accepted, permit: Permit, environment: Arc<Environment>) {
     let (peer, local) = (accepted.peer, accepted.local);

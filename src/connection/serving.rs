@@ -8,10 +8,11 @@ use leveret_protocol::reply_code::ReplyCode;
 use leveret_protocol::{DecodeError, Decoder, Event, frame};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::DISK_FAILED;
 use super::backpressure::Publishes;
 use super::open::{End, OUTPUT_MAX, Open, State};
 use super::waiting::Turn;
-use crate::channel::exception::{Exception, channel_error, crashed_queue, disk_failed};
+use crate::channel::exception::{Exception, channel_error, crashed_queue};
 use crate::channel::{Peer, Session};
 use crate::time::Time;
 
@@ -153,8 +154,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         if failed {
             self.session.confirming.clear();
             self.session.unconfirmed.clear();
-            let exception = disk_failed();
-            self.close(exception.code, &exception.text, (0, 0));
+            self.close(DISK_FAILED.0, DISK_FAILED.1, (0, 0));
         }
         failed
     }

@@ -77,7 +77,13 @@ impl Kept {
             tell_blocked: true,
         });
         let served = tokio::task::spawn_local(async move { open.serve().await });
-        Client { pipe: ours, decoder: Decoder::new(131_072), received: BytesMut::new(), to_send: BytesMut::new(), served }
+        Client {
+            pipe: ours,
+            decoder: Decoder::new(131_072),
+            received: BytesMut::new(),
+            to_send: BytesMut::new(),
+            served,
+        }
     }
 }
 

@@ -59,7 +59,12 @@ fn what_needs_no_disk_is_confirmed_though_the_disk_is_held() {
             .send()
             .await;
         client
-            .expect(&["1: queue.declare-ok", "1: confirm.select-ok", "2: confirm.select-ok", "1: basic.ack 1 false"])
+            .expect(&[
+                "1: queue.declare-ok",
+                "1: confirm.select-ok",
+                "2: confirm.select-ok",
+                "1: basic.ack 1 false",
+            ])
             .await;
         client.round_trip(1).await;
         kept.gate.open();
@@ -292,7 +297,13 @@ fn a_client_that_is_gone_while_its_channel_waits_leaves_nothing_behind() {
             .send()
             .await;
         client
-            .expect(&["1: queue.declare-ok", "1: basic.consume-ok", "1: tx.select-ok", "1: basic.deliver 1", "1: held"])
+            .expect(&[
+                "1: queue.declare-ok",
+                "1: basic.consume-ok",
+                "1: tx.select-ok",
+                "1: basic.deliver 1",
+                "1: held",
+            ])
             .await;
         kept.gate.hold();
         client
