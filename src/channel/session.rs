@@ -37,7 +37,7 @@ pub struct Session {
     pub acked: Vec<u32>,
     /// The records of the batch of frames that is being served.
     pub unit: Unit,
-    /// Who is told when the journal went on; nobody without one.
+    /// Who is told when the journal went on.
     synced: Option<Arc<dyn Synced>>,
     /// Channels that were published on since the unit was ended, and want confirms.
     pub confirming: Vec<u16>,
@@ -54,7 +54,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// A connection that has done nothing yet, and keeps nothing on the disk.
+    /// A connection that has done nothing yet.
     pub fn new(
         connection: ConnectionId,
         name: String,
@@ -64,6 +64,8 @@ impl Session {
         consumer_cancel_notify: bool,
         message_size_max: u64,
     ) -> Self {
+        let journal = vhost.stored().map(|stored| Arc::clone(&stored.journal));
+        let unit = Unit::new(journal, vhost.durability());
         Self {
             connection,
             name,
@@ -72,7 +74,7 @@ impl Session {
             recipient,
             subscriptions: Subscriptions::default(),
             acked: Vec::new(),
-            unit: Unit::default(),
+            unit,
             synced: None,
             confirming: Vec::new(),
             unconfirmed: Vec::new(),
@@ -83,10 +85,10 @@ impl Session {
         }
     }
 
-    /// The same with a journal: records go into `unit`, and `synced` is told when it went on.
+    /// The same with somebody who is told when the journal went on.
     #[must_use]
-    pub fn with_journal(self, unit: Unit, synced: Arc<dyn Synced>) -> Self {
-        Self { unit, synced: Some(synced), ..self }
+    pub fn told_by_the_journal(self, synced: Arc<dyn Synced>) -> Self {
+        Self { synced: Some(synced), ..self }
     }
 
     /// Hands what was gathered from a batch of frames to the queues: publishes, then acknowledgements. Their records are in

@@ -127,7 +127,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         if self.session.unit.journal().is_some_and(|journal| journal.is_full()) {
             return Some("low on disk");
         }
-        match self.store.blocked()? {
+        match self.store_blocked()? {
             Blocked::NoSpace => Some("low on disk"),
             Blocked::DiskFailed => Some("disk failed"),
             Blocked::JournalFull => Some("disk is behind"),
@@ -136,13 +136,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         }
     }
 
+    /// Why the store has publishers held back, if it has.
+    fn store_blocked(&self) -> Option<Blocked> {
+        self.session.vhost.stored()?.handle.blocked()
+    }
+
     /// Whether the disk needs a moment to catch up with what was published.
     fn is_congested(&self) -> bool {
         let journal_is = || self.session.unit.journal().is_some_and(|journal| journal.is_congested());
         match self.publishing.publishes {
             Publishes::Nothing => false,
-            Publishes::Transient => self.store.blocked() == Some(Blocked::PagingLags),
-            Publishes::Journalled => journal_is() || self.store.blocked() == Some(Blocked::PagingLags),
+            Publishes::Transient => self.store_blocked() == Some(Blocked::PagingLags),
+            Publishes::Journalled => journal_is() || self.store_blocked() == Some(Blocked::PagingLags),
         }
     }
 

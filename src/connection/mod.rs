@@ -39,9 +39,6 @@ use crate::config::Config;
 use crate::name::VhostName;
 use crate::net::{Accepted, Permit, is_hung_up};
 use crate::queue::delivery::Recipient;
-use crate::store::StoreHandle;
-use crate::store::journal::Journal;
-use crate::store::unit::Unit;
 use crate::vhost::Vhost;
 use crate::vhost::registry::Vhosts;
 use channels::Channels;
@@ -66,10 +63,6 @@ pub struct Environment {
     pub connections: Connections,
     /// The memory alarm.
     pub memory: Arc<MemoryAlarm>,
-    /// Where messages go that outlive the broker; none when it keeps nothing.
-    pub journal: Option<Arc<Journal>>,
-    /// What is on the disk beside the journal.
-    pub store: StoreHandle,
     /// Cancelled when the broker stops: each connection is then closed with 320.
     pub stopping: CancellationToken,
 }
@@ -88,8 +81,6 @@ impl Environment {
             vhosts,
             connections: Connections::default(),
             memory: Arc::new(MemoryAlarm::new(limit, live_bytes)),
-            journal: None,
-            store: StoreHandle::in_memory(),
             stopping: CancellationToken::new(),
         }
     }
@@ -171,14 +162,8 @@ async fn serve_open(greeted: Greeted, (peer, local): (SocketAddr, SocketAddr), e
         recipient,
         negotiated.capabilities.consumer_cancel_notify,
         message_size_max,
-    );
-    let session = match &environment.journal {
-        Some(journal) => {
-            let unit = Unit::new(Some(Arc::clone(journal)), environment.config.durability);
-            session.with_journal(unit, Arc::<Outbox>::clone(&outbox))
-        }
-        None => session,
-    };
+    )
+    .told_by_the_journal(Arc::<Outbox>::clone(&outbox));
     let mut open = Open::new(Parts {
         socket: stream,
         is_hung_up: |socket| is_hung_up(socket),
@@ -188,7 +173,6 @@ async fn serve_open(greeted: Greeted, (peer, local): (SocketAddr, SocketAddr), e
         session,
         outbox,
         alarm: Arc::clone(&environment.memory),
-        store: environment.store.clone(),
         frame_max: negotiated.frame_max,
         heartbeat: negotiated.heartbeat,
         tell_blocked: negotiated.capabilities.connection_blocked,

@@ -28,7 +28,6 @@ use super::outbox::{Contents, Notice, Outbox};
 use super::output::Output;
 use crate::alarm::MemoryAlarm;
 use crate::channel::Session;
-use crate::store::handle::StoreHandle;
 use crate::time::Time;
 
 /// Why an open connection ended.
@@ -68,7 +67,6 @@ pub struct Open<S> {
     pub(super) taken: Contents,
     pub(super) output: Output,
     pub(super) alarm: Arc<MemoryAlarm>,
-    pub(super) store: StoreHandle,
     pub(super) state: State,
     pub(super) heartbeat: Option<Heartbeat>,
     pub(super) heartbeat_secs: u16,
@@ -112,8 +110,6 @@ pub struct Parts<S> {
     pub outbox: Arc<Outbox>,
     /// The memory alarm of the broker.
     pub alarm: Arc<MemoryAlarm>,
-    /// The store of the broker.
-    pub store: StoreHandle,
     /// The negotiated largest frame, in bytes.
     pub frame_max: u32,
     /// The negotiated heartbeat interval, in seconds.
@@ -145,7 +141,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
             taken: Contents::default(),
             output: Output::new(parts.frame_max),
             alarm: parts.alarm,
-            store: parts.store,
             state: State::Running,
             heartbeat: Heartbeat::new(parts.heartbeat, Time::now()),
             heartbeat_secs: parts.heartbeat,

@@ -93,11 +93,10 @@ impl Kept {
     }
 
     fn queue(&self, name: &str, journalled: bool) -> Arc<Queue> {
-        let make = || {
-            let queue = Queue::new(QueueName::from(name), QueueOptions::default(), None);
-            if journalled { queue.journalled() } else { queue }
-        };
-        self.vhost.queues().get_or_insert(&QueueName::from(name), make).0
+        let queue = Queue::new(QueueName::from(name), QueueOptions::default(), None);
+        let queue = Arc::new(if journalled { queue.journalled() } else { queue });
+        self.vhost.queues().insert(&queue);
+        queue
     }
 
     /// Gathers a message for the queue of its key and others.

@@ -14,10 +14,14 @@ use super::super::open::End;
 use super::super::*;
 use super::held_disk::{Gate, HeldDisk};
 use crate::config::Durability;
-use crate::name::QueueName;
+use crate::name::{ConnectionId, QueueName};
 use crate::queue::Queue;
 use crate::queue::options::QueueOptions;
-use crate::store::journal::{Limits, Start};
+use crate::store::StoreHandle;
+use crate::store::definitions::Opened;
+use crate::store::journal::{Journal, Limits, Start};
+use crate::store::temporary::Temporary;
+use crate::vhost::VhostStore;
 
 /// What the pipe holds in each direction, in bytes.
 pub(super) const PIPE_BYTES: usize = 64 * 1024;
@@ -28,6 +32,7 @@ const PERSISTENT: [u8; 3] = [0x10, 0x00, 2];
 
 /// A broker with a journal on a disk that waits.
 pub(super) struct Kept {
+    _data: Temporary,
     pub(super) environment: Environment,
     pub(super) vhost: Arc<Vhost>,
     pub(super) gate: Arc<Gate>,
@@ -36,19 +41,23 @@ pub(super) struct Kept {
 impl Kept {
     pub(super) fn new(durability: Durability) -> Self {
         let (disk, gate) = HeldDisk::new();
+        let data = Temporary::new();
         let limits = Limits { file_bytes: 8 << 20, margin_bytes: 1 << 20, ..Limits::default() };
         let journal = Journal::open(disk, &Start::default(), limits, Arc::new(())).unwrap();
-        let mut environment = Environment::new(Config { durability, ..Config::default() });
-        environment.journal = Some(journal);
+        let definitions = Opened::open(data.path(), &[]).unwrap().start(Arc::clone(&journal)).unwrap();
+        let store = VhostStore { journal, definitions, handle: StoreHandle::in_memory() };
+        let environment = Environment::new(Config::default());
+        let (vhost, until) = Vhost::define(DEFAULT_VHOST.into(), None, durability, store.clone());
+        assert!(store.journal.wait(until.unwrap()));
+        environment.vhosts.insert(vhost);
         let vhost = environment.vhosts.get(DEFAULT_VHOST).unwrap();
-        Self { environment, vhost, gate }
+        Self { _data: data, environment, vhost, gate }
     }
 
     /// A queue of which persistent messages outlive the broker.
     pub(super) fn journalled_queue(&self, name: &'static str) -> Arc<Queue> {
         let options = QueueOptions { durable: true, ..QueueOptions::default() };
-        let make = || Queue::new(QueueName::from(name), options, None).journalled();
-        self.vhost.queues().get_or_insert(&QueueName::from(name), make).0
+        self.vhost.queue_declare(Some(QueueName::from(name)), &options, ConnectionId(0)).unwrap().queue
     }
 
     pub(super) fn connect(&self) -> Client {
@@ -58,9 +67,8 @@ impl Kept {
         let recipient: Arc<dyn Recipient> = Arc::<Outbox>::clone(&outbox);
         let id = self.environment.connections.enter(&outbox);
         let vhost = Arc::clone(&self.vhost);
-        let unit = Unit::new(self.environment.journal.clone(), self.environment.config.durability);
         let session = Session::new(id, String::from("client"), user, vhost, recipient, true, 1 << 27)
-            .with_journal(unit, Arc::<Outbox>::clone(&outbox));
+            .told_by_the_journal(Arc::<Outbox>::clone(&outbox));
         let (ours, theirs) = duplex(PIPE_BYTES);
         let mut open = Open::new(Parts {
             socket: theirs,
@@ -71,7 +79,6 @@ impl Kept {
             session,
             outbox,
             alarm: Arc::clone(&self.environment.memory),
-            store: self.environment.store.clone(),
             frame_max: 131_072,
             heartbeat: 0,
             tell_blocked: true,

@@ -74,7 +74,6 @@ async fn a_connection_that_panics_gives_back_what_it_held() {
         session: Session::new(id, String::from("client"), user, Arc::clone(&vhost), recipient, true, 1 << 20),
         outbox,
         alarm: Arc::clone(&environment.memory),
-        store: environment.store.clone(),
         frame_max: 131_072,
         heartbeat: 0,
         tell_blocked: true,
