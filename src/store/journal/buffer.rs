@@ -297,3 +297,6 @@ impl Buffer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -178,8 +178,8 @@ impl Files {
         })
     }
 
-    /// The preparing thread: until the end, prepares a spare when one is wanted and there is none.
-    pub(super) fn prepare_spares(&self) {
+    /// The preparing thread: until the end, prepares a spare when one is wanted and there is none, and tells `ready`.
+    pub(super) fn prepare_spares(&self, ready: impl Fn()) {
         let mut state = self.lock();
         loop {
             if state.ended {
@@ -197,7 +197,12 @@ impl Files {
             let prepared = self.prepare();
             state = self.lock();
             match prepared {
-                Ok(spare) => state.spares.push(spare),
+                Ok(spare) => {
+                    state.spares.push(spare);
+                    drop(state);
+                    ready();
+                    state = self.lock();
+                }
                 Err(error) => {
                     if !state.no_spare {
                         tracing::error!(

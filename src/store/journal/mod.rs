@@ -166,7 +166,7 @@ impl Journal {
         let writer = Writer::new(Arc::clone(&shared), first, header, shared.durable.reached())?;
         let journal = Arc::new(Self { shared: Arc::clone(&shared), threads: Mutex::default() });
         journal.spawn("journal", move || writer.run())?;
-        journal.spawn("journal-spares", move || shared.files.prepare_spares())?;
+        journal.spawn("journal-spares", move || shared.files.prepare_spares(|| shared.spare_is_ready()))?;
         Ok(journal)
     }
 
@@ -323,3 +323,6 @@ impl Synced for Parked {
         self.0.unpark();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,6 +38,10 @@ struct State {
     /// Somebody waits for a batch that was written without a sync.
     sync_requested: Batch,
     stage: Stage,
+    /// A group of so many bytes was appended, which is more than there can be.
+    refused: Option<usize>,
+    /// There is a spare now.
+    look_ahead: bool,
     writer_waits: bool,
 }
 
@@ -57,6 +61,10 @@ enum Stage {
 pub(super) enum Work {
     Write(Gathered),
     Sync,
+    /// Fails: a group has so many bytes.
+    Refuse(usize),
+    /// There is a spare now, which may have been missed.
+    LookAhead,
     /// All that belongs into the file is there.
     NextFile,
     /// The last record.
@@ -72,6 +80,8 @@ impl Shared {
                 buffer: Buffer::new(start.file, Batch(before.0.saturating_add(1))),
                 sync_requested: Batch(0),
                 stage: Stage::Open,
+                refused: None,
+                look_ahead: false,
                 writer_waits: false,
             }),
             work: Condvar::new(),
@@ -117,7 +127,8 @@ impl Shared {
         if is_complete {
             self.returned.notify_all();
         }
-        self.wake_writer(state, is_complete);
+        let is_worth_it = is_complete || state.refused.is_some();
+        self.wake_writer(state, is_worth_it);
     }
 
     /// Lets the writer look, if it waits and there may be something for it.
@@ -135,7 +146,10 @@ impl Shared {
         let bytes = group.replace(Vec::new());
         let len = bytes.len();
         let mut state = self.lock();
-        if state.stage == Stage::Ended {
+        if len > Group::BYTES_MAX {
+            state.refused = Some(len);
+        }
+        if state.stage == Stage::Ended || state.refused.is_some() {
             state.buffer.give_room(bytes);
             self.left(state, round);
             return NEVER;
@@ -188,6 +202,13 @@ impl Shared {
         self.lock().buffer.begin_next_file();
     }
 
+    /// There is a spare now: a file that grew for want of one can be left though nobody appends.
+    pub(super) fn spare_is_ready(&self) {
+        let mut state = self.lock();
+        state.look_ahead = true;
+        self.wake_writer(state, true);
+    }
+
     /// Waits for the next thing to do with `file`; `done` is what was written last.
     pub(super) fn next_work(&self, file: JournalFile, done: Option<Gathered>) -> Work {
         let mut state = self.lock();
@@ -195,12 +216,18 @@ impl Shared {
             state.buffer.recycle(done);
         }
         loop {
-            if state.sync_requested > self.durable.reached() {
-                state.sync_requested = Batch(0);
+            if let Some(bytes) = state.refused {
+                return Work::Refuse(bytes);
+            }
+            let durable = self.durable.reached();
+            if state.sync_requested > durable && self.written.reached() > durable {
                 return Work::Sync;
             }
             if let Some(gathered) = state.buffer.take(file) {
                 return Work::Write(gathered);
+            }
+            if std::mem::take(&mut state.look_ahead) {
+                return Work::LookAhead;
             }
             if state.buffer.is_past(file) {
                 return Work::NextFile;

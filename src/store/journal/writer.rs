@@ -86,6 +86,11 @@ impl Writer {
                     done = Some(gathered);
                 }
                 Work::Sync => self.sync()?,
+                Work::LookAhead => self.look_ahead(),
+                Work::Refuse(bytes) => {
+                    let error = io::Error::other(format!("{bytes} bytes of records at once"));
+                    return Err(self.failure("write to", error));
+                }
                 Work::NextFile => self.begin_next_file()?,
                 Work::Close => return self.close(),
                 Work::End => return Ok(()),
