@@ -37,13 +37,15 @@ const LAYERS: [&str; 24] = [
 ];
 
 /// Decisions without effects: these are given the time and answer with what is to be done.
-const PURE: [&str; 19] = [
+const PURE: [&str; 21] = [
     "src/equivalence.rs",
     "src/exchange/",
     "src/term.rs",
     "src/policy/",
     "src/queue/core",
     "src/queue/ready",
+    "src/store/segment/block",
+    "src/queue/segments",
     "src/queue/unacked",
     "src/queue/consumers",
     "src/queue/limits",

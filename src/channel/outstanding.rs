@@ -145,12 +145,12 @@ mod tests {
     use super::*;
     use crate::message::Message;
     use crate::queue::ready::{Entry, Position};
-    use crate::queue::unacked::Unacked;
+    use crate::queue::unacked::{Holder, Unacked};
 
     fn keys(count: u64) -> Vec<UnackedKey> {
         let mut unacked = Unacked::default();
         let message = Message::compose("", "q", &[0, 0], b"").unwrap();
-        (0..count).map(|at| unacked.insert(Entry::new(Position(at), message.clone()), None)).collect()
+        (0..count).map(|at| unacked.insert(Entry::new(Position(at), message.clone()), Holder::Get)).collect()
     }
 
     #[test]

@@ -1,17 +1,24 @@
 //! The queue itself, pure: commands in, decisions out.
 //!
+//! What becomes of journalled messages is written into the group of records that comes with a command.
+//!
 //! Invariants: what was accepted is ready, unacked or settled, each exactly once; ready messages leave by position;
 //! a consumer is never given more than its credit nor more than its recipient has room for.
+
+mod storing;
 
 use std::sync::Arc;
 
 use super::consumers::{Consumer, Consumers, Turn};
 use super::delivery::{Delivery, Recipient, SharedCredit, cost};
-use super::id::{ConsumerKey, UnackedKey};
+use super::id::{ConsumerKey, QueueId, UnackedKey};
 use super::options::QueueOptions;
 use super::ready::{Entry, PACKED_MAX_BYTES, Position, Ready};
-use super::unacked::Unacked;
+use super::unacked::{Holder, Unacked};
 use crate::message::Message;
+use crate::place::Home;
+use crate::store::op::Group;
+use crate::store::stored::BlockPlace;
 
 /// What becomes of an unacked message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,21 +43,52 @@ pub enum Await {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExclusiveUse;
 
+/// Who waits for a block that is being read, to get its first message.
+pub struct Asker {
+    /// Whom to tell.
+    pub recipient: Arc<dyn Recipient>,
+    /// Which of its channels waits.
+    pub channel: u16,
+}
+
+/// What a get finds.
+pub enum Taken {
+    /// A message; with a key unless it counts as settled at once.
+    Message(Entry, Option<UnackedKey>),
+    /// Nothing is ready.
+    Empty,
+    /// The first message is on the disk, and asked for.
+    OnDisk,
+}
+
 /// A queue without its lock.
-#[derive(Default)]
 pub struct QueueCore {
+    id: QueueId,
     ready: Ready,
     unacked: Unacked,
     consumers: Consumers,
     next: Position,
     staged: Vec<ConsumerKey>,
     awaits: Vec<Await>,
+    askers: Vec<Asker>,
+    /// Blocks that are wanted and not asked for yet.
+    loads: Vec<BlockPlace>,
 }
 
 impl QueueCore {
     /// A queue without messages.
-    pub fn new(options: &QueueOptions) -> Self {
-        Self { consumers: Consumers::new(options.single_active_consumer), ..Self::default() }
+    pub fn new(id: QueueId, options: &QueueOptions) -> Self {
+        Self {
+            id,
+            ready: Ready::default(),
+            unacked: Unacked::default(),
+            consumers: Consumers::new(options.single_active_consumer),
+            next: Position::default(),
+            staged: Vec::new(),
+            awaits: Vec::new(),
+            askers: Vec::new(),
+            loads: Vec::new(),
+        }
     }
 
     /// The position of the next message that is published.
@@ -84,20 +122,25 @@ impl QueueCore {
     }
 
     /// Takes a message: to a consumer at once when one can take it and nothing waits before it.
-    pub fn publish(&mut self, message: Message) {
+    pub fn publish(&mut self, message: Message, home: Home) {
         let position = self.next;
         self.next = position.next();
         if self.ready.is_empty()
             && let Some(key) = self.choose(cost(&message))
         {
-            return self.stage(key, Entry::new(position, message));
+            return self.stage(key, Entry { home, ..Entry::new(position, message) });
         }
-        self.ready.push(position, message);
+        self.ready.push(position, message, home);
     }
 
     /// Gives ready messages to the consumers that can take them.
     pub fn deliver(&mut self) {
+        let mut wanted = false;
         while !self.ready.is_empty() {
+            if self.ready.head_is_paged() {
+                wanted |= self.consumers.first().is_some();
+                break;
+            }
             // The exact cost is known only once the message is unpacked, so room is asked for the smallest one first.
             let Some(key) = self.choose(1) else { break };
             let Some(entry) = self.ready.pop() else { break };
@@ -105,6 +148,10 @@ impl QueueCore {
                 member.consumer.recipient.charge(cost(&entry.message).saturating_sub(1));
             }
             self.stage(key, entry);
+            wanted = true;
+        }
+        if wanted && self.ready.paged() > 0 {
+            self.ready.ask_ahead(&mut self.loads);
         }
     }
 
@@ -118,30 +165,58 @@ impl QueueCore {
         self.awaits.pop()
     }
 
-    /// Takes the first ready message for `basic.get`; with a key unless it counts as settled at once.
-    pub fn get(&mut self, no_ack: bool) -> Option<(Entry, Option<UnackedKey>)> {
-        let mut entry = self.ready.pop()?;
-        if !no_ack {
-            entry.message = kept(&entry.message);
+    /// Takes the first ready message for `basic.get`.
+    pub fn get(&mut self, no_ack: bool, group: &mut Group) -> Taken {
+        if self.ready.paged() > 0 {
+            self.ready.ask_ahead(&mut self.loads);
         }
-        let key = (!no_ack).then(|| self.unacked.insert(entry.clone(), None));
-        Some((entry, key))
+        if self.ready.head_is_paged() {
+            return Taken::OnDisk;
+        }
+        let Some(mut entry) = self.ready.pop() else { return Taken::Empty };
+        if no_ack {
+            self.discard(&entry, group);
+            return Taken::Message(entry, None);
+        }
+        entry.message = kept(&entry.message);
+        let key = self.unacked.insert(entry.clone(), Holder::Get);
+        Taken::Message(entry, Some(key))
+    }
+
+    /// Remembers who waits for a message that is on the disk.
+    pub fn await_load(&mut self, asker: Asker) {
+        let same =
+            |other: &Asker| other.channel == asker.channel && other.recipient.id() == asker.recipient.id();
+        if !self.askers.iter().any(same) {
+            self.askers.push(asker);
+        }
+    }
+
+    /// Those that need not wait any more.
+    pub fn take_askers(&mut self) -> Vec<Asker> {
+        if self.askers.is_empty() || self.ready.head_is_paged() {
+            return Vec::new();
+        }
+        std::mem::take(&mut self.askers)
     }
 
     /// Settles what was delivered; unknown keys are passed over. Follow with [`Self::deliver`].
-    pub fn settle(&mut self, keys: &[UnackedKey], settlement: Settlement) {
+    pub fn settle(&mut self, keys: &[UnackedKey], settlement: Settlement, group: &mut Group) {
         for key in keys {
             let Some((mut entry, holder)) = self.unacked.remove(*key) else { continue };
             match settlement {
-                Settlement::Discard => {}
+                Settlement::Discard => self.discard(&entry, group),
                 Settlement::Requeue => {
                     entry.deliveries = entry.deliveries.saturating_add(1);
                     entry.redelivered = true;
+                    if entry.home.is_journalled() {
+                        group.requeue(self.id, entry.position, entry.deliveries);
+                    }
                     self.ready.give_back(entry);
                 }
                 Settlement::Unsent => self.ready.give_back(entry),
             }
-            if let Some(holder) = holder {
+            if let Holder::Consumer(holder) = holder {
                 self.credit_back(holder);
             }
         }
@@ -191,15 +266,24 @@ impl QueueCore {
         self.consumers.enter_turn_where(|member| member.turn() == Turn::AwaitsSharedCredit);
     }
 
+    /// A message is done with.
+    fn discard(&mut self, entry: &Entry, group: &mut Group) {
+        if entry.home.is_journalled() {
+            group.settle(self.id, entry.position);
+            self.ready.segments.leave(entry.home);
+        }
+    }
+
     /// Drops the ready messages and gives their number.
-    pub fn purge(&mut self) -> usize {
-        self.ready.clear()
+    pub fn purge(&mut self, group: &mut Group) -> usize {
+        self.ready.clear(self.id, group)
     }
 
     /// Drops everything and gives the consumers that must be told.
     pub fn dissolve(&mut self) -> Vec<Consumer> {
         self.ready = Ready::default();
         self.unacked = Unacked::default();
+        self.loads = Vec::new();
         self.consumers.remove_all()
     }
 
@@ -235,11 +319,12 @@ impl QueueCore {
     fn stage(&mut self, key: ConsumerKey, mut entry: Entry) {
         let Some(member) = self.consumers.get_mut(key) else { return self.ready.give_back(entry) };
         let unacked = if member.consumer.no_ack {
-            None
+            // Until it is sent it must not be lost.
+            entry.home.is_journalled().then(|| self.unacked.insert(entry.clone(), Holder::Automatic))
         } else {
             member.unacked = member.unacked.saturating_add(1);
             entry.message = kept(&entry.message);
-            Some(self.unacked.insert(entry.clone(), Some(key)))
+            Some(self.unacked.insert(entry.clone(), Holder::Consumer(key)))
         };
         if member.staged.is_empty() {
             self.staged.push(key);

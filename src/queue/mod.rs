@@ -13,6 +13,7 @@ pub mod options;
 pub mod queue;
 pub mod ready;
 pub mod registry;
+pub mod segments;
 pub mod unacked;
 
 pub use id::QueueId;

@@ -3,18 +3,22 @@
 //! Lock order: a queue, then a leaf (a recipient, a shared credit). No method here is called with a leaf locked.
 //! A queue dies under its lock: from then on every call says [`Gone`], and the caller looks the name up again.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod storing;
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use super::consumers::Consumer;
-use super::core::{Await, QueueCore, Settlement};
+use super::core::{Asker, Await, QueueCore, Settlement, Taken};
 use super::delivery::{Recipient, SharedCredit, Waiter};
 use super::id::{ConsumerKey, QueueId, UnackedKey};
 use super::options::QueueOptions;
 use super::ready::{Entry, Position};
 use crate::message::Message;
 use crate::name::{ConnectionId, QueueName};
-use crate::place::JournalFile;
+use crate::place::{Home, JournalFile};
+use crate::store::handle::StoreHandle;
 use crate::store::op::Group;
+use storing::Paging;
 
 /// The queue cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,40 +108,57 @@ pub struct Queue {
     options: QueueOptions,
     owner: Option<ConnectionId>,
     journalled: bool,
+    store: StoreHandle,
+    me: OnceLock<Weak<Self>>,
     state: Mutex<State>,
 }
 
 #[allow(clippy::large_enum_variant, reason = "nearly every queue is running, and the hot path reads it")]
 enum State {
-    Running(QueueCore),
+    Running(QueueCore, Paging),
     Deleted,
 }
 
 impl Queue {
-    /// A queue without messages. An exclusive one has the connection that owns it.
+    /// A queue without messages that keeps all in memory. An exclusive one has the connection that owns it.
     pub fn new(name: QueueName, options: QueueOptions, owner: Option<ConnectionId>) -> Self {
+        let id = QueueId::fresh();
+        Self { journalled: false, ..Self::kept(id, name, options, owner, StoreHandle::in_memory()) }
+    }
+
+    /// A queue without messages that pages out to `store` and has its persistent messages journalled.
+    pub fn kept(
+        id: QueueId,
+        name: QueueName,
+        options: QueueOptions,
+        owner: Option<ConnectionId>,
+        store: StoreHandle,
+    ) -> Self {
         Self {
-            id: QueueId::fresh(),
+            id,
             name,
-            state: Mutex::new(State::Running(QueueCore::new(&options))),
+            state: Mutex::new(State::Running(QueueCore::new(id, &options), Paging::default())),
             options,
             owner,
-            journalled: false,
+            journalled: true,
+            store,
+            me: OnceLock::new(),
         }
     }
 
-    /// The same queue as it was in an earlier run.
+    /// The same queue without its messages being journalled: they end with the broker.
     #[must_use]
-    pub fn with_id(mut self, id: QueueId) -> Self {
-        self.id = id;
+    pub fn not_journalled(mut self) -> Self {
+        self.journalled = false;
         self
     }
 
-    /// The same queue with its persistent messages journalled.
-    #[must_use]
-    pub fn journalled(mut self) -> Self {
-        self.journalled = true;
-        self
+    /// Makes the queue known to its store. Once, before it is used.
+    pub fn register(self: &Arc<Self>) {
+        if !self.store.is_in_memory() && self.me.set(Arc::downgrade(self)).is_ok() {
+            let me: Weak<Self> = Arc::downgrade(self);
+            self.store.register(self.id, me);
+        }
     }
 
     /// Whether its persistent messages outlive the broker.
@@ -172,11 +193,15 @@ impl Queue {
         messages: &mut Vec<Message>,
         file: Option<JournalFile>,
     ) -> Result<Published, Gone> {
-        let _file = file.filter(|_| self.journalled);
+        let file = file.filter(|_| self.journalled);
         self.with(|core| {
             let first = core.next();
             for message in messages.drain(..) {
-                core.publish(message);
+                let home = match file {
+                    Some(file) if message.is_persistent() => Home::Journal(file),
+                    Some(_) | None => Home::Transient,
+                };
+                core.publish(message, home);
             }
             self.perform(core);
             let far_behind = core.ready() > BEHIND_MESSAGES || core.ready_bytes() > BEHIND_BYTES;
@@ -197,9 +222,9 @@ impl Queue {
 
     /// Settles deliveries and gives what that makes room for. Unknown keys and a queue that is gone are passed over:
     /// there is nothing left to settle. What becomes of journalled messages is written into `group`.
-    pub fn settle(self: &Arc<Self>, keys: &[UnackedKey], settlement: Settlement, _group: &mut Group) {
+    pub fn settle(self: &Arc<Self>, keys: &[UnackedKey], settlement: Settlement, group: &mut Group) {
         let _gone = self.with(|core| {
-            core.settle(keys, settlement);
+            core.settle(keys, settlement, group);
             self.perform(core);
         });
     }
@@ -219,13 +244,17 @@ impl Queue {
     pub fn get(
         &self,
         no_ack: bool,
-        _recipient: &Arc<dyn Recipient>,
-        _channel: u16,
-        _group: &mut Group,
+        recipient: &Arc<dyn Recipient>,
+        channel: u16,
+        group: &mut Group,
     ) -> Result<Got, Gone> {
-        self.with(|core| match core.get(no_ack) {
-            Some((entry, key)) => Got::Message { entry, key, left: core.ready() },
-            None => Got::Empty,
+        self.with(|core| match core.get(no_ack, group) {
+            Taken::Message(entry, key) => Got::Message { entry, key, left: core.ready() },
+            Taken::Empty => Got::Empty,
+            Taken::OnDisk => {
+                core.await_load(Asker { recipient: Arc::clone(recipient), channel });
+                Got::Loading
+            }
         })
     }
 
@@ -246,19 +275,23 @@ impl Queue {
     }
 
     /// Removes a consumer: nothing is delivered to it from now on, what it holds stays unacked. Another one may become
-    /// the single active consumer in its stead. Gives whether the queue deleted itself because this was the last one.
+    /// the single active consumer in its stead. Gives whether the queue deleted itself because this was the last one;
+    /// whoever then forgets the queue writes that it is gone.
     pub fn cancel(self: &Arc<Self>, key: ConsumerKey) -> bool {
         let mut state = self.lock();
-        let State::Running(core) = &mut *state else { return false };
+        let State::Running(core, paging) = &mut *state else { return false };
         if core.cancel(key).is_none() {
             return false;
         }
         if core.consumers() > 0 || !self.options.auto_delete {
             self.perform(core);
+            let work = self.work(core, paging);
+            drop(state);
+            self.carry_out(work);
             return false;
         }
         core.dissolve();
-        *state = State::Deleted;
+        self.end(&mut state, None);
         true
     }
 
@@ -268,25 +301,21 @@ impl Queue {
     }
 
     /// Drops the ready messages and gives their number; writes that into `group`.
-    pub fn purge(&self, _group: &mut Group) -> Result<usize, Gone> {
-        self.with(QueueCore::purge)
+    pub fn purge(&self, group: &mut Group) -> Result<usize, Gone> {
+        self.with(|core| core.purge(group))
     }
 
-    /// Deletes the queue, tells its consumers and gives the number of ready messages that went with it; writes that into
-    /// `group`.
-    pub fn delete(
-        &self,
-        if_unused: bool,
-        if_empty: bool,
-        _group: &mut Group,
-    ) -> Result<usize, DeleteRefused> {
+    /// Deletes the queue, tells its consumers and gives the number of ready messages that went with it; writes into
+    /// `group` that a journalled queue is gone.
+    pub fn delete(&self, if_unused: bool, if_empty: bool, group: &mut Group) -> Result<usize, DeleteRefused> {
         if self.state.is_poisoned() {
             // Nobody can use it any more, but it can be got rid of.
-            *self.lock() = State::Deleted;
+            let mut state = self.lock();
+            self.end(&mut state, Some(group));
             return Ok(0);
         }
         let mut state = self.lock();
-        let State::Running(core) = &mut *state else { return Err(DeleteRefused::Gone(Gone::Deleted)) };
+        let State::Running(core, _) = &mut *state else { return Err(DeleteRefused::Gone(Gone::Deleted)) };
         if if_unused && core.consumers() > 0 {
             return Err(DeleteRefused::InUse);
         }
@@ -297,7 +326,7 @@ impl Queue {
         for consumer in core.dissolve() {
             consumer.recipient.consumer_gone(consumer.slot, self.id);
         }
-        *state = State::Deleted;
+        self.end(&mut state, Some(group));
         Ok(ready)
     }
 
@@ -308,10 +337,26 @@ impl Queue {
 
     fn with<R>(&self, act: impl FnOnce(&mut QueueCore) -> R) -> Result<R, Gone> {
         let mut state = self.state.lock().map_err(|_| Gone::Crashed)?;
-        match &mut *state {
-            State::Running(core) => Ok(act(core)),
-            State::Deleted => Err(Gone::Deleted),
+        let State::Running(core, paging) = &mut *state else { return Err(Gone::Deleted) };
+        let result = act(core);
+        let work = self.work(core, paging);
+        drop(state);
+        self.carry_out(work);
+        Ok(result)
+    }
+
+    /// From now on the queue is gone. Without a group whoever forgets it writes that it is.
+    fn end(&self, state: &mut State, group: Option<&mut Group>) {
+        if let State::Running(core, paging) = state {
+            for asker in core.take_askers() {
+                asker.recipient.loaded(asker.channel);
+            }
+            self.store.budget().sub(paging.reported());
         }
+        if let Some(group) = group.filter(|_| self.journalled) {
+            group.queue_gone(self.id);
+        }
+        *state = State::Deleted;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -21,8 +21,9 @@ impl Registry {
         self.queues.get(name).map(|queue| Arc::clone(&queue))
     }
 
-    /// Enters a queue under its name, in the place of one that has it.
+    /// Enters a queue under its name, in the place of one that has it, and makes it known to its store.
     pub fn insert(&self, queue: &Arc<Queue>) {
+        queue.register();
         self.queues.insert(queue.name().clone(), Arc::clone(queue));
     }
 

@@ -1,7 +1,10 @@
 //! Messages that were delivered and wait for their settlement.
 
+use foldhash::HashMap;
+
 use super::id::{ConsumerKey, UnackedKey};
 use super::ready::Entry;
+use crate::place::Position;
 
 /// The unacked messages of one queue: constant time to enter and to leave, whatever the order.
 #[derive(Default)]
@@ -10,25 +13,40 @@ pub struct Unacked {
     free: Option<u32>,
     len: usize,
     bytes: u64,
+    /// Those of them that are on their way to a consumer that acknowledges automatically.
+    automatic: usize,
+    /// Where those are that are being written elsewhere.
+    sought: HashMap<Position, u32>,
+}
+
+/// Who holds an unacked message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// A consumer, whose credit it takes.
+    Consumer(ConsumerKey),
+    /// A `basic.get`.
+    Get,
+    /// A consumer that acknowledges automatically: it is held until it was sent.
+    Automatic,
 }
 
 enum Place {
     Free { next: Option<u32> },
-    Taken { entry: Entry, holder: Option<ConsumerKey> },
+    Taken { entry: Entry, holder: Holder },
 }
 
 /// Beyond this many free places an emptied table gives its memory back.
 const KEEP_PLACES: usize = 1024;
 
 impl Unacked {
-    /// How many messages are unacked.
+    /// How many messages wait for their settlement; those that count as settled when they are sent are left out.
     pub fn len(&self) -> usize {
-        self.len
+        self.len.saturating_sub(self.automatic)
     }
 
     /// Whether none is.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     /// Their size in bytes.
@@ -36,10 +54,15 @@ impl Unacked {
         self.bytes
     }
 
-    /// Enters a message that goes to `holder`, or to a `basic.get` when there is none.
-    pub fn insert(&mut self, entry: Entry, holder: Option<ConsumerKey>) -> UnackedKey {
+    /// Enters a message that goes to `holder`.
+    pub fn insert(&mut self, entry: Entry, holder: Holder) -> UnackedKey {
         self.len = self.len.saturating_add(1);
         self.bytes = self.bytes.saturating_add(entry.message.len() as u64);
+        self.automatic = self.automatic.saturating_add(usize::from(holder == Holder::Automatic));
+        let at = self.free.unwrap_or(u32::try_from(self.places.len()).unwrap_or(u32::MAX));
+        if entry.sought {
+            self.sought.insert(entry.position, at);
+        }
         let taken = Place::Taken { entry, holder };
         if let Some(at) = self.free
             && let Some(place) = self.places.get_mut(at as usize)
@@ -50,13 +73,12 @@ impl Unacked {
             *place = taken;
             return UnackedKey(at);
         }
-        let at = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
         self.places.push(taken);
         UnackedKey(at)
     }
 
     /// Takes a message out; nothing when it was settled before.
-    pub fn remove(&mut self, key: UnackedKey) -> Option<(Entry, Option<ConsumerKey>)> {
+    pub fn remove(&mut self, key: UnackedKey) -> Option<(Entry, Holder)> {
         let place = self.places.get_mut(key.0 as usize)?;
         if matches!(place, Place::Free { .. }) {
             return None;
@@ -67,10 +89,46 @@ impl Unacked {
         self.free = Some(key.0);
         self.len = self.len.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(entry.message.len() as u64);
+        self.automatic = self.automatic.saturating_sub(usize::from(holder == Holder::Automatic));
+        if entry.sought {
+            self.sought.remove(&entry.position);
+        }
         if self.len == 0 && self.places.len() > KEEP_PLACES {
             *self = Self::default();
         }
         Some((entry, holder))
+    }
+
+    /// All of them, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.places.iter().filter_map(|place| match place {
+            Place::Taken { entry, .. } => Some(entry),
+            Place::Free { .. } => None,
+        })
+    }
+
+    /// Those that `wanted` says yes to are to be found by their positions from now on.
+    pub(super) fn seek(&mut self, wanted: impl Fn(&Entry) -> bool) {
+        for (at, place) in self.places.iter_mut().enumerate() {
+            if let Place::Taken { entry, .. } = place
+                && wanted(entry)
+            {
+                entry.sought = true;
+                self.sought.insert(entry.position, u32::try_from(at).unwrap_or(u32::MAX));
+            }
+        }
+    }
+
+    /// The message at this position, if it is sought; it is not any more.
+    pub(super) fn found(&mut self, position: Position) -> Option<&mut Entry> {
+        let at = self.sought.remove(&position)?;
+        match self.places.get_mut(at as usize)? {
+            Place::Taken { entry, .. } if entry.position == position => {
+                entry.sought = false;
+                Some(entry)
+            }
+            Place::Taken { .. } | Place::Free { .. } => None,
+        }
     }
 }
 
@@ -87,11 +145,11 @@ mod tests {
     #[test]
     fn a_message_leaves_once() {
         let mut unacked = Unacked::default();
-        let keys: Vec<_> = (0..3).map(|position| unacked.insert(entry(position), None)).collect();
+        let keys: Vec<_> = (0..3).map(|position| unacked.insert(entry(position), Holder::Get)).collect();
         assert_eq!(unacked.remove(keys[1]).unwrap().0.position, Position(1));
         assert!(unacked.remove(keys[1]).is_none(), "settled twice");
-        let again = unacked.insert(entry(9), None);
-        let more = unacked.insert(entry(10), None);
+        let again = unacked.insert(entry(9), Holder::Get);
+        let more = unacked.insert(entry(10), Holder::Get);
         assert_eq!(unacked.remove(again).unwrap().0.position, Position(9));
         assert_eq!(unacked.remove(more).unwrap().0.position, Position(10));
         assert_eq!(unacked.len(), 2);
@@ -100,7 +158,7 @@ mod tests {
     #[test]
     fn an_emptied_table_gives_its_memory_back() {
         let mut unacked = Unacked::default();
-        let keys: Vec<_> = (0..5_000).map(|position| unacked.insert(entry(position), None)).collect();
+        let keys: Vec<_> = (0..5_000).map(|position| unacked.insert(entry(position), Holder::Get)).collect();
         for key in keys {
             unacked.remove(key).unwrap();
         }

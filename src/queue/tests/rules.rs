@@ -6,6 +6,7 @@ use super::super::id::UnackedKey;
 use super::super::queue::{ConsumeRefused, DeleteRefused, Got, Status};
 use super::super::{Gone, ready::Entry};
 use super::*;
+use crate::place::Home;
 
 const AMPLE: i64 = 1 << 30;
 
@@ -134,11 +135,11 @@ fn what_comes_between_the_refusal_and_the_asking_is_used_at_once() {
 #[test]
 fn a_message_is_not_overtaken_even_while_a_consumer_is_still_to_be_served() {
     let inbox = Inbox::new(1, AMPLE);
-    let mut core = QueueCore::default();
+    let mut core = QueueCore::new(QueueId::fresh(), &QueueOptions::default());
     let message = |body: &str| Message::compose("", "q", &[0, 0], body.as_bytes()).unwrap();
-    core.publish(message("a"));
+    core.publish(message("a"), Home::Transient);
     core.consume(consumer(&inbox, 0)).unwrap();
-    core.publish(message("b"));
+    core.publish(message("b"), Home::Transient);
     core.deliver();
     core.hand_over();
     assert_eq!(inbox.bodies(), ["a", "b"]);

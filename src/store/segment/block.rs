@@ -68,6 +68,11 @@ pub fn pop_record(from: &mut Bytes) -> Option<(u16, Message)> {
     Some((gap, message))
 }
 
+/// The gap of the record at the front; nothing when there is none.
+pub fn front_gap(from: &[u8]) -> Option<u16> {
+    from.get(2..4).map(|mut gap| gap.get_u16_le())
+}
+
 /// The records of a block, taken from its front.
 #[derive(Clone, Debug)]
 pub struct Records {
@@ -105,9 +110,8 @@ impl Iterator for Records {
     fn next(&mut self) -> Option<(Position, Message)> {
         let (_, message) = pop_record(&mut self.bytes)?;
         let position = self.head;
-        if let Some(gap) = self.bytes.get(2..4) {
-            let gap = gap.iter().rev().fold(0, |gap, byte| gap << 8 | u64::from(*byte));
-            self.head = position.plus(gap);
+        if let Some(gap) = front_gap(&self.bytes) {
+            self.head = position.plus(u64::from(gap));
         }
         Some((position, message))
     }

@@ -1,0 +1,150 @@
+//! What the store asks of a queue, and tells it; and what an earlier broker left in it.
+
+use bytes::Bytes;
+
+use super::QueueCore;
+use crate::message::Message;
+use crate::place::{Home, JournalFile, Position, SegmentNumber};
+use crate::queue::ready::{AHEAD_BLOCKS, Entry, RestoredBlock, is_through, pack};
+use crate::store::segment::block::Records;
+use crate::store::stored::{BlockPlace, Damage, OutBlock, SegmentState};
+
+impl QueueCore {
+    /// What the blocks of ready messages take in memory, in bytes.
+    pub fn memory(&self) -> u64 {
+        self.ready.memory()
+    }
+
+    /// How many blocks wait in memory.
+    pub fn sealed(&self) -> usize {
+        self.ready.sealed()
+    }
+
+    /// Whether there is something for the store to do.
+    pub fn asks(&self) -> bool {
+        !self.loads.is_empty() || self.ready.segments.any_dead()
+    }
+
+    /// Blocks that are to be read; each is asked for once.
+    pub fn take_loads(&mut self) -> Vec<BlockPlace> {
+        std::mem::take(&mut self.loads)
+    }
+
+    /// Segments that nothing is needed of any more.
+    pub fn take_dead(&mut self) -> Vec<(SegmentNumber, bool)> {
+        self.ready.segments.take_dead()
+    }
+
+    /// See [`Stored::outgoing`](crate::store::stored::Stored::outgoing).
+    pub fn outgoing(&mut self, keep: usize, bytes_max: usize) -> Vec<OutBlock> {
+        // What is read ahead would be read again.
+        let keep = if self.consumers.is_empty() { keep } else { keep.max(AHEAD_BLOCKS) };
+        self.ready.outgoing(keep, bytes_max)
+    }
+
+    /// See [`Stored::alive_through`](crate::store::stored::Stored::alive_through).
+    pub fn alive_through(&mut self, through: JournalFile) -> Vec<OutBlock> {
+        let mut blocks = Vec::new();
+        self.ready.alive_through(through, &mut blocks);
+        blocks.extend(self.single(|entry| is_through(entry.home, through)));
+        blocks
+    }
+
+    /// See [`Stored::stragglers`](crate::store::stored::Stored::stragglers).
+    pub fn stragglers(&mut self, segment: SegmentNumber) -> Vec<OutBlock> {
+        if !self.uses_segment(segment, true) || self.ready.segments.has_blocks(segment, true) {
+            return Vec::new();
+        }
+        self.single(|entry| matches!(entry.home, Home::Segment { segment: of, .. } if of == segment))
+    }
+
+    /// Single messages in blocks of their own. They can be found from now on wherever they go.
+    fn single(&mut self, wanted: impl Fn(&Entry) -> bool) -> Vec<OutBlock> {
+        self.unacked.seek(&wanted);
+        self.ready.seek_returned(&wanted);
+        pack(self.unacked.iter().chain(self.ready.returned()).filter(|entry| wanted(entry)))
+    }
+
+    /// See [`Stored::stored`](crate::store::stored::Stored::stored).
+    pub fn stored(&mut self, block: &OutBlock, place: BlockPlace, evict: bool) {
+        let here = self.ready.stored(block, place, evict);
+        if block.journalled {
+            let home = Home::Segment { segment: place.segment, block: place.index };
+            self.move_taken(block, here, home);
+        }
+        self.ready.segments.check(place);
+    }
+
+    /// See [`Stored::carried`](crate::store::stored::Stored::carried).
+    pub fn carried(&mut self, block: &OutBlock, file: JournalFile) {
+        let here = self.ready.carried(block, file);
+        self.move_taken(block, here, Home::Journal(file));
+    }
+
+    /// Those messages of a block that were taken from it since it was given out, or that it was made of, have another
+    /// home.
+    fn move_taken(&mut self, block: &OutBlock, here: Option<(u32, Position)>, home: Home) {
+        let (waiting, head) = here.unwrap_or((0, Position(u64::MAX)));
+        if waiting == block.count {
+            return;
+        }
+        for (position, _) in Records::new(block.first, block.bytes.clone()) {
+            if position >= head {
+                return;
+            }
+            let entry = match self.ready.returned_mut(position) {
+                Some(entry) => Some(entry),
+                None => self.unacked.found(position),
+            };
+            let Some(entry) = entry else { continue };
+            entry.sought = false;
+            let before = std::mem::replace(&mut entry.home, home);
+            self.ready.segments.enter(home);
+            self.ready.segments.leave(before);
+        }
+    }
+
+    /// See [`Stored::segment_state`](crate::store::stored::Stored::segment_state).
+    pub fn segment_state(&self, segment: SegmentNumber) -> Option<SegmentState> {
+        if !self.uses_segment(segment, true) {
+            return None;
+        }
+        let mut alive = self.ready.alive_in(segment);
+        for entry in self.unacked.iter() {
+            alive.entry(entry);
+        }
+        alive.state()
+    }
+
+    /// Whether anything of a segment is needed.
+    pub fn uses_segment(&self, segment: SegmentNumber, journalled: bool) -> bool {
+        self.ready.segments.uses(segment, journalled)
+    }
+
+    /// A block was read. What cannot be read leaves the queue: `Err` has the number of messages. Follow with
+    /// [`Self::deliver`].
+    pub fn loaded(&mut self, place: BlockPlace, bytes: Result<&Bytes, &Damage>) -> Result<(), (u64, Damage)> {
+        self.ready.loaded(place, bytes)
+    }
+
+    /// What an earlier broker left: the position of the next message, below which position messages may have been
+    /// delivered, blocks in segments, and how often messages in these were delivered. Before all else.
+    pub fn restore(
+        &mut self,
+        next: Position,
+        redelivered_below: Position,
+        blocks: Vec<RestoredBlock>,
+        deliveries: Vec<(Position, u32)>,
+    ) {
+        self.next = self.next.max(next);
+        self.ready.set_redelivered_below(redelivered_below);
+        self.ready.restore(blocks);
+        self.ready.restore_deliveries(deliveries);
+    }
+
+    /// A message that an earlier broker left in the journal.
+    pub fn push_restored(&mut self, position: Position, deliveries: u32, home: Home, message: Message) {
+        self.next = self.next.max(position.next());
+        self.ready.push_restored(position, deliveries, home, message);
+    }
+}

@@ -1,0 +1,182 @@
+//! A queue and its store: what is asked of it once the queue's lock is left, and what it asks and tells.
+
+use std::sync::PoisonError;
+
+use bytes::Bytes;
+use tracing::error;
+
+use super::{Queue, QueueCore, State};
+use crate::message::Message;
+use crate::place::{Home, JournalFile, Position, QueueId, SegmentNumber};
+use crate::queue::ready::{AHEAD_BLOCKS, BLOCK_MAX_BYTES, RestoredBlock};
+use crate::store::stored::{BlockPlace, Damage, OutBlock, SegmentState, Stored};
+
+/// A queue tells the budget what it takes only in steps of this size, so that one with little never does.
+const STEP_BYTES: u64 = BLOCK_MAX_BYTES as u64;
+
+/// What a queue has told its store.
+pub(super) struct Paging {
+    /// The bytes that the budget knows of.
+    reported: u64,
+    /// Somebody was asked to page out and has not come yet.
+    asked: bool,
+    /// No more blocks than this are in memory: there is nothing to page out.
+    above: usize,
+}
+
+impl Default for Paging {
+    fn default() -> Self {
+        Self { reported: 0, asked: false, above: AHEAD_BLOCKS }
+    }
+}
+
+impl Paging {
+    /// The bytes that the budget knows of.
+    pub(super) fn reported(&self) -> u64 {
+        self.reported
+    }
+}
+
+/// What is asked of the store once the queue's lock is left.
+pub(super) struct Work {
+    loads: Vec<BlockPlace>,
+    dead: Vec<(SegmentNumber, bool)>,
+    page_out: bool,
+}
+
+impl Queue {
+    /// What is left to be done after a change.
+    pub(super) fn work(&self, core: &mut QueueCore, paging: &mut Paging) -> Option<Work> {
+        if self.store.is_in_memory() {
+            return None;
+        }
+        for asker in core.take_askers() {
+            asker.recipient.loaded(asker.channel);
+        }
+        let memory = core.memory();
+        if memory.abs_diff(paging.reported) >= STEP_BYTES {
+            self.store.budget().add(memory.saturating_sub(paging.reported));
+            self.store.budget().sub(paging.reported.saturating_sub(memory));
+            paging.reported = memory;
+        }
+        let sealed = core.sealed();
+        let page_out = sealed > paging.above && !paging.asked && self.store.budget().is_passed();
+        paging.above = paging.above.min(sealed.max(AHEAD_BLOCKS));
+        paging.asked |= page_out;
+        (page_out || core.asks()).then(|| Work { loads: core.take_loads(), dead: core.take_dead(), page_out })
+    }
+
+    /// Asks the store, with no lock held.
+    pub(super) fn carry_out(&self, work: Option<Work>) {
+        let Some(Work { loads, dead, page_out }) = work else { return };
+        for place in loads {
+            self.store.load(self.id, place);
+        }
+        if !dead.is_empty() {
+            self.store.segments_dead(self.id, dead);
+        }
+        if page_out {
+            self.store.page_out(self.id);
+        }
+    }
+
+    /// What an earlier broker left in this queue: the position of the next message, below which position messages may
+    /// have been delivered, blocks in segments, and how often messages in these were delivered. Before all else.
+    pub fn restore(
+        &self,
+        next: Position,
+        redelivered_below: Position,
+        blocks: Vec<RestoredBlock>,
+        deliveries: Vec<(Position, u32)>,
+    ) {
+        let _gone = self.with(|core| core.restore(next, redelivered_below, blocks, deliveries));
+    }
+
+    /// A message that an earlier broker left in this file of the journal. Cheapest in the order of the positions.
+    pub fn push_restored(&self, position: Position, deliveries: u32, file: JournalFile, message: Message) {
+        let home = Home::Journal(file);
+        let _gone = self.with(|core| core.push_restored(position, deliveries, home, message));
+    }
+
+    /// The position of the next message that is published.
+    pub fn next(&self) -> Option<Position> {
+        self.with(|core| core.next()).ok()
+    }
+
+    /// What the store is told, or asks for, of a queue that exists. A queue that failed is asked as well: what it has in the
+    /// journal is not to be lost with it.
+    fn with_stored<R: Default>(&self, act: impl FnOnce(&mut QueueCore, &mut Paging) -> R) -> R {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let State::Running(core, paging) = &mut *state else { return R::default() };
+        let result = act(core, paging);
+        let work = self.work(core, paging);
+        drop(state);
+        self.carry_out(work);
+        result
+    }
+
+    /// Gives what can be given now that something was read.
+    fn deliver(&self, core: &mut QueueCore) {
+        if let Some(me) = self.me.get().and_then(std::sync::Weak::upgrade)
+            && !self.state.is_poisoned()
+        {
+            me.perform(core);
+        }
+    }
+}
+
+impl Stored for Queue {
+    fn id(&self) -> QueueId {
+        self.id
+    }
+
+    fn outgoing(&self, keep: usize, bytes_max: usize) -> Vec<OutBlock> {
+        self.with_stored(|core, paging| {
+            let blocks = core.outgoing(keep, bytes_max);
+            paging.asked = false;
+            // Else one of which nothing may go would ask again and again.
+            paging.above = core.sealed().saturating_sub(blocks.len()).max(AHEAD_BLOCKS);
+            blocks
+        })
+    }
+
+    fn alive_through(&self, through: JournalFile) -> Vec<OutBlock> {
+        self.with_stored(|core, _| core.alive_through(through))
+    }
+
+    fn stored(&self, block: &OutBlock, place: BlockPlace, evict: bool) {
+        self.with_stored(|core, _| {
+            core.stored(block, place, evict);
+            self.deliver(core);
+        });
+    }
+
+    fn carried(&self, block: &OutBlock, file: JournalFile) {
+        self.with_stored(|core, _| core.carried(block, file));
+    }
+
+    fn segment_state(&self, segment: SegmentNumber) -> Option<SegmentState> {
+        self.with_stored(|core, _| core.segment_state(segment))
+    }
+
+    fn uses_segment(&self, segment: SegmentNumber, journalled: bool) -> bool {
+        self.with_stored(|core, _| core.uses_segment(segment, journalled))
+    }
+
+    fn stragglers(&self, segment: SegmentNumber) -> Vec<OutBlock> {
+        self.with_stored(|core, _| core.stragglers(segment))
+    }
+
+    fn loaded(&self, place: BlockPlace, bytes: Result<Bytes, Damage>) {
+        let lost = self.with_stored(|core, _| {
+            let lost = core.loaded(place, bytes.as_ref()).err();
+            self.deliver(core);
+            lost
+        });
+        if let Some((messages, Damage(reason))) = lost {
+            let segment = place.segment.0;
+            let block = place.index;
+            error!(queue = %self.name, messages, segment, block, "a block of messages cannot be read: {reason}");
+        }
+    }
+}

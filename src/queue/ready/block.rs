@@ -1,0 +1,258 @@
+//! Blocks of ready messages: in memory, or on the disk with only a descriptor here.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::message::Message;
+use crate::place::{Home, Position};
+use crate::store::positions::PositionSet;
+use crate::store::segment::block::{front_gap, pop_record, push_record, record_len};
+use crate::store::stored::{BlockPlace, Damage};
+
+/// The positions of a stored block that are alive; all when there is no set.
+pub(super) type Alive = Option<Box<PositionSet>>;
+
+/// A block among others.
+pub(super) enum Block {
+    Memory(Box<Packed>),
+    Paged(Paged),
+}
+
+/// A block that is only on the disk.
+pub(super) struct Paged {
+    /// The position of the first message that is stored, alive or not.
+    pub(super) first: Position,
+    /// The position of the last one.
+    pub(super) last: Position,
+    pub(super) place: BlockPlace,
+    pub(super) alive: Alive,
+    /// How many messages are alive.
+    pub(super) count: u32,
+    /// Their size in bytes.
+    pub(super) bytes: u32,
+    /// How many were stored; [`PART`] when more than are alive.
+    pub(super) total: u32,
+    /// Somebody was asked to read it.
+    pub(super) asked: bool,
+}
+
+/// In the place of the number of messages stored: not all of them are alive.
+pub(super) const PART: u32 = u32::MAX;
+
+/// A block in memory, sealed, to be read from the front.
+pub(super) struct Packed {
+    /// The position of the next message.
+    pub(super) head: Position,
+    pub(super) last: Position,
+    pub(super) home: Home,
+    /// Where it is stored as well.
+    pub(super) place: Option<BlockPlace>,
+    /// The position of the first message that is stored there.
+    pub(super) first: Position,
+    /// How many are stored there.
+    pub(super) total: u32,
+    /// How many are not read yet.
+    pub(super) count: u32,
+    /// Their size in bytes.
+    pub(super) bytes: u32,
+    /// The memory that it takes as long as it is here.
+    pub(super) weight: u32,
+    /// It is being written, so that whoever takes a message from it must be able to find that.
+    pub(super) sought: bool,
+    pub(super) alive: Alive,
+    content: Content,
+}
+
+enum Content {
+    /// From the record with the position `head` on.
+    Records(Bytes),
+    /// A large message in bytes of its own.
+    Single(Message),
+}
+
+impl Block {
+    pub(super) fn head(&self) -> Position {
+        match self {
+            Self::Memory(packed) => packed.head,
+            Self::Paged(paged) => paged.head(),
+        }
+    }
+
+    pub(super) fn last(&self) -> Position {
+        match self {
+            Self::Memory(packed) => packed.last,
+            Self::Paged(paged) => paged.last,
+        }
+    }
+
+    pub(super) fn count(&self) -> u32 {
+        match self {
+            Self::Memory(packed) => packed.count,
+            Self::Paged(paged) => paged.count,
+        }
+    }
+
+    pub(super) fn bytes(&self) -> u32 {
+        match self {
+            Self::Memory(packed) => packed.bytes,
+            Self::Paged(paged) => paged.bytes,
+        }
+    }
+
+    /// Where it is stored.
+    pub(super) fn place(&self) -> Option<BlockPlace> {
+        match self {
+            Self::Memory(packed) => packed.place,
+            Self::Paged(paged) => Some(paged.place),
+        }
+    }
+}
+
+impl Paged {
+    /// The position of the first message that is alive, or one before it.
+    pub(super) fn head(&self) -> Position {
+        self.alive.as_ref().and_then(|alive| alive.first()).map_or(self.first, |alive| alive.max(self.first))
+    }
+
+    /// The same block with what was read at its place.
+    pub(super) fn loaded(&self, bytes: Bytes) -> Result<Packed, Damage> {
+        let weight = small(bytes.len());
+        let (mut rest, mut position) = (bytes.clone(), self.first);
+        let (mut count, mut alive_bytes, mut start) = (0_u32, 0_u32, None);
+        loop {
+            let at = bytes.len().saturating_sub(rest.len());
+            let (_, message) = pop_record(&mut rest).ok_or_else(|| Damage("no whole record".to_owned()))?;
+            if self.is_alive(position) {
+                count = count.saturating_add(1);
+                alive_bytes = alive_bytes.saturating_add(small(message.len()));
+                start.get_or_insert((at, position));
+            }
+            match front_gap(&rest) {
+                Some(gap) => position = position.plus(u64::from(gap)),
+                None => break,
+            }
+        }
+        if position != self.last {
+            return Err(Damage("positions that it should not have".to_owned()));
+        }
+        let (at, head) = start.unwrap_or((bytes.len(), self.last));
+        Ok(Packed {
+            head,
+            last: self.last,
+            home: home_at(self.place),
+            place: Some(self.place),
+            first: self.first,
+            total: self.total,
+            count,
+            bytes: alive_bytes,
+            weight,
+            sought: false,
+            alive: self.alive.clone(),
+            content: Content::Records(bytes.slice(at..)),
+        })
+    }
+
+    fn is_alive(&self, position: Position) -> bool {
+        self.alive.as_ref().is_none_or(|alive| alive.contains(position))
+    }
+}
+
+impl Packed {
+    /// A large message by itself.
+    pub(super) fn single(position: Position, message: Message, home: Home) -> Self {
+        let bytes = small(message.len());
+        Self {
+            content: Content::Single(message),
+            ..Self::new(position, position, home, (1, bytes), Bytes::new())
+        }
+    }
+
+    /// Records from `head` to `last`, with their number and the size of their messages.
+    pub(super) fn new(
+        head: Position,
+        last: Position,
+        home: Home,
+        (count, bytes): (u32, u32),
+        records: Bytes,
+    ) -> Self {
+        Self {
+            head,
+            last,
+            home,
+            place: None,
+            first: head,
+            total: PART,
+            count,
+            bytes,
+            weight: small(records.len()).max(bytes),
+            sought: false,
+            alive: None,
+            content: Content::Records(records),
+        }
+    }
+
+    /// Takes the first message.
+    pub(super) fn pop(&mut self) -> Option<(Position, Message)> {
+        let position = self.head;
+        let message = match &mut self.content {
+            Content::Records(records) => pop_record(records)?.1,
+            Content::Single(message) => message.clone(),
+        };
+        self.count = self.count.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(small(message.len()));
+        if self.count > 0 {
+            self.advance();
+        }
+        Some((position, message))
+    }
+
+    /// To the next message that is alive.
+    fn advance(&mut self) {
+        let Content::Records(records) = &mut self.content else { return };
+        while let Some(gap) = front_gap(records) {
+            self.head = self.head.plus(u64::from(gap));
+            if self.alive.as_ref().is_none_or(|alive| alive.contains(self.head)) {
+                return;
+            }
+            pop_record(records);
+        }
+    }
+
+    /// What is not read yet, as records.
+    pub(super) fn records(&self) -> Bytes {
+        match &self.content {
+            Content::Records(records) => records.clone(),
+            Content::Single(message) => {
+                let mut record = BytesMut::with_capacity(record_len(message));
+                push_record(&mut record, 0, message);
+                record.freeze()
+            }
+        }
+    }
+
+    /// The same block without what it has in memory; nothing when it is nowhere else.
+    pub(super) fn paged(&self) -> Option<Paged> {
+        Some(Paged {
+            first: self.first,
+            last: self.last,
+            place: self.place?,
+            alive: self.alive.clone(),
+            count: self.count,
+            bytes: self.bytes,
+            total: self.total,
+            asked: false,
+        })
+    }
+}
+
+/// What becomes of the messages that are stored at a place.
+pub(super) fn home_at(place: BlockPlace) -> Home {
+    if place.journalled {
+        Home::Segment { segment: place.segment, block: place.index }
+    } else {
+        Home::Transient
+    }
+}
+
+pub(super) fn small(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}

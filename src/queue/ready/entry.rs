@@ -1,0 +1,28 @@
+//! A message with what its queue knows of it.
+
+use crate::message::Message;
+use crate::place::{Home, Position};
+
+/// A message with what its queue knows of it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Its place.
+    pub position: Position,
+    /// The message.
+    pub message: Message,
+    /// How often it was given to a consumer before.
+    pub deliveries: u32,
+    /// What becomes of it when the broker ends, and where it is written.
+    pub home: Home,
+    /// Whether it may have been given to a consumer before: it was, or an earlier broker did not end in order.
+    pub redelivered: bool,
+    /// It is being written elsewhere, so that its queue must be able to find it by its position.
+    pub(in crate::queue) sought: bool,
+}
+
+impl Entry {
+    /// A message that is not journalled and was never delivered.
+    pub fn new(position: Position, message: Message) -> Self {
+        Self { position, message, deliveries: 0, home: Home::Transient, redelivered: false, sought: false }
+    }
+}

@@ -1,0 +1,259 @@
+//! A run of ready messages in the order of their positions: a block that is read, blocks that wait in memory or on the
+//! disk, and one that is being written.
+
+pub(super) mod paging;
+
+use std::collections::VecDeque;
+
+use bytes::BytesMut;
+
+use super::block::{Block, Packed, small};
+use crate::message::Message;
+use crate::place::{Home, Position};
+use crate::queue::segments::Segments;
+use crate::store::segment::block::{gap, push_record, record_len};
+
+/// Messages larger than this are kept as they are; smaller ones are packed. Whoever assembles a message that is
+/// larger gives it bytes of its own, so that it pins nothing else.
+pub const PACKED_MAX_BYTES: usize = 8 * 1024;
+
+/// The size of a full block of packed messages.
+pub const BLOCK_MAX_BYTES: usize = 128 * 1024;
+const BLOCK_MIN_BYTES: usize = 512;
+/// Blocks that are read ahead of the consumers, with the one that is needed next.
+pub const AHEAD_BLOCKS: usize = 4;
+/// Of small blocks and large messages more are read ahead, up to this size together...
+const AHEAD_BYTES: u64 = 256 * 1024;
+/// ...and this number.
+const AHEAD_BLOCKS_MAX: usize = 64;
+/// With more places than this an emptied list of blocks gives its memory back.
+const KEEP_PLACES: usize = 64;
+
+/// No message has this position.
+pub(super) const NOWHERE: Position = Position(u64::MAX);
+
+pub(super) struct Lane {
+    journalled: bool,
+    /// The position of the first message; [`NOWHERE`] when there is none.
+    head: Position,
+    /// Being read; in memory always, and never empty.
+    front: Option<Packed>,
+    blocks: VecDeque<Block>,
+    open: Open,
+    /// How many of the blocks are on the disk only.
+    paged: usize,
+    /// How many of these somebody was asked to read.
+    asked: usize,
+    /// What the sealed blocks take in memory, in bytes.
+    memory: u64,
+}
+
+/// Still being written.
+#[derive(Default)]
+struct Open {
+    records: BytesMut,
+    head: Position,
+    last: Position,
+    count: u32,
+    bytes: u32,
+    home: Home,
+}
+
+impl Open {
+    fn freeze(&mut self) -> Packed {
+        let records = self.records.split().freeze();
+        let packed = Packed::new(self.head, self.last, self.home, (self.count, self.bytes), records);
+        (self.count, self.bytes) = (0, 0);
+        packed
+    }
+}
+
+/// A message that a lane gave.
+pub(super) struct Popped {
+    pub(super) position: Position,
+    pub(super) message: Message,
+    pub(super) home: Home,
+    pub(super) sought: bool,
+}
+
+impl Lane {
+    pub(super) fn new(journalled: bool) -> Self {
+        Self {
+            journalled,
+            head: NOWHERE,
+            front: None,
+            blocks: VecDeque::new(),
+            open: Open::default(),
+            paged: 0,
+            asked: 0,
+            memory: 0,
+        }
+    }
+
+    /// The position of the first message; [`NOWHERE`] when there is none.
+    pub(super) fn head(&self) -> Position {
+        self.head
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.head == NOWHERE
+    }
+
+    /// The position of the last message, if there is one.
+    pub(super) fn last(&self) -> Option<Position> {
+        if self.open.count > 0 {
+            return Some(self.open.last);
+        }
+        self.blocks.back().map(Block::last).or(self.front.as_ref().map(|front| front.last))
+    }
+
+    pub(super) fn is_journalled(&self) -> bool {
+        self.journalled
+    }
+
+    /// Whether the first message is on the disk only.
+    pub(super) fn head_is_paged(&self) -> bool {
+        self.front.is_none() && matches!(self.blocks.front(), Some(Block::Paged(_)))
+    }
+
+    pub(super) fn paged(&self) -> usize {
+        self.paged
+    }
+
+    pub(super) fn memory(&self) -> u64 {
+        self.memory
+    }
+
+    /// How many blocks wait in memory.
+    pub(super) fn sealed(&self) -> usize {
+        self.blocks.len().saturating_sub(self.paged)
+    }
+
+    /// The block that is being read.
+    pub(super) fn front(&self) -> Option<&Packed> {
+        self.front.as_ref()
+    }
+
+    pub(super) fn blocks(&self) -> impl Iterator<Item = &Block> {
+        self.blocks.iter()
+    }
+
+    /// Appends a message behind all others. A block is made as large as what waits already, `waiting` bytes.
+    pub(super) fn push(&mut self, position: Position, message: Message, home: Home, waiting: u64) {
+        if self.is_empty() {
+            self.head = position;
+        }
+        if message.len() > PACKED_MAX_BYTES {
+            self.seal();
+            return self.push_block(Block::Memory(Box::new(Packed::single(position, message, home))));
+        }
+        let record = record_len(&message);
+        let open = &mut self.open;
+        let has_room = open.records.capacity().saturating_sub(open.records.len()) >= record;
+        let gap = if open.count == 0 { Some(0) } else { gap(open.last, position) };
+        if !has_room || gap.is_none() {
+            self.seal();
+            // A short queue must stay small, a long one wants few blocks.
+            let waiting = usize::try_from(waiting).unwrap_or(usize::MAX);
+            let capacity = waiting.clamp(BLOCK_MIN_BYTES, BLOCK_MAX_BYTES).max(record);
+            self.open.records = BytesMut::with_capacity(capacity);
+        }
+        let open = &mut self.open;
+        if open.count == 0 {
+            (open.head, open.home) = (position, home);
+        } else {
+            open.home = earlier(open.home, home);
+        }
+        push_record(&mut open.records, gap.unwrap_or(0), &message);
+        open.last = position;
+        open.count = open.count.saturating_add(1);
+        open.bytes = open.bytes.saturating_add(small(message.len()));
+    }
+
+    /// Nothing more is written to the block that was open.
+    fn seal(&mut self) {
+        if self.open.count > 0 {
+            let sealed = self.open.freeze();
+            self.push_block(Block::Memory(Box::new(sealed)));
+        }
+    }
+
+    /// Appends a block behind all others.
+    pub(super) fn push_block(&mut self, block: Block) {
+        if self.is_empty() {
+            self.head = block.head();
+        }
+        match &block {
+            Block::Memory(packed) => self.memory = self.memory.saturating_add(u64::from(packed.weight)),
+            Block::Paged(_) => self.paged = self.paged.saturating_add(1),
+        }
+        self.blocks.push_back(block);
+    }
+
+    /// Takes the first message; nothing when it is not in memory.
+    pub(super) fn pop(&mut self, segments: &mut Segments) -> Option<Popped> {
+        if self.front.is_none() {
+            self.front = Some(self.next_front()?);
+        }
+        let front = self.front.as_mut()?;
+        let (home, sought) = (front.home, front.sought);
+        let popped = front.pop();
+        if popped.is_some() && front.count > 0 {
+            self.head = front.head;
+        } else {
+            self.finish_front(segments);
+        }
+        popped.map(|(position, message)| Popped { position, message, home, sought })
+    }
+
+    /// The block in front is read to its end.
+    fn finish_front(&mut self, segments: &mut Segments) {
+        if let Some(front) = self.front.take() {
+            self.memory = self.memory.saturating_sub(u64::from(front.weight));
+            if let Some(place) = front.place {
+                segments.drop_block(place, front.count);
+            }
+        }
+        self.find_head();
+        if self.blocks.is_empty() && self.blocks.capacity() > KEEP_PLACES {
+            self.blocks = VecDeque::new();
+        }
+    }
+
+    fn find_head(&mut self) {
+        self.head = match (&self.front, self.blocks.front()) {
+            (Some(front), _) => front.head,
+            (None, Some(block)) => block.head(),
+            (None, None) if self.open.count > 0 => self.open.head,
+            (None, None) => {
+                // Its room would keep what was read from it from being freed.
+                self.open.records = BytesMut::new();
+                NOWHERE
+            }
+        };
+    }
+
+    fn next_front(&mut self) -> Option<Packed> {
+        match self.blocks.front() {
+            Some(Block::Paged(_)) => None,
+            Some(Block::Memory(_)) => match self.blocks.pop_front()? {
+                Block::Memory(packed) => Some(*packed),
+                Block::Paged(_) => None,
+            },
+            None if self.open.count > 0 => {
+                let front = self.open.freeze();
+                self.memory = self.memory.saturating_add(u64::from(front.weight));
+                Some(front)
+            }
+            None => None,
+        }
+    }
+}
+
+/// The home that goes first: what has several is as durable as the one that is given up soonest.
+fn earlier(one: Home, other: Home) -> Home {
+    match (one, other) {
+        (Home::Journal(one), Home::Journal(other)) => Home::Journal(one.min(other)),
+        (one, _) => one,
+    }
+}

@@ -1,0 +1,80 @@
+//! What an earlier broker left: blocks in segments, and messages of the journal.
+
+use super::block::{Alive, Block, PART, Paged};
+use super::{Entry, Lane, Position, Ready};
+use crate::message::Message;
+use crate::place::Home;
+use crate::store::positions::PositionSet;
+use crate::store::stored::BlockPlace;
+
+/// A block in a segment of which something is alive.
+#[derive(Clone, Debug)]
+pub struct RestoredBlock {
+    /// Where it is.
+    pub place: BlockPlace,
+    /// The position of its first message, alive or not.
+    pub first: Position,
+    /// The position of its last message, alive or not.
+    pub last: Position,
+    /// How many messages are alive.
+    pub count: u32,
+    /// Their size in bytes: addresses, properties, bodies.
+    pub bytes: u64,
+    /// The positions that are alive, of which the block need not have all; nothing when every message of it is alive.
+    pub alive: Option<PositionSet>,
+}
+
+impl Ready {
+    /// Messages before `position` may have been delivered by an earlier broker.
+    pub fn set_redelivered_below(&mut self, position: Position) {
+        self.redelivered_below = self.redelivered_below.max(position);
+    }
+
+    /// Takes blocks of segments as ready. Before anything is published or [pushed](Self::push_restored).
+    pub fn restore(&mut self, mut blocks: Vec<RestoredBlock>) {
+        blocks.retain(|block| block.count > 0);
+        blocks.sort_by_key(|block| (block.first, block.last));
+        for block in blocks {
+            let RestoredBlock { place, first, last, count, bytes, alive } = block;
+            self.len = self.len.saturating_add(count as usize);
+            self.bytes = self.bytes.saturating_add(bytes);
+            self.segments.add_block(place, count);
+            let total = if alive.is_some() { PART } else { count };
+            let alive: Alive = alive.map(Box::new);
+            let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+            let paged = Paged { first, last, place, alive, count, bytes, total, asked: false };
+            let head = paged.head();
+            // Blocks of single messages lie across others. Each goes to the first run that ends before it.
+            let fits = |run: &Lane| run.last().is_none_or(|end| end < head);
+            match self.runs.iter_mut().find(|run| fits(run)) {
+                Some(run) => run.push_block(Block::Paged(paged)),
+                None => {
+                    let mut run = Lane::new(true);
+                    run.push_block(Block::Paged(paged));
+                    self.runs.push(run);
+                }
+            }
+        }
+    }
+
+    /// How often messages were delivered that are in restored blocks.
+    pub fn restore_deliveries(&mut self, deliveries: impl IntoIterator<Item = (Position, u32)>) {
+        self.counts.extend(deliveries.into_iter().filter(|(_, count)| *count > 0));
+    }
+
+    /// Takes a message of the journal as ready; cheapest in the order of the positions.
+    pub fn push_restored(&mut self, position: Position, deliveries: u32, home: Home, message: Message) {
+        let behind = self.journalled.as_ref().and_then(|lane| lane.last()).is_none_or(|last| last < position);
+        if behind && matches!(home, Home::Journal(_)) {
+            if deliveries > 0 {
+                self.counts.insert(position, deliveries);
+            }
+            return self.push(position, message, home);
+        }
+        let redelivered = deliveries > 0 || position < self.redelivered_below;
+        // A slice would keep what it was read with.
+        let message = message.detached();
+        self.segments.enter(home);
+        self.give_back(Entry { deliveries, home, redelivered, ..Entry::new(position, message) });
+    }
+}

@@ -1,0 +1,151 @@
+//! What the store asks of the ready messages, and tells them.
+
+use bytes::{Bytes, BytesMut};
+
+use super::alive::AliveInSegment;
+use super::{BLOCK_MAX_BYTES, Entry, Position, Ready};
+use crate::place::{JournalFile, SegmentNumber};
+use crate::store::segment::block::{gap, push_record, record_len};
+use crate::store::stored::{BlockPlace, Damage, OutBlock};
+
+impl Ready {
+    /// Blocks that may leave memory, but none of the first `keep` of a lane; see
+    /// [`Stored::outgoing`](crate::store::stored::Stored::outgoing).
+    pub fn outgoing(&mut self, keep: usize, bytes_max: usize) -> Vec<OutBlock> {
+        let mut out = Vec::new();
+        let mut left = bytes_max as u64;
+        let counts = std::mem::take(&mut self.counts);
+        for lane in self.lanes_mut() {
+            left = left.saturating_sub(lane.outgoing(keep, left, &counts, &mut out));
+        }
+        self.counts = counts;
+        out
+    }
+
+    /// Blocks whose record is in this file of the journal or one before it; returned messages are left out.
+    pub fn alive_through(&mut self, through: JournalFile, out: &mut Vec<OutBlock>) {
+        let counts = std::mem::take(&mut self.counts);
+        for lane in self.lanes_mut().filter(|lane| lane.is_journalled()) {
+            lane.alive_through(through, &counts, out);
+        }
+        self.counts = counts;
+    }
+
+    /// The messages that came back, in order.
+    pub(in crate::queue) fn returned(&self) -> impl Iterator<Item = &Entry> {
+        self.returned.values()
+    }
+
+    /// Those returned messages that `wanted` says yes to are to be found by their positions when they are taken.
+    pub(in crate::queue) fn seek_returned(&mut self, wanted: impl Fn(&Entry) -> bool) {
+        for entry in self.returned.values_mut().filter(|entry| wanted(entry)) {
+            entry.sought = true;
+        }
+    }
+
+    /// The returned message at this place.
+    pub(in crate::queue) fn returned_mut(&mut self, position: Position) -> Option<&mut Entry> {
+        self.returned.get_mut(&position)
+    }
+
+    /// What of `block` waits in a lane is at `place`. Gives how many messages that are and where the first is; the others
+    /// were taken since, or came back.
+    pub fn stored(&mut self, block: &OutBlock, place: BlockPlace, evict: bool) -> Option<(u32, Position)> {
+        let what = (block.first, block.last, block.count);
+        let mut segments = std::mem::take(&mut self.segments);
+        let mut lanes = self.lanes_mut().filter(|lane| lane.is_journalled() == block.journalled);
+        let here = lanes.find_map(|lane| lane.stored(what, place, evict, &mut segments));
+        drop(lanes);
+        self.segments = segments;
+        here
+    }
+
+    /// What of `block` waits in a lane was written to this file of the journal again; see [`Self::stored`].
+    pub fn carried(&mut self, block: &OutBlock, file: JournalFile) -> Option<(u32, Position)> {
+        let mut lanes = self.lanes_mut().filter(|lane| lane.is_journalled());
+        lanes.find_map(|lane| lane.carried(block.last, file))
+    }
+
+    /// A block was read, or cannot be. What is wrong with it leaves the queue: `Err` has the number of messages.
+    pub fn loaded(&mut self, place: BlockPlace, bytes: Result<&Bytes, &Damage>) -> Result<(), (u64, Damage)> {
+        let mut segments = std::mem::take(&mut self.segments);
+        let mut lanes = self.lanes_mut().filter(|lane| lane.is_journalled() == place.journalled);
+        let outcome = lanes.find_map(|lane| lane.loaded(place, bytes, &mut segments));
+        drop(lanes);
+        self.segments = segments;
+        self.runs.retain(|run| !run.is_empty());
+        match outcome {
+            None => Ok(()),
+            Some(Ok(fewer)) => {
+                self.fewer(fewer);
+                Ok(())
+            }
+            Some(Err((fewer, damage))) => {
+                let count = fewer.count;
+                self.fewer(fewer);
+                Err((count, damage))
+            }
+        }
+    }
+
+    /// What of a journalled segment is alive among the ready messages.
+    pub(in crate::queue) fn alive_in(&self, segment: SegmentNumber) -> AliveInSegment<'_> {
+        let mut alive = AliveInSegment::new(segment, &self.counts);
+        for lane in self.lanes().filter(|lane| lane.is_journalled()) {
+            if let Some(front) = lane.front() {
+                alive.front(front);
+            }
+            for block in lane.blocks() {
+                alive.block(block);
+            }
+        }
+        // What cannot be read is not settled: nothing is to say that its file may go.
+        for paged in &self.damaged {
+            alive.paged(paged);
+        }
+        for entry in self.returned.values() {
+            alive.entry(entry);
+        }
+        alive
+    }
+}
+
+/// Packs single messages, in the order of their positions, into blocks of their own.
+pub(in crate::queue) fn pack<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> Vec<OutBlock> {
+    let mut entries: Vec<&Entry> = entries.into_iter().collect();
+    entries.sort_unstable_by_key(|entry| entry.position);
+    let mut blocks: Vec<OutBlock> = Vec::new();
+    let mut records = BytesMut::new();
+    for entry in entries {
+        let (position, message) = (entry.position, &entry.message);
+        let fits = records.len().saturating_add(record_len(message)) <= BLOCK_MAX_BYTES;
+        let gap = blocks.last().filter(|_| fits).and_then(|block| gap(block.last, position));
+        if gap.is_none() {
+            finish(&mut blocks, &mut records);
+            blocks.push(OutBlock {
+                first: position,
+                last: position,
+                count: 0,
+                bytes: Bytes::new(),
+                deliveries: Vec::new(),
+                journalled: entry.home.is_journalled(),
+            });
+        }
+        push_record(&mut records, gap.unwrap_or(0), message);
+        if let Some(block) = blocks.last_mut() {
+            block.last = position;
+            block.count = block.count.saturating_add(1);
+            if entry.deliveries > 0 {
+                block.deliveries.push((position, entry.deliveries));
+            }
+        }
+    }
+    finish(&mut blocks, &mut records);
+    blocks
+}
+
+fn finish(blocks: &mut [OutBlock], records: &mut BytesMut) {
+    if let Some(block) = blocks.last_mut() {
+        block.bytes = records.split().freeze();
+    }
+}
