@@ -120,36 +120,41 @@ enum State {
 }
 
 impl Queue {
-    /// A queue without messages that keeps all in memory. An exclusive one has the connection that owns it.
+    /// A queue without messages, all in memory and ending with the broker. An exclusive one has the connection that owns
+    /// it.
     pub fn new(name: QueueName, options: QueueOptions, owner: Option<ConnectionId>) -> Self {
         let id = QueueId::fresh();
-        Self { journalled: false, ..Self::kept(id, name, options, owner, StoreHandle::in_memory()) }
-    }
-
-    /// A queue without messages that pages out to `store` and has its persistent messages journalled.
-    pub fn kept(
-        id: QueueId,
-        name: QueueName,
-        options: QueueOptions,
-        owner: Option<ConnectionId>,
-        store: StoreHandle,
-    ) -> Self {
         Self {
             id,
             name,
             state: Mutex::new(State::Running(QueueCore::new(id, &options), Paging::default())),
             options,
             owner,
-            journalled: true,
-            store,
+            journalled: false,
+            store: StoreHandle::in_memory(),
             me: OnceLock::new(),
         }
     }
 
-    /// The same queue without its messages being journalled: they end with the broker.
+    /// The same queue as it was in an earlier run: to be told before it is used.
     #[must_use]
-    pub fn not_journalled(mut self) -> Self {
-        self.journalled = false;
+    pub fn with_id(mut self, id: QueueId) -> Self {
+        self.id = id;
+        self.state = Mutex::new(State::Running(QueueCore::new(id, &self.options), Paging::default()));
+        self
+    }
+
+    /// The same queue with a store that its backlog goes to; see [`Self::register`].
+    #[must_use]
+    pub fn with_store(mut self, store: StoreHandle) -> Self {
+        self.store = store;
+        self
+    }
+
+    /// The same queue with its persistent messages journalled.
+    #[must_use]
+    pub fn journalled(mut self) -> Self {
+        self.journalled = true;
         self
     }
 

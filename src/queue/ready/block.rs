@@ -114,7 +114,7 @@ impl Paged {
     }
 
     /// The same block with what was read at its place.
-    pub(super) fn loaded(&self, bytes: Bytes) -> Result<Packed, Damage> {
+    pub(super) fn loaded(&self, bytes: &Bytes) -> Result<Packed, Damage> {
         let weight = small(bytes.len());
         let (mut rest, mut position) = (bytes.clone(), self.first);
         let (mut count, mut alive_bytes, mut start) = (0_u32, 0_u32, None);

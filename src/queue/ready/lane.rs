@@ -233,20 +233,20 @@ impl Lane {
         };
     }
 
+    /// The block that is to be read next; nothing when it is not in memory.
     fn next_front(&mut self) -> Option<Packed> {
-        match self.blocks.front() {
-            Some(Block::Paged(_)) => None,
-            Some(Block::Memory(_)) => match self.blocks.pop_front()? {
+        if let Some(block) = self.blocks.pop_front_if(|block| matches!(block, Block::Memory(_))) {
+            return match block {
                 Block::Memory(packed) => Some(*packed),
                 Block::Paged(_) => None,
-            },
-            None if self.open.count > 0 => {
-                let front = self.open.freeze();
-                self.memory = self.memory.saturating_add(u64::from(front.weight));
-                Some(front)
-            }
-            None => None,
+            };
         }
+        if self.open.count == 0 || !self.blocks.is_empty() {
+            return None;
+        }
+        let front = self.open.freeze();
+        self.memory = self.memory.saturating_add(u64::from(front.weight));
+        Some(front)
     }
 }
 

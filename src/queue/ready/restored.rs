@@ -46,13 +46,12 @@ impl Ready {
             let head = paged.head();
             // Blocks of single messages lie across others. Each goes to the first run that ends before it.
             let fits = |run: &Lane| run.last().is_none_or(|end| end < head);
-            match self.runs.iter_mut().find(|run| fits(run)) {
-                Some(run) => run.push_block(Block::Paged(paged)),
-                None => {
-                    let mut run = Lane::new(true);
-                    run.push_block(Block::Paged(paged));
-                    self.runs.push(run);
-                }
+            if let Some(run) = self.runs.iter_mut().find(|run| fits(run)) {
+                run.push_block(Block::Paged(paged));
+            } else {
+                let mut run = Lane::new(true);
+                run.push_block(Block::Paged(paged));
+                self.runs.push(run);
             }
         }
     }

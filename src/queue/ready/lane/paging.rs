@@ -55,7 +55,7 @@ impl Lane {
             |block: &Block| matches!(block, Block::Paged(paged) if paged.asked && paged.place == place);
         let at = self.blocks.iter().position(awaited)?;
         let Some(Block::Paged(paged)) = self.blocks.get(at) else { return None };
-        let loaded = bytes.map_err(Damage::clone).and_then(|bytes| paged.loaded(bytes.clone()));
+        let loaded = bytes.map_err(Damage::clone).and_then(|bytes| paged.loaded(bytes));
         self.asked = self.asked.saturating_sub(1);
         self.paged = self.paged.saturating_sub(1);
         let (before, before_bytes) = (u64::from(paged.count), u64::from(paged.bytes));
