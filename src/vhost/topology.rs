@@ -141,6 +141,10 @@ impl Vhost {
     /// A queue as this virtual host has them, that nobody knows yet.
     pub(super) fn new_queue(&self, queue: Queue) -> Arc<Queue> {
         let is_journalled = self.durability != Durability::Memory && queue.options().durable;
+        let queue = match &self.stored {
+            Some(stored) => queue.with_store(stored.handle.clone()),
+            None => queue,
+        };
         Arc::new(if is_journalled { queue.journalled() } else { queue })
     }
 
