@@ -3,19 +3,25 @@
 //! It holds what there is one of: the data directory's lock, the listeners, the workers, and the environment that the
 //! connections share. Dropped in the reverse order of its making.
 
+mod kept;
+
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, ListenAddress};
 use crate::connection::{self, Environment};
 use crate::net::{Admission, Listener, Workers, raise_descriptor_limit};
-use crate::store::{DataDirectory, DirectoryError};
+use crate::store::{DirectoryError, OpenError};
+use crate::vhost::registry::Vhosts;
+use kept::Kept;
 
 /// How long clients have to answer the `connection.close` of a broker that stops.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -29,7 +35,10 @@ pub struct Broker {
     /// Of the runtime that the broker was started in: accepting, and the end of an alarm.
     tasks: JoinSet<()>,
     workers: Arc<Workers>,
-    _directory: DataDirectory,
+    /// None in a broker that keeps nothing.
+    kept: Option<Kept>,
+    /// Cancelled when nothing can be made durable any more.
+    disk_failed: CancellationToken,
 }
 
 /// How a broker ended.
@@ -39,14 +48,49 @@ pub enum Stopped {
     Gracefully,
     /// A second signal cut it short.
     AtOnce,
+    /// A signal came before it served anybody; what it was at goes on until the process ends.
+    BeforeItBegan,
+    /// Nothing could be made durable any more. Every connection was closed.
+    DiskFailed,
 }
 
 impl Broker {
-    /// Starts a broker: when this returns, its ports accept. Must be called within a runtime.
+    /// Starts a broker: when this returns, its ports accept. Must be called within a runtime. Brings back what it has kept,
+    /// for as long as that takes.
     pub fn start(config: Config) -> Result<Self, StartError> {
-        let directory = DataDirectory::open(&config.data_dir).map_err(StartError::Directory)?;
-        tracing::info!("data directory: {}", directory.path().display());
-        tracing::warn!("messages, queues and exchanges are kept in memory only: a restart forgets them");
+        let disk_failed = CancellationToken::new();
+        let (kept, vhosts) = if config.in_memory {
+            tracing::warn!(
+                "in memory: messages, queues and exchanges are kept in memory only, and a restart forgets them"
+            );
+            (None, None)
+        } else {
+            let failed = disk_failed.clone();
+            let (kept, vhosts) = Kept::open(&config, move |failure| {
+                tracing::error!(
+                    "{failure}. What the disk has is not known any more: nothing is confirmed from now on, and the \
+                     broker stops. All that was confirmed is safe; start again when the disk is in order"
+                );
+                failed.cancel();
+            })?;
+            (Some(kept), Some(vhosts))
+        };
+        match Self::serve(config, vhosts, disk_failed) {
+            Ok(broker) => Ok(Self { kept, ..broker }),
+            Err(error) => {
+                if let Some(kept) = kept {
+                    kept.close(true);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn serve(
+        config: Config,
+        vhosts: Option<Vhosts>,
+        disk_failed: CancellationToken,
+    ) -> Result<Self, StartError> {
         let descriptors = raise_descriptor_limit();
         if let Some(max) = config.max_connections.filter(|max| *max > descriptors) {
             tracing::warn!(
@@ -61,7 +105,11 @@ impl Broker {
         });
         let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
         let addresses: Vec<SocketAddr> = listeners.iter().map(Listener::address).collect();
-        let environment = Arc::new(Environment::new(config));
+        let mut environment = Environment::new(config);
+        if let Some(vhosts) = vhosts {
+            environment.vhosts = vhosts;
+        }
+        let environment = Arc::new(environment);
         tracing::info!("memory limit: {} MiB", environment.memory.limit() >> 20);
         let mut tasks = JoinSet::new();
         let alarmed = Arc::clone(&environment);
@@ -75,7 +123,7 @@ impl Broker {
                 Arc::clone(&environment),
             ));
         }
-        Ok(Self { environment, admission, addresses, tasks, workers, _directory: directory })
+        Ok(Self { environment, admission, addresses, tasks, workers, kept: None, disk_failed })
     }
 
     /// The addresses that accept connections, in the order of the configuration.
@@ -83,18 +131,32 @@ impl Broker {
         &self.addresses
     }
 
-    /// Stops accepting, closes every connection with 320 and waits for them, for at most five seconds.
+    /// Until nothing can be made durable any more.
+    pub fn disk_failed(&self) -> CancellationToken {
+        self.disk_failed.clone()
+    }
+
+    /// Stops accepting, closes every connection with 320 (541 when the disk failed) and waits for them, for at most five
+    /// seconds. Then all is written that is to be kept.
     pub async fn stop(mut self) {
         self.tasks.shutdown().await;
         self.environment.stopping.cancel();
-        self.environment.connections.close_all(connection::SHUTDOWN.0, connection::SHUTDOWN.1);
-        if tokio::time::timeout(FAREWELL, self.admission.emptied()).await.is_err() {
+        let (code, text) =
+            if self.disk_failed.is_cancelled() { connection::DISK_FAILED } else { connection::SHUTDOWN };
+        self.environment.connections.close_all(code, text);
+        let all_ended = tokio::time::timeout(FAREWELL, self.admission.emptied()).await.is_ok();
+        if !all_ended {
             tracing::warn!(
                 "connections that did not end in time and are cut off: {}",
                 self.admission.connections()
             );
         }
         drop(self.workers);
+        if let Some(kept) = self.kept {
+            let is_in_order = all_ended && !self.disk_failed.is_cancelled();
+            // A panic there was logged.
+            let _ = spawn_blocking(move || kept.close(is_in_order)).await;
+        }
     }
 }
 
@@ -126,17 +188,34 @@ async fn accept(
 /// the process.
 pub async fn run(config: Config, started: Instant) -> Result<Stopped, StartError> {
     let mut signals = StopSignals::new().map_err(StartError::Thread)?;
-    let broker = Broker::start(config)?;
+    let runtime = tokio::runtime::Handle::current();
+    let starting = spawn_blocking(move || {
+        let _within = runtime.enter();
+        Broker::start(config)
+    });
+    let broker = tokio::select! {
+        started = starting => started.map_err(|panic| StartError::Thread(panic.into()))??,
+        name = signals.next() => {
+            tracing::info!("{name} received: the start is given up, and nothing is lost by it");
+            return Ok(Stopped::BeforeItBegan);
+        }
+    };
     let milliseconds = started.elapsed().as_millis();
     tracing::info!("Server startup complete; 0 plugins started. ({milliseconds} ms)");
-    let name = signals.next().await;
-    tracing::info!("{name} received: shutting down");
+    let disk_failed = broker.disk_failed();
+    let stopped = tokio::select! {
+        name = signals.next() => {
+            tracing::info!("{name} received: shutting down");
+            Stopped::Gracefully
+        }
+        () = disk_failed.cancelled() => Stopped::DiskFailed,
+    };
     // A task of its own: dropping a broker waits for its threads, which a second signal must not.
     let stopping = tokio::spawn(broker.stop());
     tokio::select! {
         _ = stopping => {
             tracing::info!("shutdown complete");
-            Ok(Stopped::Gracefully)
+            Ok(stopped)
         }
         name = signals.next() => {
             tracing::warn!("{name} received again: stopping at once");
@@ -176,6 +255,13 @@ pub enum StartError {
         /// What the operating system says.
         error: io::Error,
     },
+    /// What is in the data directory cannot be used.
+    Store {
+        /// The data directory.
+        path: PathBuf,
+        /// Why.
+        error: OpenError,
+    },
     /// A thread, a runtime or a signal handler could not be made.
     Thread(io::Error),
 }
@@ -185,6 +271,13 @@ impl fmt::Display for StartError {
         match self {
             Self::Directory(error) => error.fmt(f),
             Self::Listen { address, error } => write!(f, "cannot listen on {address}: {error}"),
+            Self::Store { path, error } => {
+                write!(
+                    f,
+                    "data directory {} cannot be used: {error}; nothing in it was deleted",
+                    path.display()
+                )
+            }
             Self::Thread(error) => write!(f, "cannot start: {error}"),
         }
     }

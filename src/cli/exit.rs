@@ -2,6 +2,8 @@
 
 /// A port is taken or may not be used, or the operating system refuses a thread.
 pub(super) const UNAVAILABLE: u8 = 69;
+/// The disk failed: nothing could be made durable any more.
+pub(super) const DISK_FAILED: u8 = 70;
 /// The data directory is in use or cannot be written.
 pub(super) const CANNOT_CREATE: u8 = 73;
 /// The configuration cannot be served.

@@ -189,6 +189,12 @@ pub(super) fn run(options: ServeOptions, started: Instant) -> ExitCode {
             // Without waiting for a thread, whatever it is doing.
             std::process::exit(exit::STOPPED_AT_ONCE.into())
         }
+        Ok(Stopped::BeforeItBegan) => {
+            drop(log);
+            // Likewise: it may be reading for long.
+            std::process::exit(0)
+        }
+        Ok(Stopped::DiskFailed) => ExitCode::from(exit::DISK_FAILED),
         Err(error) => refuse(code(&error), &error),
     }
 }
@@ -196,7 +202,8 @@ pub(super) fn run(options: ServeOptions, started: Instant) -> ExitCode {
 fn code(error: &StartError) -> u8 {
     match error {
         StartError::Directory(error) if error.is_misconfigured() => exit::CONFIGURATION,
-        StartError::Directory(_) => exit::CANNOT_CREATE,
+        StartError::Store { error, .. } if error.is_of_other_version() => exit::CONFIGURATION,
+        StartError::Directory(_) | StartError::Store { .. } => exit::CANNOT_CREATE,
         StartError::Listen { .. } | StartError::Thread(_) => exit::UNAVAILABLE,
     }
 }

@@ -59,13 +59,13 @@ impl<T: Target> Routes<T> {
     }
 
     /// Takes out every binding that leads to `target`, and gives them.
-    pub fn remove_target(&mut self, target: &T) -> HashSet<Binding<T>> {
+    pub fn remove_target(&mut self, target: &T) -> Vec<Binding<T>> {
         let bindings = self.bindings.remove(target).unwrap_or_default();
         for binding in &bindings {
             self.router.unbind(binding);
         }
         self.len -= bindings.len();
-        bindings
+        bindings.into_iter().collect()
     }
 
     /// Calls `found` with the target of every binding that the message matches, in no particular order. A target

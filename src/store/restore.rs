@@ -93,6 +93,22 @@ impl SegmentStore {
         Ok(restored)
     }
 
+    /// The positions that a block has, of which the first is `first`.
+    ///
+    /// # Errors
+    /// It cannot be read, or is damaged.
+    pub(super) fn positions_of(
+        &self,
+        queue: QueueId,
+        place: BlockPlace,
+        first: Position,
+    ) -> io::Result<PositionSet> {
+        let segment =
+            self.files.get(SegmentId { queue, number: place.segment, journalled: place.journalled })?;
+        let records = Records::new(first, read_block(&*segment, place)?);
+        Ok(records.map(|(position, _)| (position, position)).collect())
+    }
+
     /// Gives the segment's length and what is wrong with it.
     fn restore_segment(
         &self,

@@ -44,6 +44,8 @@ pub struct VhostStore {
 pub struct Vhost {
     name: VhostName,
     durability: Durability,
+    /// Where the backlogs of its queues go.
+    handle: StoreHandle,
     /// None in a broker that keeps nothing.
     stored: Option<VhostStore>,
     queues: Registry,
@@ -56,14 +58,15 @@ pub struct Vhost {
 impl Vhost {
     /// A virtual host with the exchanges that each has from the start, of which nothing is kept.
     pub fn new(name: VhostName) -> Self {
-        Self::durable_as(name, Durability::Memory)
+        Self::durable_as(name, Durability::Memory, StoreHandle::in_memory())
     }
 
     /// A virtual host with the exchanges that each has from the start, for a broker that keeps things.
-    fn durable_as(name: VhostName, durability: Durability) -> Self {
+    fn durable_as(name: VhostName, durability: Durability, handle: StoreHandle) -> Self {
         let vhost = Self {
             name,
             durability,
+            handle,
             stored: None,
             queues: Registry::default(),
             exchanges: Exchanges::default(),
@@ -121,14 +124,15 @@ impl Vhost {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// Defines a virtual host without anything in it, and gives what to wait for until that is on the disk.
+    /// Defines a virtual host without anything in it, and gives what to wait for until that is on the disk. Unless it has
+    /// its `own`, its durability is the broker's.
     pub fn define(
         name: VhostName,
         own: Option<Durability>,
         default: Durability,
         store: VhostStore,
     ) -> (Self, Option<Batch>) {
-        let mut vhost = Self::durable_as(name.clone(), own.unwrap_or(default));
+        let mut vhost = Self::durable_as(name.clone(), own.unwrap_or(default), store.handle.clone());
         let mut record = store.definitions.record();
         record.define(&Definition::Vhost(VhostDefinition { name, durability: own }));
         let until = record.commit();

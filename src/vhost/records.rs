@@ -116,10 +116,8 @@ impl<'a> Records<'a> {
     /// for until it is on the disk.
     pub(super) fn commit(self) -> Option<Batch> {
         let batch = self.record.and_then(Record::commit);
-        if let Some(stored) = &self.vhost.stored {
-            for queue in self.gone {
-                stored.handle.queue_gone(queue, batch);
-            }
+        for queue in self.gone {
+            self.vhost.handle.queue_gone(queue, batch);
         }
         batch
     }

@@ -8,12 +8,16 @@ use super::exchange::{Exchange, Target};
 use super::topology::Sources;
 use super::{Vhost, VhostStore};
 use crate::config::Durability;
+use crate::message::Message;
 use crate::name::VhostName;
+use crate::place::{JournalFile, Position, QueueId};
 use crate::queue::Queue;
 use crate::queue::options::QueueOptions;
 use crate::store::definitions::{
     BindingDefinition, BoundTo, Definition, ExchangeDefinition, QueueDefinition, VhostDefinition,
 };
+use crate::store::restore::RestoredBlock;
+use crate::store::{Refill, StoreHandle};
 
 /// Virtual hosts that nobody uses yet.
 #[derive(Default)]
@@ -27,17 +31,26 @@ pub struct Restored {
 
 impl Restored {
     /// Makes what was defined, in the order of kinds: virtual hosts, exchanges, queues, bindings. Those virtual hosts
-    /// that do not say what a confirm promises promise `durability`.
-    pub fn new(definitions: Vec<Definition>, durability: Durability) -> Self {
+    /// that do not say what a confirm promises promise `durability`. The backlogs of their queues go to `handle`;
+    /// `has_messages` tells of which queues there may be something on the disk.
+    pub fn new(
+        definitions: Vec<Definition>,
+        durability: Durability,
+        handle: &StoreHandle,
+        has_messages: &dyn Fn(QueueId) -> bool,
+    ) -> Self {
         let mut restored = Self::default();
         for definition in definitions {
-            let made = match definition {
-                Definition::Vhost(vhost) => restored.vhost(vhost, durability),
-                Definition::Exchange(exchange) => restored.exchange(exchange),
-                Definition::Queue(queue) => restored.queue(queue),
-                Definition::Binding(binding) => restored.binding(binding),
+            let is_made = match definition {
+                Definition::Vhost(vhost) => {
+                    restored.vhost(vhost, durability, handle);
+                    true
+                }
+                Definition::Exchange(exchange) => restored.exchange(exchange).is_some(),
+                Definition::Queue(queue) => restored.queue(queue, has_messages).is_some(),
+                Definition::Binding(binding) => restored.binding(binding).is_some(),
             };
-            if made.is_none() {
+            if !is_made {
                 restored.incomplete += 1;
             }
         }
@@ -54,11 +67,12 @@ impl Restored {
     }
 
     /// Makes a virtual host unless there is one of that name.
-    fn vhost(&mut self, definition: VhostDefinition, durability: Durability) -> Option<()> {
+    fn vhost(&mut self, definition: VhostDefinition, durability: Durability, handle: &StoreHandle) {
         let VhostDefinition { name, durability: own } = definition;
         let durability = own.unwrap_or(durability);
-        self.vhosts.entry(name.clone()).or_insert_with(|| Vhost::durable_as(name, durability));
-        Some(())
+        self.vhosts
+            .entry(name.clone())
+            .or_insert_with(|| Vhost::durable_as(name, durability, handle.clone()));
     }
 
     fn exchange(&mut self, definition: ExchangeDefinition) -> Option<()> {
@@ -68,13 +82,18 @@ impl Restored {
         Some(())
     }
 
-    fn queue(&mut self, definition: QueueDefinition) -> Option<()> {
+    fn queue(&mut self, definition: QueueDefinition, has_messages: &dyn Fn(QueueId) -> bool) -> Option<()> {
         let QueueDefinition { vhost, name, id, auto_delete, arguments } = definition;
         // Also when it is left out: what is on the disk of it must not become another queue's.
         id.reserve();
         let vhost = self.vhosts.get(&vhost)?;
         let options = QueueOptions::restored(auto_delete, arguments);
-        let queue = vhost.new_queue(Queue::new(name, options, None).with_id(id));
+        let mut queue = Queue::new(name, options, None).with_id(id);
+        if has_messages(id) {
+            // Whatever its virtual host promises now: what comes back is to be settled for good.
+            queue = queue.journalled();
+        }
+        let queue = vhost.new_queue(queue);
         vhost.queues.insert(&queue);
         self.queues.push(queue);
         Some(())
@@ -125,5 +144,25 @@ impl std::fmt::Display for Restored {
             self.queues.len(),
             self.bindings
         )
+    }
+}
+
+impl Refill for Queue {
+    fn id(&self) -> QueueId {
+        self.id()
+    }
+
+    fn restore(
+        &self,
+        blocks: Vec<RestoredBlock>,
+        deliveries: Vec<(Position, u32)>,
+        next: Position,
+        redelivered_below: Position,
+    ) {
+        self.restore(next, redelivered_below, blocks, deliveries);
+    }
+
+    fn push_restored(&self, position: Position, deliveries: u32, file: JournalFile, message: Message) {
+        self.push_restored(position, deliveries, file, message);
     }
 }

@@ -116,13 +116,11 @@ impl Vhost {
             match queue.status() {
                 Ok(_) if queue.owner() != owner => return Err(Refused::Locked),
                 Ok(status) => {
-                    return match queue.options().difference(options) {
-                        Some(difference) => Err(Refused::Inequivalent(difference)),
-                        None => {
-                            let until = if options.durable { self.awaited() } else { None };
-                            Ok(Declared { queue, status, made: false, until })
-                        }
-                    };
+                    if let Some(difference) = queue.options().difference(options) {
+                        return Err(Refused::Inequivalent(difference));
+                    }
+                    let until = if options.durable { self.awaited() } else { None };
+                    return Ok(Declared { queue, status, made: false, until });
                 }
                 // It deleted itself a moment ago and whoever saw to that has not come to the registry yet.
                 Err(Gone::Deleted) => self.forget_queue_locked(&mut topology, &queue, &mut records),
@@ -141,10 +139,7 @@ impl Vhost {
     /// A queue as this virtual host has them, that nobody knows yet.
     pub(super) fn new_queue(&self, queue: Queue) -> Arc<Queue> {
         let is_journalled = self.durability != Durability::Memory && queue.options().durable;
-        let queue = match &self.stored {
-            Some(stored) => queue.with_store(stored.handle.clone()),
-            None => queue,
-        };
+        let queue = queue.with_store(self.handle.clone());
         Arc::new(if is_journalled { queue.journalled() } else { queue })
     }
 

@@ -4,25 +4,7 @@ use super::block::{Alive, Block, PART, Paged};
 use super::{Entry, Lane, Position, Ready};
 use crate::message::Message;
 use crate::place::Home;
-use crate::store::positions::PositionSet;
-use crate::store::stored::BlockPlace;
-
-/// A block in a segment of which something is alive.
-#[derive(Clone, Debug)]
-pub struct RestoredBlock {
-    /// Where it is.
-    pub place: BlockPlace,
-    /// The position of its first message, alive or not.
-    pub first: Position,
-    /// The position of its last message, alive or not.
-    pub last: Position,
-    /// How many messages are alive.
-    pub count: u32,
-    /// Their size in bytes: addresses, properties, bodies.
-    pub bytes: u64,
-    /// The positions that are alive, of which the block need not have all; nothing when every message of it is alive.
-    pub alive: Option<PositionSet>,
-}
+pub use crate::store::restore::RestoredBlock;
 
 impl Ready {
     /// Messages before `position` may have been delivered by an earlier broker.

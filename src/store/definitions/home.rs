@@ -124,7 +124,7 @@ fn report(what: &Path, why: &dyn std::fmt::Display, moved_to: &Path) {
 fn quarantine(data_dir: &Path, name: &str) -> io::Result<PathBuf> {
     let folder = data_dir.join(QUARANTINE);
     DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-    let free = (1_u32..)
+    let free = (1..=u32::MAX)
         .map(|number| folder.join(format!("{name}-{number}")))
         .find(|path| fs::symlink_metadata(path).is_err())
         .unwrap_or_else(|| folder.join(name));

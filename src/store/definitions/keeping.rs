@@ -18,6 +18,7 @@ use super::home::Home;
 use super::tree::TreeError;
 use crate::config::Durability;
 use crate::place::{Batch, JournalFile, QueueId};
+use crate::store::checkpoint;
 use crate::store::journal::{Journal, Ticket};
 use crate::store::op::Group;
 
@@ -106,11 +107,20 @@ impl Definitions {
         (last > self.shared.journal.durable()).then_some(last)
     }
 
-    /// Waits until both copies have all changes that stand in files of the journal up to `file`, a closed one.
-    ///
-    /// # Errors
-    /// They could not be saved. That is tried again, whoever calls.
-    pub fn flush_through(&self, file: JournalFile) -> io::Result<()> {
+    /// Saves what was recorded and ends. To be called before the journal is closed.
+    pub fn close(&self) {
+        self.shared.lock().is_closing = true;
+        self.shared.changed.notify_all();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl checkpoint::Definitions for Definitions {
+    /// Waits until both copies have all changes in files up to this one. What fails is tried again, whoever calls.
+    fn flush_through(&self, file: JournalFile) -> io::Result<()> {
         let mut state = self.shared.lock();
         let attempts = state.attempts;
         while state.has_unsaved_through(file) {
@@ -125,16 +135,6 @@ impl Definitions {
             state = self.shared.wait(state);
         }
         Ok(())
-    }
-
-    /// Saves what was recorded and ends. To be called before the journal is closed.
-    pub fn close(&self) {
-        self.shared.lock().is_closing = true;
-        self.shared.changed.notify_all();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
-            let _ = thread.join();
-        }
     }
 }
 

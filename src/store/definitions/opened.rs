@@ -66,10 +66,10 @@ pub struct DefinitionsError(TreeError);
 
 impl DefinitionsError {
     /// What the disk said, if it was the disk.
-    pub fn into_io(self) -> io::Error {
+    pub fn into_io(self) -> Result<io::Error, Self> {
         match self.0 {
-            TreeError::Disk(error) => error,
-            TreeError::Damaged(what) => io::Error::new(io::ErrorKind::InvalidData, what),
+            TreeError::Disk(error) => Ok(error),
+            damaged @ TreeError::Damaged(_) => Err(Self(damaged)),
         }
     }
 }

@@ -7,10 +7,13 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::Change;
 
@@ -19,6 +22,9 @@ const STAMP_KEY: [u8; 1] = [0];
 
 /// What sled may keep of its pages in memory: definitions are read at the start and written from then on.
 const CACHE_BYTES: u64 = 1 << 20;
+
+/// How long to wait for a lock that only we can have.
+const UNLOCKED_WITHIN: Duration = Duration::from_secs(10);
 
 /// How much was changed, and the sum of what is there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,13 +115,8 @@ impl Tree {
     /// Opens the tree in `folder`, or makes one there, and reads all of it once.
     pub(super) fn open(folder: &Path) -> Result<Self, TreeError> {
         guarded(|| {
-            fs::create_dir_all(folder)?;
-            let db = sled::Config::new()
-                .path(folder)
-                .mode(sled::Mode::LowSpace)
-                .cache_capacity(CACHE_BYTES)
-                .flush_every_ms(None)
-                .open()?;
+            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+            let db = open(folder)?;
             let mut tree =
                 Self { db, folder: folder.to_owned(), stamp: Stamp::default(), synced_blobs: HashSet::new() };
             tree.check()?;
@@ -237,6 +238,26 @@ impl Tree {
         File::open(&folder)?.sync_all()?;
         self.synced_blobs = names;
         Ok(())
+    }
+}
+
+/// Opens sled. One that was closed a moment ago may be at work in a thread of its own still, and has its file locked.
+fn open(folder: &Path) -> Result<sled::Db, sled::Error> {
+    let config = sled::Config::new()
+        .path(folder)
+        .mode(sled::Mode::LowSpace)
+        .cache_capacity(CACHE_BYTES)
+        .flush_every_ms(None);
+    let deadline = Instant::now() + UNLOCKED_WITHIN;
+    loop {
+        match config.open() {
+            Err(sled::Error::Io(error))
+                if error.to_string().contains("could not acquire lock") && Instant::now() < deadline =>
+            {
+                thread::sleep(Duration::from_millis(5));
+            }
+            opened => return opened,
+        }
     }
 }
 

@@ -19,7 +19,10 @@ use crate::vhost::topology::Destination;
 /// A store whose journal is on a simulated disk, so that only definitions outlive it.
 fn store(data_dir: &Path) -> (VhostStore, Restored) {
     let opened = Opened::open(data_dir, &[]).unwrap();
-    let restored = Restored::new(opened.definitions().unwrap(), Durability::Fsync);
+    let restored =
+        Restored::new(opened.definitions().unwrap(), Durability::Fsync, &StoreHandle::in_memory(), &|_| {
+            false
+        });
     let limits = Limits { file_bytes: 1 << 20, margin_bytes: 1 << 16, ..Limits::default() };
     let journal = Journal::open(SimDisk::new(1), &Start::default(), limits, Arc::new(())).unwrap();
     let definitions = opened.start(Arc::clone(&journal)).unwrap();
@@ -64,7 +67,10 @@ fn restarted(
     store.definitions.close();
     store.journal.close();
     let opened = Opened::open(data_dir, &[]).unwrap();
-    let restored = Restored::new(opened.definitions().unwrap(), Durability::Memory);
+    let restored =
+        Restored::new(opened.definitions().unwrap(), Durability::Memory, &StoreHandle::in_memory(), &|_| {
+            false
+        });
     let vhost = restored.vhosts.values().next().unwrap();
     assert_eq!(vhost.durability(), Durability::Os, "its own, whatever the broker's is");
     (before, durable(vhost, names))
@@ -270,7 +276,10 @@ fn a_binding_whose_end_is_not_defined_is_left_out_and_the_rest_is_restored() {
     take(&vhost, &names(), Step::DeclareQueue { name: 0, durable: true, auto_delete: false });
     store.definitions.close();
     let opened = Opened::open(data.path(), &[]).unwrap();
-    let restored = Restored::new(opened.definitions().unwrap(), Durability::Fsync);
+    let restored =
+        Restored::new(opened.definitions().unwrap(), Durability::Fsync, &StoreHandle::in_memory(), &|_| {
+            false
+        });
     assert_eq!(
         restored.to_string(),
         "virtual hosts: 1, durable exchanges: 0, durable queues: 1, bindings between them: 0"
@@ -299,7 +308,7 @@ fn a_hundred_thousand_queues_and_bindings_are_one_epoch() {
             arguments: TableBuf::default(),
         })
     }));
-    let restored = Restored::new(definitions, Durability::Fsync);
+    let restored = Restored::new(definitions, Durability::Fsync, &StoreHandle::in_memory(), &|_| false);
     let vhost = restored.vhosts.values().next().unwrap();
     assert_eq!((vhost.epoch(), vhost.queues().len(), vhost.remembered_sources()), (1, 100_000, 100_000));
     assert_eq!(vhost.exchanges().get("amq.direct").unwrap().routes().len(), 100_000);

@@ -139,7 +139,7 @@ fn with_neither_of_them_a_broker_starts_with_nothing_and_loses_no_evidence() {
     filled(data.path());
     fs::write(data.path().join(copy::NAME), "{}").unwrap();
     for byte in [0, 0x55] {
-        fs::write(data.path().join("definitions/db"), [byte; 600_000]).unwrap();
+        fs::write(data.path().join("definitions/db"), vec![byte; 600_000]).unwrap();
         assert_eq!(entries(&Home::open(data.path()).unwrap()), Entries::new());
         filled(data.path());
         fs::write(data.path().join(copy::NAME), "{}").unwrap();

@@ -1,0 +1,103 @@
+//! What a broker keeps on the disk, from the start to the end.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::StartError;
+use crate::alarm::granted_memory;
+use crate::auth::DEFAULT_VHOST;
+use crate::config::{Config, Durability};
+use crate::store::journal::JournalFailure;
+use crate::store::{DataDirectory, DirectoryError, HostDisk, OpenError, Opening, Store};
+use crate::vhost::registry::Vhosts;
+use crate::vhost::restore::Restored;
+use crate::vhost::{Vhost, VhostStore};
+
+/// The data directory in use, and the store in it.
+#[derive(Debug)]
+pub(super) struct Kept {
+    store: Store,
+    /// Unlocked last.
+    _directory: DataDirectory,
+}
+
+impl Kept {
+    /// Opens the data directory and brings back all that is in it. Takes as long as that takes. `failed` is called when
+    /// nothing can be made durable any more.
+    pub(super) fn open(
+        config: &Config,
+        failed: impl Fn(&JournalFailure) + Send + Sync + 'static,
+    ) -> Result<(Self, Vhosts), StartError> {
+        let directory = DataDirectory::open(&config.data_dir).map_err(StartError::Directory)?;
+        let path = directory.path();
+        tracing::info!("data directory: {}", path.display());
+        warn_of_loss(config.durability);
+        let (store, vhosts) =
+            restore(config, path, failed).map_err(|error| refusal(path.to_owned(), error))?;
+        Ok((Self { store, _directory: directory }, vhosts))
+    }
+
+    /// Ends in order, once no connection is left, so that the next start has nothing to put right; or, when some were cut
+    /// off, so that it knows that it has.
+    pub(super) fn close(self, is_in_order: bool) {
+        if is_in_order {
+            self.store.close();
+        } else {
+            self.store.abandon();
+        }
+    }
+}
+
+fn warn_of_loss(durability: Durability) {
+    match durability {
+        Durability::Fsync => {}
+        Durability::Os => tracing::warn!(
+            "durability 'os': messages are confirmed before they are synced; a loss of power takes the last seconds"
+        ),
+        Durability::Memory => tracing::warn!(
+            "durability 'memory': persistent messages are kept in memory only; a restart forgets them"
+        ),
+    }
+}
+
+fn restore(
+    config: &Config,
+    path: &Path,
+    failed: impl Fn(&JournalFailure) + Send + Sync + 'static,
+) -> Result<(Store, Vhosts), OpenError> {
+    let backlog_bytes = config.backlog_memory_bytes(granted_memory());
+    let mut opening = Opening::open(path, Arc::new(HostDisk::new(path)), backlog_bytes)?;
+    let definitions = opening.definitions()?;
+    let handle = opening.handle();
+    let restored = Restored::new(definitions, config.durability, &handle, &|id| opening.has_messages_of(id));
+    tracing::info!("{restored}");
+    opening.refill(restored.queues())?;
+    let store = opening.finish(failed)?;
+    let vhost_store = VhostStore {
+        journal: Arc::clone(store.journal()),
+        definitions: Arc::clone(store.definitions()),
+        handle,
+    };
+    let vhosts = Vhosts::default();
+    if restored.is_empty() {
+        let (vhost, until) = Vhost::define(DEFAULT_VHOST.into(), None, config.durability, vhost_store);
+        if let Some(batch) = until {
+            // When it fails the broker is told, as later.
+            store.journal().wait(batch);
+        }
+        vhosts.insert(vhost);
+    } else {
+        for vhost in restored.kept_in(&vhost_store) {
+            vhosts.insert(vhost);
+        }
+    }
+    Ok((store, vhosts))
+}
+
+/// What the disk refuses is told as of the data directory, with the remedy.
+fn refusal(path: PathBuf, error: OpenError) -> StartError {
+    match error.into_io() {
+        Ok(error) => StartError::Directory(DirectoryError::not_writable(&path, error)),
+        Err(error) => StartError::Store { path, error },
+    }
+}
