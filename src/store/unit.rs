@@ -90,3 +90,61 @@ impl Unit {
         self.ticket = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::place::{Position, QueueId};
+    use crate::store::journal::{Limits, Start};
+    use crate::store::simulated::SimDisk;
+
+    fn kept() -> Unit {
+        let journal = Journal::open(SimDisk::new(1), &Start::default(), Limits::default(), Arc::new(()));
+        Unit::new(Some(journal.unwrap()), Durability::Fsync)
+    }
+
+    fn settle(unit: &mut Unit) {
+        unit.group().settle(QueueId::stored(1), Position(1));
+    }
+
+    #[test]
+    fn without_a_store_nothing_is_waited_for() {
+        let mut unit = Unit::default();
+        assert_eq!((unit.file(), unit.end()), (None, None));
+        settle(&mut unit);
+        assert_eq!(unit.end(), None);
+        assert!(unit.group().is_empty(), "what nobody takes does not pile up");
+    }
+
+    #[test]
+    fn the_records_of_a_unit_are_appended_at_its_end_and_once() {
+        let mut unit = kept();
+        let journal = unit.journal().unwrap().clone();
+        assert_eq!(unit.end(), None);
+        assert_eq!(unit.file(), Some(journal.current_file()));
+        assert_eq!(unit.end(), None, "no records, nothing to wait for");
+        settle(&mut unit);
+        let batch = unit.end().unwrap();
+        assert!(journal.wait(batch));
+        assert_eq!(unit.end(), None);
+        settle(&mut unit);
+        assert!(unit.end().unwrap() > batch);
+        journal.quiesce();
+    }
+
+    #[test]
+    fn a_unit_that_is_dropped_midway_holds_nobody_up() {
+        let mut unit = kept();
+        let journal = unit.journal().unwrap().clone();
+        let panicked = catch_unwind(AssertUnwindSafe(move || {
+            settle(&mut unit);
+            std::panic::resume_unwind(Box::new("as a connection may"));
+        }));
+        assert!(panicked.is_err());
+        journal.quiesce();
+        journal.close();
+        assert!(journal.failure().is_none());
+    }
+}

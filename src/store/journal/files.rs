@@ -24,6 +24,7 @@ const SPACE_RETRY: Duration = Duration::from_secs(1);
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 /// So many of them are written at once.
 const ZEROS_AT_ONCE: usize = 16;
+const SYNC_EVERY_BYTES: u64 = 4 * 1024 * 1024;
 
 /// A file that can be written over.
 pub(super) struct Spare {
@@ -169,6 +170,10 @@ impl Files {
                 }
                 file.write_at(&slices, at)?;
                 at = self.limits.file_bytes.saturating_sub(left);
+                // In steps, so that the file in use, which shares the disk, is not held up behind all of it.
+                if at.is_multiple_of(SYNC_EVERY_BYTES) {
+                    file.sync()?;
+                }
             }
             self.prepared(name.clone(), Arc::clone(&file))
         };

@@ -2,6 +2,7 @@
 
 mod faults;
 mod reader;
+mod restart;
 mod rules;
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
