@@ -13,6 +13,8 @@ fn a_wrong_flag_ends_with_2_and_says_what_is_expected() {
         (&["--memory-limit", "2.0"], "expected a share such as 0.6"),
         (&["--max-message-size", "big"], "expected a size in bytes"),
         (&["--log-format", "xml"], "possible values: human, json"),
+        (&["--durability", "never"], "possible values: fsync, os, memory"),
+        (&["--backlog-memory", "some"], "expected a share such as 0.6"),
         (&["serve", "--frame-max", "5GiB"], "expected less than 4GiB"),
         (&["--no-such-flag"], "--no-such-flag"),
         (&["no-such-command"], "no-such-command"),
@@ -28,6 +30,7 @@ fn a_setting_that_cannot_be_served_ends_with_78() {
     for (arguments, text) in [
         (["--frame-max", "4095"], "setting 'frame-max': 4095 is not between 4096 and 16777216"),
         (["--channel-max", "0"], "setting 'channel-max': 0 is not between 1 and 65535"),
+        (["--backlog-memory", "1000"], "setting 'backlog-memory': 1000 bytes are too few: at least 1MiB"),
         (["--workers", "0"], "setting 'workers': 0 is not between 1 and 1024"),
     ] {
         let output = leveret(&arguments);
@@ -62,6 +65,9 @@ fn help_names_every_flag_and_gives_examples() {
             "--max-message-size",
             "--max-connections",
             "--memory-limit",
+            "--in-memory",
+            "--durability",
+            "--backlog-memory",
             "--workers",
             "--log-level",
             "--log-format",
