@@ -41,6 +41,8 @@ impl Channel {
             message_count: count(status.ready),
             consumer_count: count(status.consumers),
         };
+        // What goes with the connection is not to outlive the broker, whatever else was asked for.
+        let until = until.filter(|_| !declare.exclusive);
         Ok(self.answer(declared, until.map(Until::Synced), session, peer))
     }
 

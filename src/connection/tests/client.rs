@@ -22,6 +22,7 @@ use crate::store::definitions::Opened;
 use crate::store::journal::{Journal, Limits, Start};
 use crate::store::temporary::Temporary;
 use crate::vhost::VhostStore;
+use crate::vhost::topology::Declared;
 
 /// What the pipe holds in each direction, in bytes.
 pub(super) const PIPE_BYTES: usize = 64 * 1024;
@@ -57,7 +58,11 @@ impl Kept {
     /// A queue of which persistent messages outlive the broker.
     pub(super) fn journalled_queue(&self, name: &'static str) -> Arc<Queue> {
         let options = QueueOptions { durable: true, ..QueueOptions::default() };
-        self.vhost.queue_declare(Some(QueueName::from(name)), &options, ConnectionId(0)).unwrap().queue
+        let name = Some(QueueName::from(name));
+        let Declared { queue, until, .. } =
+            self.vhost.queue_declare(name, &options, ConnectionId(0)).unwrap();
+        assert!(until.is_none_or(|until| self.vhost.stored().unwrap().journal.wait(until)));
+        queue
     }
 
     pub(super) fn connect(&self) -> Client {

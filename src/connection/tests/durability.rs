@@ -1,10 +1,11 @@
 //! What waits for the disk, on a disk that waits for the test.
 
-use leveret_protocol::method::{basic, channel, confirm, connection, queue, tx};
+use leveret_protocol::method::{Method, basic, channel, confirm, connection, exchange, queue, tx};
 
 use super::super::open::End;
 use super::client::{Kept, PIPE_BYTES, run, settle_down};
 use crate::config::Durability;
+use crate::queue::Queue;
 use crate::queue::queue::Status;
 use tokio::io::AsyncWriteExt as _;
 
@@ -12,8 +13,10 @@ fn consume(queue: &'static str, no_ack: bool) -> basic::Consume<'static> {
     basic::Consume { queue, consumer_tag: "c", no_ack, ..basic::Consume::default() }
 }
 
-fn holds(ready: usize, unacked: usize, consumers: usize) -> Result<Status, crate::queue::Gone> {
-    Ok(Status { ready, unacked, consumers })
+/// What a queue has ready, unacked, and of consumers.
+fn holds(queue: &Queue) -> (usize, usize, usize) {
+    let Status { ready, unacked, consumers } = queue.status().unwrap();
+    (ready, unacked, consumers)
 }
 
 #[test]
@@ -162,7 +165,7 @@ fn beyond_a_mebibyte_of_frames_for_waiting_channels_a_connection_is_not_read() {
         let mut said = [client.next().await, client.next().await, client.next().await];
         said.sort();
         assert_eq!(said, ["1: tx.commit-ok", "1: tx.commit-ok", "2: basic.qos-ok"]);
-        assert_eq!(kept.journalled_queue("q").status(), holds(31, 0, 0));
+        assert_eq!(holds(&kept.journalled_queue("q")), (31, 0, 0));
     });
 }
 
@@ -184,7 +187,7 @@ fn a_body_of_which_the_start_came_while_its_channel_waited_arrives_whole() {
         client.pipe.write_all(rest).await.unwrap();
         client.expect(&["1: tx.commit-ok"]).await;
         let queue = kept.journalled_queue("q");
-        assert_eq!(queue.status(), holds(2, 0, 0));
+        assert_eq!(holds(&queue), (2, 0, 0));
     });
 }
 
@@ -236,7 +239,7 @@ fn a_channel_close_waits_behind_what_was_sent_before_it() {
                 "1: basic.qos-ok",
             ])
             .await;
-        assert_eq!(kept.journalled_queue("q").status(), holds(2, 0, 0));
+        assert_eq!(holds(&kept.journalled_queue("q")), (2, 0, 0));
     });
 }
 
@@ -256,7 +259,7 @@ fn a_channel_that_fails_in_what_it_was_sent_while_it_waited_is_closed_and_nothin
         client.expect(&["1: tx.commit-ok", "1: channel.close 406"]).await;
         client.add(1, channel::CloseOk {}).add(1, channel::Open::default()).send().await;
         client.expect(&["1: channel.open-ok"]).await;
-        assert_eq!(kept.journalled_queue("q").status(), holds(1, 0, 0));
+        assert_eq!(holds(&kept.journalled_queue("q")), (1, 0, 0));
     });
 }
 
@@ -277,7 +280,7 @@ fn a_connection_that_its_client_closes_ends_behind_what_was_sent_on_waiting_chan
         // Whether the second commit was on the disk before its connection ended is all the same to the client.
         while client.next().await != "0: connection.close-ok" {}
         assert!(matches!(client.ended().await, End::Client));
-        assert_eq!(kept.journalled_queue("q").status(), holds(2, 0, 0));
+        assert_eq!(holds(&kept.journalled_queue("q")), (2, 0, 0));
     });
 }
 
@@ -314,10 +317,10 @@ fn a_client_that_is_gone_while_its_channel_waits_leaves_nothing_behind() {
             .send()
             .await;
         client.round_trip(2).await;
-        assert_eq!(queue.status(), holds(0, 0, 1));
+        assert_eq!(holds(&queue), (0, 0, 1));
         let end = client.vanish().await;
         assert!(matches!(end, End::Socket(_)), "{end:?}");
-        assert_eq!((queue.status(), other.status()), (holds(0, 0, 0), holds(1, 0, 0)));
+        assert_eq!((holds(&queue), holds(&other)), ((0, 0, 0), (1, 0, 0)));
         assert!(kept.vhost.queues().get("own").is_none(), "its exclusive queue is gone");
     });
 }
@@ -348,5 +351,101 @@ fn a_sync_that_fails_closes_the_connection_and_nothing_is_confirmed() {
         late.expect(&["1: confirm.select-ok"]).await;
         let said = late.next().await;
         assert!(said.starts_with("0: connection.close 541"), "{said}");
+    });
+}
+
+/// A durable queue's declare.
+fn durable(queue: &'static str) -> queue::Declare<'static> {
+    queue::Declare { queue, durable: true, ..queue::Declare::default() }
+}
+
+#[test]
+fn what_changes_what_is_durable_is_answered_when_it_is_on_the_disk_and_its_channel_waits_until_then() {
+    let exchange = "e";
+    let bind = queue::Bind { queue: "q", exchange, ..queue::Bind::default() };
+    let unbind = queue::Unbind { queue: "q", exchange, ..queue::Unbind::default() };
+    let bind_exchange =
+        exchange::Bind { source: exchange, destination: "amq.fanout", ..exchange::Bind::default() };
+    let unbind_exchange =
+        exchange::Unbind { source: exchange, destination: "amq.fanout", ..exchange::Unbind::default() };
+    let declare_exchange =
+        exchange::Declare { exchange, type_: "direct", durable: true, ..exchange::Declare::default() };
+    let delete_exchange = exchange::Delete { exchange, ..exchange::Delete::default() };
+    let steps: [(Method<'static>, &str); 9] = [
+        (durable("q").into(), "1: queue.declare-ok"),
+        (declare_exchange.into(), "1: Exchange(DeclareOk(DeclareOk))"),
+        (bind.into(), "1: Queue(BindOk(BindOk))"),
+        (bind_exchange.into(), "1: Exchange(BindOk(BindOk))"),
+        (unbind_exchange.into(), "1: Exchange(UnbindOk(UnbindOk))"),
+        (unbind.into(), "1: Queue(UnbindOk(UnbindOk))"),
+        (durable("q").into(), "1: queue.declare-ok"),
+        (delete_exchange.into(), "1: Exchange(DeleteOk(DeleteOk))"),
+        (
+            queue::Delete { queue: "q", ..queue::Delete::default() }.into(),
+            "1: Queue(DeleteOk(DeleteOk { message_count: 0 }))",
+        ),
+    ];
+    run(async move {
+        let kept = Kept::new(Durability::Fsync);
+        let mut client = kept.connect();
+        client.open(2).await;
+        for (at, (method, answer)) in steps.into_iter().enumerate() {
+            kept.gate.hold();
+            client.add(1, method).add(1, basic::Qos::default()).send().await;
+            // The second declare changes nothing, and what it says is on the disk already.
+            if at != 6 {
+                client.round_trip(2).await;
+                kept.gate.wait_for_a_sync();
+                client.round_trip(2).await;
+                kept.gate.open();
+            }
+            client.expect(&[answer, "1: basic.qos-ok"]).await;
+        }
+    });
+}
+
+#[test]
+fn a_declare_of_what_another_connection_declares_just_now_waits_with_it() {
+    run(async {
+        let kept = Kept::new(Durability::Fsync);
+        let (mut first, mut second) = (kept.connect(), kept.connect());
+        first.open(1).await;
+        second.open(2).await;
+        kept.gate.hold();
+        first.add(1, durable("q")).send().await;
+        settle_down().await;
+        second.add(1, durable("q")).send().await;
+        second.round_trip(2).await;
+        kept.gate.open();
+        first.expect(&["1: queue.declare-ok"]).await;
+        second.expect(&["1: queue.declare-ok"]).await;
+    });
+}
+
+#[test]
+fn what_ends_with_its_connection_or_wants_no_answer_waits_for_nothing() {
+    run(async {
+        let kept = Kept::new(Durability::Fsync);
+        kept.gate.hold();
+        let mut client = kept.connect();
+        client.open(1).await;
+        client
+            .add(1, queue::Declare { no_wait: true, ..durable("q") })
+            .add(1, queue::Declare { exclusive: true, ..durable("own") })
+            .add(1, queue::Declare { queue: "transient", ..queue::Declare::default() })
+            .add(
+                1,
+                queue::Bind {
+                    queue: "transient",
+                    exchange: "amq.fanout",
+                    no_wait: true,
+                    ..queue::Bind::default()
+                },
+            )
+            .add(1, queue::Delete { queue: "q", no_wait: true, ..queue::Delete::default() })
+            .send()
+            .await;
+        client.expect(&["1: queue.declare-ok", "1: queue.declare-ok"]).await;
+        client.round_trip(1).await;
     });
 }
