@@ -11,8 +11,10 @@ use super::*;
 use crate::auth::{Credentials, DEFAULT_VHOST, Users};
 use crate::message::Message;
 use crate::name::{ConnectionId, VhostName};
-use crate::queue::QueueId;
+use crate::place::JournalFile;
 use crate::queue::delivery::{Delivery, Recipient, Waiter};
+use crate::queue::options::QueueOptions;
+use crate::queue::{Queue, QueueId};
 use crate::vhost::Vhost;
 
 /// A recipient with room for everything.
@@ -211,4 +213,35 @@ fn a_commit_to_a_queue_that_failed_settles_nothing() {
     channel.requeue_all(&mut connection.session);
     let good = connection.session.vhost.queues().get("good").unwrap().status().unwrap();
     assert_eq!((good.ready, good.unacked), (1, 0), "what was not committed goes back");
+}
+
+#[test]
+fn what_outlives_the_broker_stays_in_its_queue_until_it_is_sent_to_a_consumer_that_does_not_acknowledge() {
+    for sent in [true, false] {
+        let mut connection = Connection::new();
+        let mut channel = Channel::new(1);
+        let durable = Queue::new(QueueName::from("q"), QueueOptions::default(), None).journalled();
+        let queue = Arc::new(durable);
+        connection.session.vhost.queues().insert(&queue);
+        connection.ok(&mut channel, consume("q", "c", true));
+        let persistent = Message::compose("", "q", &[0x10, 0x00, 2], b"").unwrap();
+        let home = Some(JournalFile(1));
+        queue.publish(&mut vec![persistent], home).unwrap();
+        let delivery = connection.inbox.deliveries.lock().unwrap().pop().unwrap();
+        assert!(delivery.unacked.is_some(), "it is kept while it is on its way");
+        let left = if sent {
+            channel.deliver(&delivery, &mut connection.session, &mut connection.told);
+            connection.session.flush_acked();
+            let unknown = basic::Ack { delivery_tag: 1, multiple: false };
+            let ack = channel.method(unknown.into(), &mut connection.session, &mut connection.told);
+            assert_eq!(ack.unwrap_err().code.code(), 406, "there is nothing to acknowledge");
+            (0, 0)
+        } else {
+            channel.stop_consumer("c", &mut connection.session);
+            connection.session.unsend(delivery);
+            (1, 0)
+        };
+        let status = queue.status().unwrap();
+        assert_eq!((status.ready, status.unacked), left, "sent: {sent}");
+    }
 }

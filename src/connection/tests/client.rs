@@ -20,6 +20,7 @@ use crate::queue::options::QueueOptions;
 use crate::store::StoreHandle;
 use crate::store::definitions::Opened;
 use crate::store::journal::{Journal, Limits, Start};
+use crate::store::recovery::{Alive, Recovery};
 use crate::store::temporary::Temporary;
 use crate::vhost::VhostStore;
 use crate::vhost::topology::Declared;
@@ -37,14 +38,16 @@ pub(super) struct Kept {
     pub(super) environment: Environment,
     pub(super) vhost: Arc<Vhost>,
     pub(super) gate: Arc<Gate>,
+    disk: Arc<HeldDisk>,
 }
 
 impl Kept {
     pub(super) fn new(durability: Durability) -> Self {
         let (disk, gate) = HeldDisk::new();
         let data = Temporary::new();
-        let limits = Limits { file_bytes: 8 << 20, margin_bytes: 1 << 20, ..Limits::default() };
-        let journal = Journal::open(disk, &Start::default(), limits, Arc::new(())).unwrap();
+        let limits = Limits { file_bytes: 1 << 20, margin_bytes: 1 << 16, ..Limits::default() };
+        let journal =
+            Journal::open(Arc::<HeldDisk>::clone(&disk), &Start::default(), limits, Arc::new(())).unwrap();
         let definitions = Opened::open(data.path(), &[]).unwrap().start(Arc::clone(&journal)).unwrap();
         let store = VhostStore { journal, definitions, handle: StoreHandle::in_memory() };
         let environment = Environment::new(Config::default());
@@ -52,7 +55,7 @@ impl Kept {
         assert!(store.journal.wait(until.unwrap()));
         environment.vhosts.insert(vhost);
         let vhost = environment.vhosts.get(DEFAULT_VHOST).unwrap();
-        Self { _data: data, environment, vhost, gate }
+        Self { _data: data, environment, vhost, gate, disk }
     }
 
     /// A queue of which persistent messages outlive the broker.
@@ -63,6 +66,22 @@ impl Kept {
             self.vhost.queue_declare(name, &options, ConnectionId(0)).unwrap();
         assert!(until.is_none_or(|until| self.vhost.stored().unwrap().journal.wait(until)));
         queue
+    }
+
+    /// The bodies of the messages of a queue that a broker finds that starts after a loss of power now.
+    pub(super) fn after_power_loss(&self, queue: &Queue, seed: u64) -> Vec<String> {
+        let mut recovery = Recovery::find(self.disk.after_crash(seed)).unwrap();
+        let replay = recovery.replay(&mut |_| {}).unwrap();
+        assert!(!recovery.report().is_damaged(), "{:?}", recovery.report());
+        let mut found = Vec::new();
+        let mut give = |alive: Alive<'_>| {
+            if alive.queue == queue.id() {
+                let body = &alive.message[alive.parts.body_at as usize..];
+                found.push(String::from_utf8(body.to_vec()).unwrap());
+            }
+        };
+        recovery.messages(&replay, &|_, _| false, &mut |_| {}, &mut give).unwrap();
+        found
     }
 
     pub(super) fn connect(&self) -> Client {

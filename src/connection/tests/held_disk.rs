@@ -45,6 +45,11 @@ impl HeldDisk {
         (Arc::new(Self { disk: SimDisk::new(1), gate: Arc::clone(&gate) }), gate)
     }
 
+    /// What of it a loss of power leaves.
+    pub(super) fn after_crash(&self, seed: u64) -> Arc<SimDisk> {
+        self.disk.after_crash(seed)
+    }
+
     fn held(&self, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
         Arc::new(HeldFile { file, gate: Arc::clone(&self.gate) })
     }

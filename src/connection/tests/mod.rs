@@ -4,3 +4,4 @@ mod client;
 mod durability;
 mod held_disk;
 mod panics;
+mod recovered;
