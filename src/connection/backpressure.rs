@@ -94,13 +94,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
             self.publishing.behind.clear();
         }
         self.publishing.held_since = None;
-        let reason = self.blocking_reason();
-        let blocked = reason.is_some();
+        let (held, reason) = self.held();
+        let blocked = held == Held::Blocked;
         if blocked != (self.publishing.held == Held::Blocked) && self.publishing.wants_to_be_told {
-            let told = match reason {
-                Some(reason) => connection::Blocked { reason }.into(),
-                None => connection::Unblocked {}.into(),
-            };
+            let told =
+                if blocked { connection::Blocked { reason }.into() } else { connection::Unblocked {}.into() };
             self.output.method(0, told);
         }
         if !blocked || !(self.is_hung_up)(&self.socket) {
@@ -108,46 +106,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         } else if self.publishing.hung_up_since.is_none() {
             self.publishing.hung_up_since = Some(Time::now());
         }
-        self.publishing.held = match blocked {
-            true => Held::Blocked,
-            false if self.is_congested() => Held::Congested,
-            false => Held::Not,
-        };
-        self.publishing.held != Held::Not
+        self.publishing.held = held;
+        held != Held::Not
     }
 
-    /// Why publishes are not read, in RabbitMQ's words, for as long as it takes.
-    fn blocking_reason(&self) -> Option<&'static str> {
-        if self.publishing.publishes == Publishes::Nothing {
-            return None;
+    /// What keeps publishes from being read now; with the reason that clients are told, in RabbitMQ's words where it has
+    /// some.
+    fn held(&self) -> (Held, &'static str) {
+        let publishes = self.publishing.publishes;
+        if publishes == Publishes::Nothing {
+            return (Held::Not, "");
         }
         if self.alarm.is_raised() {
-            return Some("low on memory");
+            return (Held::Blocked, "low on memory");
         }
-        if self.session.unit.journal().is_some_and(|journal| journal.is_full()) {
-            return Some("low on disk");
-        }
-        match self.store_blocked()? {
-            Blocked::NoSpace => Some("low on disk"),
-            Blocked::DiskFailed => Some("disk failed"),
-            Blocked::JournalFull => Some("disk is behind"),
-            // As short as congestion, see there.
-            Blocked::PagingLags => None,
-        }
-    }
-
-    /// Why the store has publishers held back, if it has.
-    fn store_blocked(&self) -> Option<Blocked> {
-        self.session.vhost.stored()?.handle.blocked()
-    }
-
-    /// Whether the disk needs a moment to catch up with what was published.
-    fn is_congested(&self) -> bool {
-        let journal_is = || self.session.unit.journal().is_some_and(|journal| journal.is_congested());
-        match self.publishing.publishes {
-            Publishes::Nothing => false,
-            Publishes::Transient => self.store_blocked() == Some(Blocked::PagingLags),
-            Publishes::Journalled => journal_is() || self.store_blocked() == Some(Blocked::PagingLags),
+        let Some(stored) = self.session.vhost.stored() else { return (Held::Not, "") };
+        match stored.handle.blocked() {
+            Some(Blocked::NoSpace) => (Held::Blocked, "low on disk"),
+            Some(Blocked::DiskFailed) => (Held::Blocked, "disk failed"),
+            Some(Blocked::JournalFull) => (Held::Blocked, "disk is behind"),
+            // Over in a moment.
+            Some(Blocked::PagingLags) => (Held::Congested, ""),
+            None if publishes == Publishes::Journalled && stored.journal.is_congested() => {
+                (Held::Congested, "")
+            }
+            None => (Held::Not, ""),
         }
     }
 

@@ -194,7 +194,12 @@ impl QueueCore {
 
     /// Those that need not wait any more.
     pub fn take_askers(&mut self) -> Vec<Asker> {
-        if self.askers.is_empty() || self.ready.head_is_paged() {
+        if self.askers.is_empty() {
+            return Vec::new();
+        }
+        if self.ready.head_is_paged() {
+            // The one that was asked for may have been damaged: they wait for the next then.
+            self.ready.ask_ahead(&mut self.loads);
             return Vec::new();
         }
         std::mem::take(&mut self.askers)

@@ -43,13 +43,17 @@ pub(super) struct Kept {
 
 impl Kept {
     pub(super) fn new(durability: Durability) -> Self {
+        Self::with_store(durability, StoreHandle::in_memory())
+    }
+
+    pub(super) fn with_store(durability: Durability, handle: StoreHandle) -> Self {
         let (disk, gate) = HeldDisk::new();
         let data = Temporary::new();
         let limits = Limits { file_bytes: 1 << 20, margin_bytes: 1 << 16, ..Limits::default() };
         let journal =
             Journal::open(Arc::<HeldDisk>::clone(&disk), &Start::default(), limits, Arc::new(())).unwrap();
         let definitions = Opened::open(data.path(), &[]).unwrap().start(Arc::clone(&journal)).unwrap();
-        let store = VhostStore { journal, definitions, handle: StoreHandle::in_memory() };
+        let store = VhostStore { journal, definitions, handle };
         let environment = Environment::new(Config::default());
         let (vhost, until) = Vhost::define(DEFAULT_VHOST.into(), None, durability, store.clone());
         assert!(store.journal.wait(until.unwrap()));
@@ -238,6 +242,10 @@ fn said(channel: u16, method: &Method<'_>) -> String {
         Method::Connection(connection::Method::Close(close)) => {
             format!("connection.close {} {}", close.reply_code, close.reply_text)
         }
+        Method::Connection(connection::Method::Blocked(blocked)) => {
+            format!("connection.blocked {}", blocked.reason)
+        }
+        Method::Connection(connection::Method::Unblocked(_)) => "connection.unblocked".to_owned(),
         Method::Connection(connection::Method::CloseOk(_)) => "connection.close-ok".to_owned(),
         Method::Queue(queue::Method::DeclareOk(_)) => "queue.declare-ok".to_owned(),
         Method::Tx(tx::Method::SelectOk(_)) => "tx.select-ok".to_owned(),

@@ -3,5 +3,6 @@
 mod client;
 mod durability;
 mod held_disk;
+mod paging;
 mod panics;
 mod recovered;

@@ -42,8 +42,8 @@ fn whatever_becomes_of_a_message_is_found_after_a_loss_of_power() {
         ("reject", vec![get.into(), drop_it.into()], &["b"]),
         ("requeue", vec![get.into(), requeue.into()], &["a", "b"]),
         ("nothing", vec![get.into()], &["a", "b"]),
-        ("get without acknowledgement", vec![basic::Get { no_ack: true, ..get }.into()], &["b"]),
-        ("purge", vec![queue::Purge { queue: "q", no_wait: true, ..queue::Purge::default() }.into()], &[]),
+        ("get without acknowledgement", vec![basic::Get { queue: "q", no_ack: true }.into()], &["b"]),
+        ("purge", vec![queue::Purge { queue: "q", no_wait: true }.into()], &[]),
         (
             "consume without acknowledgement",
             vec![
