@@ -45,6 +45,7 @@ impl Kept {
         } else {
             self.store.abandon();
         }
+        tracing::info!("{}", self.store.journal().counters());
     }
 }
 
