@@ -106,6 +106,33 @@ impl Synced for Woken {
 }
 
 #[test]
+fn what_is_appended_late_stands_in_the_file_of_its_ticket() {
+    let disk = SimDisk::new(1);
+    let journal = open(&disk);
+    let early = journal.enter();
+    let mut count = 0;
+    let later = loop {
+        let ticket = journal.enter();
+        if ticket.file() > early.file() {
+            break ticket;
+        }
+        let batch = journal.append(ticket, &mut define(count, 3_000));
+        assert!(journal.wait(batch), "a ticket that is out holds up nobody in its own file");
+        count += 1;
+    };
+    let settlement = journal.append(later, &mut settled(1));
+    let mut group = Group::default();
+    let at = group.publish(&Message::compose("", "q", &[0, 0], b"late").unwrap(), 0, [QUEUE]);
+    group.place(at, Position(1));
+    let publish = journal.append(early, &mut group);
+    assert!(publish < settlement, "it is written before");
+    journal.close();
+    let found = records(&read(&disk));
+    assert!(found.contains(&(JournalFile(1), publish, Record::Publish(1))));
+    assert!(found.contains(&(JournalFile(2), settlement, Record::Settle(1))));
+}
+
+#[test]
 fn a_settlement_never_stands_in_an_earlier_file_than_its_publish() {
     let disk = SimDisk::new(1);
     let journal = open(&disk);
