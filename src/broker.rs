@@ -144,8 +144,7 @@ impl Broker {
         let (code, text) =
             if self.disk_failed.is_cancelled() { connection::DISK_FAILED } else { connection::SHUTDOWN };
         self.environment.connections.close_all(code, text);
-        let all_ended = tokio::time::timeout(FAREWELL, self.admission.emptied()).await.is_ok();
-        if !all_ended {
+        if tokio::time::timeout(FAREWELL, self.admission.emptied()).await.is_err() {
             tracing::warn!(
                 "connections that did not end in time and are cut off: {}",
                 self.admission.connections()
@@ -153,7 +152,8 @@ impl Broker {
         }
         drop(self.workers);
         if let Some(kept) = self.kept {
-            let is_in_order = all_ended && !self.disk_failed.is_cancelled();
+            // Connections that were cut off gave back what they held when they were asked to close.
+            let is_in_order = !self.disk_failed.is_cancelled();
             // A panic there was logged.
             let _ = spawn_blocking(move || kept.close(is_in_order)).await;
         }

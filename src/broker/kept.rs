@@ -37,8 +37,8 @@ impl Kept {
         Ok((Self { store, _directory: directory }, vhosts))
     }
 
-    /// Ends in order, once no connection is left, so that the next start has nothing to put right; or, when some were cut
-    /// off, so that it knows that it has.
+    /// Ends in order, once no connection is left, so that the next start has nothing to put right; or, when the disk
+    /// failed, so that it knows that it has.
     pub(super) fn close(self, is_in_order: bool) {
         if is_in_order {
             self.store.close();
