@@ -245,6 +245,11 @@ impl Buffer {
         Batch(number)
     }
 
+    /// The last batch that is to be written; it may stand in the next file.
+    pub(super) fn last_gathered(&self) -> Option<Batch> {
+        self.gathered.back().map(|gathered| gathered.batch)
+    }
+
     /// Somebody waits until `batch` is synced. False when it is not here any more, but with the writer.
     pub(super) fn require_sync(&mut self, batch: Batch) -> bool {
         let gathered = self.gathered.iter_mut().find(|gathered| gathered.batch >= batch);

@@ -160,11 +160,14 @@ impl Shared {
         if wants_sync {
             self.sync_wanted.fetch_max(batch.0, Ordering::Relaxed);
         }
+        // Records for a file that is being left may rest on what stands in the next one already: a message on its queue's
+        // declaration. Whoever waits for them waits for that as well.
+        let until = state.buffer.last_gathered().map_or(batch, |last| last.max(batch));
         if state.buffer.leave(round) {
             self.returned.notify_all();
         }
         self.wake_writer(state, true);
-        batch
+        until
     }
 
     /// Waits until all tickets that are out now are in.

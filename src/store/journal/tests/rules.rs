@@ -350,3 +350,19 @@ fn a_ticket_comes_back_when_its_holder_panics() {
     journal.quiesce();
     journal.close();
 }
+
+#[test]
+fn what_waits_for_records_in_a_file_that_is_left_waits_for_the_next_file_as_well() {
+    let disk = SimDisk::new(1);
+    let journal = open(&disk);
+    let early = journal.enter();
+    while journal.current_file() == early.file() {
+        append_durably(&journal, 0, 3_000);
+    }
+    // The queue is declared in the next file, and what is published to it stands in the one before.
+    let declared = journal.append_now(&mut define(1, 1));
+    let published = journal.append(early, &mut define(2, 1));
+    assert!(published >= declared, "{published:?} is told to be durable before {declared:?}");
+    assert!(journal.wait(published) && journal.durable() >= declared);
+    journal.close();
+}
