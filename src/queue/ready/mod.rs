@@ -154,7 +154,8 @@ impl Ready {
         Some(entry)
     }
 
-    /// Drops everything and gives how many messages that were; what was journalled of them is settled in `group`.
+    /// Drops everything, what cannot be read as well, and gives how many messages were ready; what was journalled of them
+    /// is settled in `group`.
     pub fn clear(&mut self, queue: QueueId, group: &mut Group) -> usize {
         for entry in self.returned.values().filter(|entry| entry.home.is_journalled()) {
             group.settle(queue, entry.position);
@@ -178,9 +179,11 @@ impl Ready {
         for entry in self.returned.values() {
             segments.leave(entry.home);
         }
+        for damaged in &self.damaged {
+            segments.drop_block(damaged.place, damaged.count);
+        }
         let count = self.len;
-        let damaged = std::mem::take(&mut self.damaged);
-        *self = Self { redelivered_below: self.redelivered_below, segments, damaged, ..Self::default() };
+        *self = Self { redelivered_below: self.redelivered_below, segments, ..Self::default() };
         count
     }
 

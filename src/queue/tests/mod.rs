@@ -1,5 +1,6 @@
 //! Tests of the queue as its users see it, with recipients and shared credits that only count.
 
+mod disk;
 mod model;
 mod programs;
 mod rules;

@@ -60,6 +60,14 @@ pub(super) struct Model {
     /// How often each message that was published counts as delivered.
     pub(super) deliveries: Vec<u32>,
     pub(super) sizes: Vec<i64>,
+    /// Which of them outlive the broker.
+    pub(super) persistent: Vec<bool>,
+    /// All before this one were there before the broker started.
+    pub(super) redelivered_below: Number,
+    /// In a block that could not be read.
+    pub(super) lost: Vec<Number>,
+    /// The same, and then the queue was purged: a killed broker may still have them.
+    pub(super) unsure: Vec<Number>,
     pub(super) ready: BTreeSet<Number>,
     pub(super) held: Vec<Held>,
     /// In an inbox, and done with as soon as they leave it.
@@ -80,6 +88,10 @@ impl Model {
         Self {
             deliveries: Vec::new(),
             sizes: Vec::new(),
+            persistent: Vec::new(),
+            redelivered_below: 0,
+            lost: Vec::new(),
+            unsure: Vec::new(),
             ready: BTreeSet::new(),
             held: Vec::new(),
             leaving: Vec::new(),
@@ -180,15 +192,36 @@ impl Model {
         }
     }
 
-    /// Everything was delivered that could be, and each message is in one place.
-    pub(super) fn check(&self) -> Result<(), String> {
-        let stalled = self.live().find(|at| self.may_get(*at));
+    /// The broker is killed and starts again: all consumers are gone, what outlives it is ready. Gives that,
+    /// with what was `found` of that which it need not be.
+    pub(super) fn restart(&mut self, rooms: Vec<i64>, found: &[Number]) -> Vec<Number> {
+        for consumer in &mut self.consumers {
+            consumer.stage = Stage::Cancelled;
+        }
+        let mut all = std::mem::take(&mut self.ready);
+        all.extend(self.held.drain(..).map(|held| held.number));
+        all.extend(self.leaving.drain(..).chain(self.lost.drain(..)));
+        let (unsure, done) = self.unsure.drain(..).partition(|number| found.contains(number));
+        let (unsure, mut done): (Vec<Number>, Vec<Number>) = (unsure, done);
+        all.extend(unsure);
+        self.done.append(&mut done);
+        let outlives = |number: &Number| self.persistent[usize::try_from(*number).unwrap()];
+        self.done.extend(all.iter().filter(|number| !outlives(number)));
+        self.ready = all.into_iter().filter(outlives).collect();
+        self.redelivered_below = self.deliveries.len() as Number;
+        (self.rooms, self.credit_used, self.active) = (rooms, 0, None);
+        self.ready.iter().copied().collect()
+    }
+
+    /// Everything was delivered that could be, unless it is being read, and each message is in one place.
+    pub(super) fn check(&self, reads: bool) -> Result<(), String> {
+        let stalled = self.live().find(|at| self.may_get(*at)).filter(|_| !reads);
         if let (Some(at), Some(number)) = (stalled, self.ready.first()) {
             return Err(format!("consumer {at} could get {number} and does not"));
         }
         let mut everywhere: Vec<Number> = self.ready.iter().copied().collect();
         everywhere.extend(self.held.iter().map(|held| held.number));
-        everywhere.extend(self.leaving.iter().chain(&self.done));
+        everywhere.extend(self.leaving.iter().chain(&self.done).chain(&self.lost).chain(&self.unsure));
         everywhere.sort_unstable();
         if everywhere.iter().copied().eq(0..self.deliveries.len() as u64) {
             Ok(())

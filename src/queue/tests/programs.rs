@@ -5,24 +5,66 @@ use proptest::sample::Index;
 
 use super::super::core::Settlement;
 use super::super::queue::{ConsumeRefused, Got, Status};
+use super::disk::{Disk, Requests};
 use super::model::{Held, Model, ModelConsumer, Number, Stage};
 use super::*;
+use crate::place::{JournalFile, Position};
+use crate::store::handle::{Pages, StoreHandle};
+use crate::store::segment::block::Records;
+use crate::store::stored::{Damage, OutBlock, Stored};
 
 #[derive(Clone, Debug)]
 enum Step {
-    Publish(Vec<usize>),
-    Consume { inbox: usize, prefetch: u16, no_ack: bool, priority: i64, exclusive: bool, shares_credit: bool },
+    Publish(Vec<(usize, bool)>),
+    Consume {
+        inbox: usize,
+        prefetch: u16,
+        no_ack: bool,
+        priority: i64,
+        exclusive: bool,
+        shares_credit: bool,
+    },
     Settle(Vec<Index>, Settlement),
     Stop(Index),
     Cancel(Index),
-    Get { no_ack: bool },
+    Get {
+        no_ack: bool,
+    },
     Purge,
     Send(usize),
     End(usize),
     ShareCredit(Index),
+    /// The journal goes on in its next file.
+    NextFile,
+    PageOut {
+        keep: usize,
+        bytes_max: usize,
+    },
+    Checkpoint,
+    /// What is on its way to the disk comes there, in the journal or in a segment, or not.
+    Write {
+        carry: bool,
+        fails: bool,
+    },
+    /// A block is read, or found to be damaged.
+    Read {
+        which: Index,
+        damaged: bool,
+    },
+    /// The broker is killed and starts again.
+    Restart,
 }
 
 const INBOXES: usize = 3;
+
+fn kept(id: QueueId, single_active_consumer: bool, requests: &Arc<Requests>) -> Arc<Queue> {
+    let options = QueueOptions { single_active_consumer, ..QueueOptions::default() };
+    let store: Arc<dyn Pages> = Arc::<Requests>::clone(requests);
+    let queue = Queue::new(QueueName::from("q"), options, None);
+    let queue = Arc::new(queue.with_id(id).with_store(StoreHandle::new(store)).journalled());
+    queue.register();
+    queue
+}
 
 fn step() -> impl Strategy<Value = Step> {
     let body = prop_oneof![8 => 8_usize..200, 1 => 8_000_usize..9_000];
@@ -33,7 +75,7 @@ fn step() -> impl Strategy<Value = Step> {
         prop::bool::weighted(0.4),
     );
     prop_oneof![
-        6 => prop::collection::vec(body, 1..6).prop_map(Step::Publish),
+        9 => prop::collection::vec((body, prop::bool::weighted(0.7)), 1..9).prop_map(Step::Publish),
         4 => consume.prop_map(|((inbox, prefetch, no_ack, priority), exclusive, shares_credit)| {
             Step::Consume { inbox, prefetch, no_ack, priority, exclusive, shares_credit: shares_credit && !no_ack }
         }),
@@ -47,6 +89,12 @@ fn step() -> impl Strategy<Value = Step> {
         5 => (0..INBOXES).prop_map(Step::Send),
         1 => (0..INBOXES).prop_map(Step::End),
         1 => any::<Index>().prop_map(Step::ShareCredit),
+        3 => Just(Step::NextFile),
+        5 => (0..3_usize, 100..5_000_usize).prop_map(|(keep, bytes_max)| Step::PageOut { keep, bytes_max }),
+        3 => Just(Step::Checkpoint),
+        10 => (any::<bool>(), prop::bool::weighted(0.1)).prop_map(|(carry, fails)| Step::Write { carry, fails }),
+        8 => (any::<Index>(), prop::bool::weighted(0.03)).prop_map(|(which, damaged)| Step::Read { which, damaged }),
+        1 => Just(Step::Restart),
     ]
 }
 
@@ -58,17 +106,39 @@ struct Run {
     model: Model,
     /// How much of each inbox was looked at.
     seen: Vec<usize>,
+    requests: Arc<Requests>,
+    disk: Disk,
+    /// What is on its way to the disk.
+    outgoing: Option<Outgoing>,
+    /// Whoever gets messages, to be told that they came.
+    getter: Arc<Inbox>,
+    /// Whether he waits.
+    waits: bool,
+}
+
+/// What is on its way to the disk, from the pager or from a checkpoint through this file.
+struct Outgoing {
+    blocks: Vec<OutBlock>,
+    through: Option<JournalFile>,
+    /// The file that was written when this was taken from the queue: what is settled since is so in this one or a later.
+    file: JournalFile,
 }
 
 impl Run {
     fn new(rooms: &[i64], credit_limit: u32, single_active_consumer: bool) -> Self {
+        let requests = Requests::new(1 << 40);
         Self {
-            queue: queue(QueueOptions { single_active_consumer, ..QueueOptions::default() }),
+            queue: kept(QueueId::fresh(), single_active_consumer, &requests),
             inboxes: rooms.iter().zip(0..).map(|(room, id)| Inbox::new(id, *room)).collect(),
             credit: Credit::new(credit_limit),
             keys: Vec::new(),
             model: Model::new(rooms.to_vec(), credit_limit, single_active_consumer),
             seen: vec![0; rooms.len()],
+            requests,
+            disk: Disk::default(),
+            outgoing: None,
+            getter: Inbox::new(99, 0),
+            waits: false,
         }
     }
 
@@ -95,13 +165,27 @@ impl Run {
             }
             Step::Get { no_ack } => self.get(*no_ack),
             Step::Purge => {
-                let purged = self.queue.purge(&mut Group::default()).unwrap();
+                let purged = self.with_group(|queue, group| queue.purge(group)).unwrap();
                 assert_eq!(purged, self.model.ready.len());
                 self.model.done.extend(std::mem::take(&mut self.model.ready));
+                self.model.unsure.append(&mut self.model.lost);
             }
             Step::Send(inbox) => self.send(*inbox),
             Step::End(inbox) => self.end(*inbox)?,
             Step::ShareCredit(which) => self.share_credit(*which),
+            Step::NextFile => self.disk.next_file(),
+            Step::PageOut { keep, bytes_max } => {
+                // One at a time, as the store has it.
+                self.outgoing.get_or_insert_with(|| Outgoing {
+                    blocks: self.queue.outgoing(*keep, *bytes_max),
+                    through: None,
+                    file: self.disk.file,
+                });
+            }
+            Step::Checkpoint => self.checkpoint(),
+            Step::Write { carry, fails } => self.write(*carry, *fails)?,
+            Step::Read { which, damaged } => self.read(|loads| which.index(loads), *damaged)?,
+            Step::Restart => self.restart(),
         }
         self.observe()
     }
@@ -111,19 +195,25 @@ impl Run {
         (!live.is_empty()).then(|| *which.get(&live))
     }
 
-    fn publish(&mut self, sizes: &[usize]) {
+    fn publish(&mut self, sizes: &[(usize, bool)]) {
         let mut messages = Vec::new();
-        for size_of_body in sizes {
+        for (size_of_body, persistent) in sizes {
             let number = self.model.deliveries.len() as Number;
             let mut body = number.to_be_bytes().to_vec();
             body.resize(*size_of_body, 0);
-            let message = Message::compose("", "q", &[0, 0], &body).unwrap();
+            let properties: &[u8] = if *persistent { &[0x10, 0, 2] } else { &[0, 0] };
+            let message = Message::compose("", "q", properties, &body).unwrap();
+            if *persistent {
+                self.disk.published_in(self.disk.file, Position(number), &message, 0);
+            }
+            self.model.persistent.push(*persistent);
             self.model.sizes.push(size(&message));
             self.model.deliveries.push(0);
             self.model.ready.insert(number);
             messages.push(message);
         }
-        self.queue.publish(&mut messages, None).unwrap();
+        let published = self.queue.publish(&mut messages, Some(self.disk.file)).unwrap();
+        assert_eq!(published.first.plus(sizes.len() as u64), Position(self.model.deliveries.len() as u64));
     }
 
     fn consume(&mut self, wanted: ModelConsumer) {
@@ -177,7 +267,7 @@ impl Run {
             }
         }
         let keys: Vec<_> = taken.iter().map(|held| held.key).collect();
-        self.queue.settle(&keys, settlement, &mut Group::default());
+        self.with_group(|queue, group| queue.settle(&keys, settlement, group));
         self.observe_deliveries()?;
         self.model.credit_used -= credit;
         self.credit.release(credit);
@@ -185,8 +275,13 @@ impl Run {
     }
 
     fn get(&mut self, no_ack: bool) {
-        let got = got(&self.queue, no_ack);
-        assert_eq!(matches!(got, Got::Message { .. }), !self.model.ready.is_empty());
+        let getter: Arc<dyn Recipient> = Arc::<Inbox>::clone(&self.getter);
+        let got = self.with_group(|queue, group| queue.get(no_ack, &getter, 7, group)).unwrap();
+        assert_eq!(matches!(got, Got::Empty), self.model.ready.is_empty());
+        if matches!(got, Got::Loading) {
+            assert!(self.requests.any_load(), "waits for nothing");
+            self.waits = true;
+        }
         let Got::Message { entry, key, left } = got else { return };
         let number = self.model.ready.pop_first().unwrap();
         assert_eq!((entry.position.0, left), (number, self.model.ready.len()));
@@ -210,9 +305,11 @@ impl Run {
         let (deliveries, waiting) = self.take(inbox);
         for delivery in deliveries {
             let number = delivery.position.0;
-            if delivery.unacked.is_none() {
+            if self.model.consumers[delivery.slot as usize].no_ack {
                 self.model.leaving.retain(|other| *other != number);
                 self.model.done.push(number);
+                let keys: Vec<_> = delivery.unacked.into_iter().collect();
+                self.with_group(|queue, group| queue.settle(&keys, Settlement::Discard, group));
                 continue;
             }
             for held in self.model.held.iter_mut().filter(|held| held.number == number) {
@@ -239,15 +336,20 @@ impl Run {
         self.give_back(&sent, Settlement::Requeue)?;
         for delivery in deliveries {
             let number = delivery.position.0;
-            if delivery.unacked.is_some() {
+            if !self.model.consumers[delivery.slot as usize].no_ack {
                 let held: Vec<Held> = self.model.held.extract_if(.., |held| held.number == number).collect();
                 self.give_back(&held, Settlement::Unsent)?;
-            } else {
-                self.model.leaving.retain(|other| *other != number);
-                self.model.ready.insert(number);
-                self.queue.give_back(std::iter::once(delivery.into_entry()));
-                self.observe_deliveries()?;
+                continue;
             }
+            self.model.leaving.retain(|other| *other != number);
+            self.model.ready.insert(number);
+            match delivery.unacked {
+                Some(key) => {
+                    self.with_group(|queue, group| queue.settle(&[key], Settlement::Unsent, group));
+                }
+                None => self.queue.give_back(std::iter::once(delivery.into_entry())),
+            }
+            self.observe_deliveries()?;
         }
         for at in leaves {
             self.queue.cancel(self.keys[at]);
@@ -256,6 +358,106 @@ impl Run {
         }
         self.pump(inbox, waiting);
         Ok(())
+    }
+
+    fn checkpoint(&mut self) {
+        let Some(through) = self.disk.file.0.checked_sub(1).map(JournalFile) else { return };
+        if self.outgoing.is_some() {
+            return;
+        }
+        let mut blocks = self.queue.alive_through(through);
+        for (segment, journalled) in self.disk.segments() {
+            if journalled && segment.0 % 2 == 0 {
+                blocks.extend(self.queue.stragglers(segment));
+            }
+        }
+        self.outgoing = Some(Outgoing { blocks, through: Some(through), file: self.disk.file });
+    }
+
+    /// What is on its way to the disk comes there.
+    fn write(&mut self, carry: bool, fails: bool) -> Result<(), String> {
+        let Some(Outgoing { blocks, through, file }) = self.outgoing.take() else { return Ok(()) };
+        if fails {
+            return Ok(());
+        }
+        for block in &blocks {
+            if carry && through.is_some() {
+                for (position, message) in Records::new(block.first, block.bytes.clone()) {
+                    let count = block.deliveries.iter().find(|(counted, _)| *counted == position);
+                    let count = count.map_or(0, |(_, count)| *count);
+                    self.disk.published_in(file, position, &message, count);
+                }
+                self.queue.carried(block, file);
+            } else {
+                let place = self.disk.write(block);
+                self.queue.stored(block, place, through.is_none());
+            }
+            self.observe_deliveries()?;
+        }
+        if let Some(through) = through {
+            self.disk.release(&self.queue, through);
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, which: impl FnOnce(usize) -> usize, damaged: bool) -> Result<(), String> {
+        let place = {
+            let loads = &mut self.requests.asked.lock().unwrap().loads;
+            if loads.is_empty() {
+                return Ok(());
+            }
+            loads.remove(which(loads.len()))
+        };
+        if !self.disk.has(place) {
+            // Purged, and removed.
+            self.queue.loaded(place, Err(Damage("no such block".to_owned())));
+        } else if damaged {
+            let awaited = self.queue.uses_segment(place.segment, place.journalled);
+            let before = self.queue.status().unwrap().ready;
+            self.queue.loaded(place, Err(Damage("flipped".to_owned())));
+            let lost = self.disk.alive_in(place);
+            let lost: Vec<Number> =
+                self.model.ready.iter().copied().filter(|n| lost.contains(Position(*n))).collect();
+            if awaited && self.queue.status().unwrap().ready + lost.len() <= before {
+                for number in lost {
+                    self.model.ready.remove(&number);
+                    self.model.lost.push(number);
+                }
+            }
+        } else {
+            self.queue.loaded(place, Ok(self.disk.read(place)));
+        }
+        self.observe_deliveries()
+    }
+
+    /// Whatever is needed is on the disk, and nothing else for long.
+    fn segments_are_needed(&self) {
+        for (segment, journalled) in self.disk.segments() {
+            assert!(
+                self.queue.uses_segment(segment, journalled),
+                "{segment:?} {journalled} is needed by nobody"
+            );
+        }
+    }
+
+    fn restart(&mut self) {
+        let requests = Requests::new(1 << 40);
+        let queue = kept(self.queue.id(), self.model.single_active, &requests);
+        let all = self.disk.restore(&queue, Position(self.model.deliveries.len() as u64));
+        let found: Vec<Number> = all.ranges().flat_map(|(from, to)| from.0..=to.0).collect();
+        let rooms: Vec<i64> = self
+            .inboxes
+            .iter()
+            .map(|inbox| {
+                inbox.take();
+                inbox.state.lock().unwrap().room
+            })
+            .collect();
+        let expected = self.model.restart(rooms, &found);
+        assert_eq!(found, expected, "not what was alive");
+        self.credit = Credit::new(self.model.credit_limit);
+        self.seen.fill(0);
+        (self.queue, self.requests, self.outgoing, self.waits) = (queue, requests, None, false);
     }
 
     fn pump(&mut self, inbox: usize, waiting: Vec<Arc<dyn Waiter>>) {
@@ -288,8 +490,16 @@ impl Run {
                 assert_eq!(delivery.deliveries, self.model.deliveries[usize::try_from(number).unwrap()]);
                 let at = delivery.slot as usize;
                 assert_eq!(self.inboxes[self.model.consumers[at].inbox].id, inbox.id);
-                assert_eq!(delivery.unacked.is_none(), self.model.consumers[at].no_ack);
-                came.push((number, at, delivery.unacked));
+                let (no_ack, persistent) = (
+                    self.model.consumers[at].no_ack,
+                    self.model.persistent[usize::try_from(number).unwrap()],
+                );
+                assert_eq!(delivery.unacked.is_some(), !no_ack || persistent);
+                assert_eq!(
+                    delivery.redelivered,
+                    delivery.deliveries > 0 || number < self.model.redelivered_below
+                );
+                came.push((number, at, delivery.unacked.filter(|_| !no_ack)));
             }
             for slot in 0..self.keys.len() {
                 let of_slot =
@@ -315,16 +525,37 @@ impl Run {
         };
         assert_eq!(self.queue.status().unwrap(), held);
         assert_eq!(self.credit.used(), self.model.credit_used);
-        self.model.check()
+        if self.waits {
+            let told = !std::mem::take(&mut self.getter.state.lock().unwrap().loaded).is_empty();
+            self.waits = !told;
+            assert!(told || self.requests.any_load(), "waits for nothing");
+        }
+        let dead = std::mem::take(&mut self.requests.asked.lock().unwrap().dead);
+        self.disk.remove(&self.queue, dead);
+        self.model.check(self.requests.any_load())
+    }
+
+    /// What a call to the queue writes is appended to the journal.
+    fn with_group<R>(&mut self, act: impl FnOnce(&Arc<Queue>, &mut Group) -> R) -> R {
+        let mut group = Group::default();
+        let result = act(&self.queue, &mut group);
+        self.disk.append(&group);
+        result
     }
 
     /// All connections send what they have, and the queue is deleted.
     fn finish(&mut self) -> Result<(), String> {
-        while self.inboxes.iter().any(|inbox| !inbox.state.lock().unwrap().deliveries.is_empty()) {
+        self.step(&Step::Write { carry: false, fails: false })?;
+        while self.requests.any_load()
+            || self.inboxes.iter().any(|inbox| !inbox.state.lock().unwrap().deliveries.is_empty())
+        {
             for inbox in 0..INBOXES {
                 self.step(&Step::Send(inbox))?;
             }
+            self.read(|_| 0, false)?;
+            self.observe()?;
         }
+        self.segments_are_needed();
         assert_eq!(self.queue.delete(false, false, &mut Group::default()).unwrap(), self.model.ready.len());
         let mut told: Vec<usize> = Vec::new();
         for inbox in &self.inboxes {
@@ -341,7 +572,7 @@ proptest! {
 
     #[test]
     fn whatever_is_done_nothing_is_lost_doubled_overtaken_unfair_or_stalled(
-        steps in prop::collection::vec(step(), 1..80),
+        steps in prop::collection::vec(step(), 1..120),
         rooms in prop::collection::vec(prop_oneof![3 => 100..1_500_i64, 1 => Just(1_000_000)], INBOXES),
         credit_limit in 1..5_u32,
         single_active in prop::bool::weighted(0.25),
