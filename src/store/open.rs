@@ -95,9 +95,12 @@ impl Opening {
             );
         }
         let mut told = Told::new("bringing back messages");
+        let known = report.damages.len();
         refilling
-            .push_messages(&self.segments, &self.recovery, &self.replay, &mut |at| told.at(at))
+            .push_messages(&self.segments, &mut self.recovery, &self.replay, &mut |at| told.at(at))
             .map_err(OpenError::Recovery)?;
+        // What could be read a moment ago.
+        report_damages(&self.recovery, known);
         self.refilled = refilling.refilled;
         self.redelivered_below = refilling.redelivered_below;
         Ok(())
@@ -212,18 +215,23 @@ impl Told {
     }
 }
 
-/// Says what is damaged.
+/// Says what is not as it was left.
 fn report(recovery: &Recovery) {
     let report = recovery.report();
     for name in &report.foreign {
         tracing::warn!("{}/{name} is not a file of the journal and is left alone", journal::FOLDER);
     }
-    for damage in &report.damages {
-        tracing::error!("damaged: {damage}; what was in it is lost, and the rest is served");
-    }
+    report_damages(recovery, 0);
     let listed = report.damages.len() as u64;
     if report.damages_count > listed {
         tracing::error!("and {} more damages", report.damages_count.saturating_sub(listed));
+    }
+}
+
+/// Says what is damaged, but for the first `known` of it.
+fn report_damages(recovery: &Recovery, known: usize) {
+    for damage in recovery.report().damages.iter().skip(known) {
+        tracing::error!("damaged: {damage}; what was in it is lost, and the rest is served");
     }
 }
 

@@ -176,7 +176,7 @@ impl<'q, Q: Refill> Refilling<'q, Q> {
     pub(super) fn push_messages(
         &mut self,
         store: &SegmentStore,
-        recovery: &Recovery,
+        recovery: &mut Recovery,
         replay: &Replay,
         progress: &mut dyn FnMut(super::recovery::Progress),
     ) -> Result<(), super::recovery::RecoveryError> {

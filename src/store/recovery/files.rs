@@ -87,6 +87,16 @@ impl FoundFiles {
         Some(self.files.get(at)?.header.previous_end)
     }
 
+    /// Whether there is nothing of ours.
+    pub(super) fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.blank.is_empty() && self.damaged.is_empty()
+    }
+
+    /// The files from this number on.
+    pub(super) fn from(&self, number: JournalFile) -> impl Iterator<Item = &FoundFile> {
+        self.files.iter().filter(move |file| file.header.number >= number)
+    }
+
     pub(super) fn last(&self) -> Option<&FoundFile> {
         self.files.last()
     }

@@ -36,7 +36,7 @@ impl Image {
             live_from: JournalFile(1),
         };
         let bytes = header.encode().to_vec();
-        Self { header, bytes, synced_to: 0, next_batch: number * 1000 }
+        Self { header, bytes, synced_to: 0, next_batch: 1 + number % 1000 * 1000 }
     }
 
     /// The file that follows this one, where it ends now.

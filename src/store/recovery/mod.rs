@@ -19,6 +19,8 @@ pub mod quarantine;
 mod replay;
 mod report;
 pub mod scan;
+#[cfg(test)]
+mod tests;
 mod window;
 
 use std::fmt;
@@ -32,7 +34,7 @@ use self::replay::Replaying;
 use self::scan::{DamagedPart, Part, Scanned, scan};
 use crate::place::{Batch, JournalFile, Position, QueueId};
 use crate::store::disk::{Disk, DiskFile};
-use crate::store::journal::{LiveFile, Start};
+use crate::store::journal::{FOLDER, LiveFile, Start};
 
 pub use self::messages::Alive;
 pub use self::replay::{QueueReplay, Replay};
@@ -130,6 +132,12 @@ impl Recovery {
     /// # Errors
     /// A file cannot be opened, or what was read cannot be synced.
     pub fn replay(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<Replay, RecoveryError> {
+        if !self.found.is_empty() {
+            // A broker that was killed leaves what the system has and the disk may not have: names, and below the last file.
+            self.disk
+                .sync_dir(Path::new(FOLDER))
+                .map_err(|error| RecoveryError::io("sync", FOLDER, error))?;
+        }
         let mut replaying = Replaying::default();
         let mut reading = Reading::new(&self.found.files, self.live_from, progress);
         for at in (0..self.found.files.len()).rev() {
@@ -141,7 +149,6 @@ impl Recovery {
             let is_last = at.saturating_add(1) == self.found.files.len();
             let opened = open(&*self.disk, &file)?;
             if is_last {
-                // A broker that was killed leaves what the system has and the disk may not have.
                 opened.sync().map_err(|error| RecoveryError::io("sync", path(&file.name), error))?;
             }
             self.replay_file(&file, &opened, is_last, &mut replaying, &mut reading)?;
@@ -208,28 +215,33 @@ impl Recovery {
 
     /// Gives the messages that are alive: not settled, their queue not gone, and not, as `is_elsewhere` tells, alive in a
     /// segment. Each is given once, those of a queue in the order of their positions as far as that can be had with bounded
-    /// memory: what was written to the journal again long after it was published may come late.
+    /// memory: what was written to the journal again long after it was published may come late. What could be read the
+    /// first time and cannot any more goes into the report.
     ///
     /// # Errors
     /// A file cannot be opened.
     pub fn messages(
-        &self,
+        &mut self,
         replay: &Replay,
         is_elsewhere: &dyn Fn(QueueId, Position) -> bool,
         progress: &mut dyn FnMut(Progress),
         give: &mut dyn FnMut(Alive<'_>),
     ) -> Result<(), RecoveryError> {
+        let Self { disk, found, report, .. } = self;
         let mut messages = Messages::new(replay, is_elsewhere, give);
-        let mut reading = Reading::new(&self.found.files, self.live_from, progress);
-        for file in self.live() {
+        let mut reading = Reading::new(&found.files, self.live_from, progress);
+        for file in found.from(self.live_from) {
             let number = file.header.number;
-            let is_last = self.found.last().is_some_and(|last| last.header.number == number);
-            let end = if is_last { Some(self.last_end) } else { self.found.end_of(number) };
-            let opened = open(&*self.disk, file)?;
-            let mut give = |part: Part<'_>| {
-                // What is damaged was reported at the first reading.
-                if let Part::Chunk { bytes, .. } = part {
-                    messages.chunk(number, bytes);
+            let is_last = found.last().is_some_and(|last| last.header.number == number);
+            let end = if is_last { Some(self.last_end) } else { found.end_of(number) };
+            let opened = open(&**disk, file)?;
+            let mut give = |part: Part<'_>| match part {
+                Part::Chunk { bytes, .. } => messages.chunk(number, bytes),
+                Part::Damaged { from, to, what } => {
+                    let what = Damaged::Part { file: number, from, to, part: what };
+                    if !report.lists(&what) {
+                        report.add(Damage { what, quarantined: None });
+                    }
                 }
             };
             scan(opened, &file.header, end, &mut |at| reading.at(at), &mut give)
@@ -258,13 +270,9 @@ impl Recovery {
             previous_end: self.last_end,
             live_from: self.live_from.min(file),
             batch: Batch(self.last_batch.map_or(0, |batch| batch.0).saturating_add(1)),
-            live: self.live().map(live).collect(),
+            live: self.found.from(self.live_from).map(live).collect(),
             spares: unneeded.map(|file| &file.name).chain(&self.found.blank).cloned().collect(),
         }
-    }
-
-    fn live(&self) -> impl Iterator<Item = &FoundFile> {
-        self.found.files.iter().filter(|file| file.header.number >= self.live_from)
     }
 }
 

@@ -83,9 +83,14 @@ impl Replaying {
 
     fn op(&mut self, file: JournalFile, op: Op<'_>) {
         match op {
-            Op::Publish { targets, .. } => {
+            Op::Publish { targets, deliveries, .. } => {
                 for (queue, position) in targets {
-                    self.queue(queue).saw(position);
+                    let queue = self.queue(queue);
+                    queue.saw(position);
+                    // It was written again; the first record of it, if that is there still, does not know.
+                    if deliveries > 0 {
+                        queue.delivered(position, deliveries);
+                    }
                 }
             }
             Op::Settle { queue, ranges } => {

@@ -93,6 +93,11 @@ impl Report {
         self.damages_count > 0
     }
 
+    /// Whether this is known, as far as it is listed.
+    pub(super) fn lists(&self, what: &Damaged) -> bool {
+        self.damages.len() >= Self::DAMAGES_MAX || self.damages.iter().any(|damage| damage.what == *what)
+    }
+
     pub(super) fn add(&mut self, damage: Damage) {
         self.damages_count = self.damages_count.saturating_add(1);
         if self.damages.len() < Self::DAMAGES_MAX {

@@ -28,7 +28,7 @@ pub enum Part<'a> {
     Damaged {
         /// Where it begins, in bytes from the start of the file.
         from: u64,
-        /// Where it ends.
+        /// Where it ends, or would end if the file had not been cut short.
         to: u64,
         /// Which part of the file it is.
         what: DamagedPart,
@@ -111,8 +111,7 @@ impl Scan<'_> {
                 next_offset(batch.end())
             } else {
                 let next = self.next_header(at).unwrap_or(limit).min(limit);
-                let to = next.min(file_len);
-                give(Part::Damaged { from: at, to, what: DamagedPart::Batch });
+                give(Part::Damaged { from: at, to: next, what: DamagedPart::Batch });
                 next
             };
             at = next.max(at.saturating_add(1));

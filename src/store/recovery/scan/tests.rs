@@ -108,7 +108,7 @@ fn the_last_batch_of_a_file_that_another_follows_is_damaged_like_any() {
     let (parts, ..) = found(&flipped(three(), body), Some(16_384));
     assert_eq!(parts[5..], [Found::Damaged(body as u64, body as u64 + 1, DamagedPart::Chunk)]);
     let (parts, ..) = found(&flipped(three(), 12_288), Some(16_384));
-    assert_eq!(parts[5..], [Found::Damaged(12_288, three().bytes.len() as u64, DamagedPart::Batch)]);
+    assert_eq!(parts[5..], [Found::Damaged(12_288, 16_384, DamagedPart::Batch)]);
 }
 
 #[test]
