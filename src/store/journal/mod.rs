@@ -18,7 +18,7 @@ mod buffer;
 mod counters;
 mod failure;
 mod files;
-mod shared;
+mod group_commit;
 mod ticket;
 mod waiters;
 mod writer;
@@ -33,7 +33,7 @@ use crate::store::disk::Disk;
 use crate::store::op::Group;
 use batch::FileHeader;
 use files::Files;
-use shared::Shared;
+use group_commit::GroupCommit;
 use waiters::Wait;
 use writer::Writer;
 
@@ -139,7 +139,7 @@ impl JournalEvents for () {}
 /// The open journal. Dropped without [`Self::close`], it writes what was appended and looks, to the next start, as if it
 /// had been killed.
 pub struct Journal {
-    shared: Arc<Shared>,
+    group_commit: Arc<GroupCommit>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -162,11 +162,13 @@ impl Journal {
             previous_end: start.previous_end,
             live_from: start.live_from,
         };
-        let shared = Arc::new(Shared::new(start, files, limits, events));
-        let writer = Writer::new(Arc::clone(&shared), first, header, shared.durable.reached())?;
-        let journal = Arc::new(Self { shared: Arc::clone(&shared), threads: Mutex::default() });
+        let group_commit = Arc::new(GroupCommit::new(start, files, limits, events));
+        let writer = Writer::new(Arc::clone(&group_commit), first, header, group_commit.durable.reached())?;
+        let journal = Arc::new(Self { group_commit: Arc::clone(&group_commit), threads: Mutex::default() });
         journal.spawn("journal", move || writer.run())?;
-        journal.spawn("journal-spares", move || shared.files.prepare_spares(|| shared.spare_is_ready()))?;
+        journal.spawn("journal-spares", move || {
+            group_commit.files.prepare_spares(|| group_commit.spare_is_ready())
+        })?;
         Ok(journal)
     }
 
@@ -178,14 +180,14 @@ impl Journal {
 
     /// A ticket, to be taken before any queue is touched.
     pub fn enter(&self) -> Ticket {
-        let (round, file) = self.shared.enter(None);
-        Ticket::new(Arc::clone(&self.shared), round, file)
+        let (round, file) = self.group_commit.enter(None);
+        Ticket::new(Arc::clone(&self.group_commit), round, file)
     }
 
     /// A ticket, and room in `group` for records, out of what others have left.
     pub fn enter_with(&self, group: &mut Group) -> Ticket {
-        let (round, file) = self.shared.enter(Some(group));
-        Ticket::new(Arc::clone(&self.shared), round, file)
+        let (round, file) = self.group_commit.enter(Some(group));
+        Ticket::new(Arc::clone(&self.group_commit), round, file)
     }
 
     /// Appends the records of `group` to the ticket's file, and leaves it empty. They get there together or not at all.
@@ -195,7 +197,7 @@ impl Journal {
             return Batch(0);
         }
         let file = ticket.file();
-        self.shared.append(ticket.spend(), file, group)
+        self.group_commit.append(ticket.spend(), file, group)
     }
 
     /// Appends records that concern no queue that others touch at the same time.
@@ -206,25 +208,25 @@ impl Journal {
     /// Has `waiter` called once the batch is durable. False when it is already, and nobody is called. If the journal
     /// fails, whoever waits is called as well; whoever asks later is told to wait and never called.
     pub fn notify(&self, batch: Batch, waiter: Arc<dyn Synced>) -> bool {
-        let wait = self.shared.durable.register(batch, || waiter);
+        let wait = self.group_commit.durable.register(batch, || waiter);
         if wait == Wait::Registered {
-            self.shared.request_sync(batch);
+            self.group_commit.request_sync(batch);
         }
         wait != Wait::Reached
     }
 
     /// As [`Self::notify`], once the batch is with the operating system.
     pub fn notify_written(&self, batch: Batch, waiter: Arc<dyn Synced>) -> bool {
-        self.shared.written.register(batch, || waiter) != Wait::Reached
+        self.group_commit.written.register(batch, || waiter) != Wait::Reached
     }
 
     /// Waits until the batch is durable; for threads of the store. False when it never will be.
     pub fn wait(&self, batch: Batch) -> bool {
         loop {
-            match self.shared.durable.register(batch, || Arc::new(Parked(thread::current()))) {
+            match self.group_commit.durable.register(batch, || Arc::new(Parked(thread::current()))) {
                 Wait::Reached => return true,
                 Wait::Ended => return false,
-                Wait::Registered => self.shared.request_sync(batch),
+                Wait::Registered => self.group_commit.request_sync(batch),
             }
             thread::park();
         }
@@ -232,65 +234,65 @@ impl Journal {
 
     /// The last batch that outlives a loss of power.
     pub fn durable(&self) -> Batch {
-        self.shared.durable.reached()
+        self.group_commit.durable.reached()
     }
 
     /// The last batch that the operating system has.
     pub fn written(&self) -> Batch {
-        self.shared.written.reached()
+        self.group_commit.written.reached()
     }
 
     /// Whether so much waits to be written that publishers are to wait.
     pub fn is_congested(&self) -> bool {
-        self.shared.waiting_bytes() > self.shared.limits.congested_bytes
+        self.group_commit.waiting_bytes() > self.group_commit.limits.congested_bytes
     }
 
     /// Why nothing is durable any more, if that is so.
     pub fn failure(&self) -> Option<Arc<JournalFailure>> {
-        self.shared.failure.get().cloned()
+        self.group_commit.failure.get().cloned()
     }
 
     /// Whether there is no space for what comes next: publishers are to wait.
     pub fn is_full(&self) -> bool {
-        self.shared.files.is_full()
+        self.group_commit.files.is_full()
     }
 
     /// Waits until all tickets that are out now are in: what has left a queue's memory has its record appended. Not to be
     /// called by whoever holds a ticket.
     pub fn quiesce(&self) {
-        self.shared.quiesce();
+        self.group_commit.quiesce();
     }
 
     /// The file that a ticket would be for now.
     pub fn current_file(&self) -> JournalFile {
-        self.shared.current_file()
+        self.group_commit.current_file()
     }
 
     /// The complete files that are still needed, in their order.
     pub fn live_files(&self) -> Vec<LiveFile> {
-        self.shared.files.live()
+        self.group_commit.files.live()
     }
 
     /// The files up to this one are not needed any more, and a record that says so is durable. They are used again, or
     /// removed.
     pub fn release_through(&self, file: JournalFile) {
-        self.shared.files.release_through(file);
+        self.group_commit.files.release_through(file);
     }
 
     /// What it has done so far.
     pub fn counters(&self) -> &JournalCounters {
-        &self.shared.counters
+        &self.group_commit.counters
     }
 
     /// Ends in order: everything that was appended is written and synced, and behind it that this was the end. What is
     /// appended afterwards is never durable.
     pub fn close(&self) {
-        self.shared.quiesce();
+        self.group_commit.quiesce();
         self.end(true);
     }
 
     fn end(&self, in_order: bool) {
-        self.shared.close(in_order);
+        self.group_commit.close(in_order);
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
             // One of them may be who lets go of the journal last.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::buffer::Round;
-use super::shared::Shared;
+use super::group_commit::GroupCommit;
 use crate::place::JournalFile;
 
 /// Pins the journal's file: what is appended with it stands there and nowhere else.
@@ -14,15 +14,15 @@ use crate::place::JournalFile;
 /// one, and dropping files in their order never takes a settlement away and leaves its message. A ticket that is dropped
 /// is given back without a record.
 pub struct Ticket {
-    shared: Arc<Shared>,
+    group_commit: Arc<GroupCommit>,
     round: Round,
     file: JournalFile,
     is_spent: bool,
 }
 
 impl Ticket {
-    pub(super) fn new(shared: Arc<Shared>, round: Round, file: JournalFile) -> Self {
-        Self { shared, round, file, is_spent: false }
+    pub(super) fn new(group_commit: Arc<GroupCommit>, round: Round, file: JournalFile) -> Self {
+        Self { group_commit, round, file, is_spent: false }
     }
 
     /// The file that the records will stand in.
@@ -40,7 +40,7 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if !self.is_spent {
-            self.shared.leave(self.round);
+            self.group_commit.leave(self.round);
         }
     }
 }

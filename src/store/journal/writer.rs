@@ -12,7 +12,7 @@ use super::batch::{BLOCK_BYTES, BatchHeader, Chunk, FileHeader, next_offset};
 use super::buffer::Gathered;
 use super::failure::JournalFailure;
 use super::files::Spare;
-use super::shared::{Shared, Work};
+use super::group_commit::{GroupCommit, Work};
 use crate::place::{Batch, JournalFile};
 use crate::store::checksum::checksum;
 use crate::store::op::Group;
@@ -21,7 +21,7 @@ use crate::store::op::Group;
 const GROWTH_BYTES: u64 = 4 * 1024 * 1024;
 
 pub(super) struct Writer {
-    shared: Arc<Shared>,
+    group_commit: Arc<GroupCommit>,
     file: InUse,
     /// The file after this one, once tickets are given for it.
     next: Option<Spare>,
@@ -43,18 +43,18 @@ struct InUse {
 impl Writer {
     /// Begins the first file.
     pub(super) fn new(
-        shared: Arc<Shared>,
+        group_commit: Arc<GroupCommit>,
         spare: Spare,
         header: FileHeader,
         last: Batch,
     ) -> io::Result<Self> {
         let file = InUse::begin(spare, header)?;
-        Ok(Self { shared, file, next: None, last, head: Vec::new() })
+        Ok(Self { group_commit, file, next: None, last, head: Vec::new() })
     }
 
     /// Works until the journal ends, in whatever way.
     pub(super) fn run(mut self) {
-        let shared = Arc::clone(&self.shared);
+        let group_commit = Arc::clone(&self.group_commit);
         let file = self.file.header.number;
         let ended = catch_unwind(AssertUnwindSafe(|| self.work())).unwrap_or_else(|_| {
             Err(JournalFailure {
@@ -65,18 +65,18 @@ impl Writer {
         });
         if let Err(failure) = ended {
             tracing::error!("the journal has failed, nothing is confirmed any more: {failure}");
-            let failure = shared.failure.get_or_init(|| Arc::new(failure));
-            shared.end();
-            shared.events.failed(failure);
+            let failure = group_commit.failure.get_or_init(|| Arc::new(failure));
+            group_commit.end();
+            group_commit.events.failed(failure);
         } else {
-            shared.end();
+            group_commit.end();
         }
     }
 
     fn work(&mut self) -> Result<(), JournalFailure> {
         let mut done = None;
         loop {
-            match self.shared.next_work(self.file.header.number, done.take()) {
+            match self.group_commit.next_work(self.file.header.number, done.take()) {
                 Work::Write(gathered) => {
                     self.write(&gathered)?;
                     if gathered.wants_sync {
@@ -124,14 +124,14 @@ impl Writer {
         written.map_err(|error| self.failure("write to", error))?;
         self.file.offset = next;
         self.last = gathered.batch;
-        self.shared.counters.written(next.saturating_sub(offset), gathered.len);
-        self.shared.written(gathered.batch, gathered.len);
+        self.group_commit.counters.written(next.saturating_sub(offset), gathered.len);
+        self.group_commit.written(gathered.batch, gathered.len);
         Ok(())
     }
 
     fn grow(&mut self, needed: u64) -> Result<(), JournalFailure> {
         let len = needed.saturating_add(GROWTH_BYTES);
-        let grown = self.shared.files.grow(&*self.file.spare.file, len);
+        let grown = self.group_commit.files.grow(&*self.file.spare.file, len);
         grown.map_err(|error| self.failure("enlarge", error))?;
         self.file.spare.len = len;
         Ok(())
@@ -141,25 +141,25 @@ impl Writer {
         let begun = Instant::now();
         self.file.spare.file.sync().map_err(|error| self.failure("sync", error))?;
         self.file.synced_to = self.file.offset;
-        self.shared.counters.synced(begun.elapsed());
-        self.shared.durable.reach(self.last);
+        self.group_commit.counters.synced(begun.elapsed());
+        self.group_commit.durable.reach(self.last);
         Ok(())
     }
 
     /// Has a spare prepared when the file is filling, and gives no more tickets for it when it is nearly full.
     fn look_ahead(&mut self) {
-        let limits = &self.shared.limits;
+        let limits = &self.group_commit.limits;
         if self.next.is_some() {
             return;
         }
         if self.file.offset.saturating_add(limits.margin_bytes) > limits.file_bytes {
-            self.next = self.shared.files.take_spare();
+            self.next = self.group_commit.files.take_spare();
             if self.next.is_some() {
-                return self.shared.begin_next_file();
+                return self.group_commit.begin_next_file();
             }
         }
         if self.file.offset > limits.file_bytes / 4 {
-            self.shared.files.want_spare();
+            self.group_commit.files.want_spare();
         }
     }
 
@@ -177,15 +177,15 @@ impl Writer {
             number,
             salt: salt().map_err(|error| self.failure("follow", error))?,
             previous_end: self.file.offset,
-            live_from: self.shared.files.live_from(),
+            live_from: self.group_commit.files.live_from(),
         };
         let begun = InUse::begin(next, header);
         let begun = begun.map_err(|error| JournalFailure { operation: "begin", file: number, error })?;
         let complete = std::mem::replace(&mut self.file, begun);
         let (complete, file) = complete.into_live();
         let number = complete.number;
-        self.shared.files.closed(complete, file);
-        self.shared.events.file_closed(number);
+        self.group_commit.files.closed(complete, file);
+        self.group_commit.events.file_closed(number);
         Ok(())
     }
 

@@ -105,31 +105,36 @@ impl Synced for Woken {
     }
 }
 
+/// A ticket for the first file that is still out, and one for the second.
+fn tickets_of_two_files(journal: &Journal) -> (Ticket, Ticket) {
+    let early = journal.enter();
+    loop {
+        let ticket = journal.enter();
+        if ticket.file() > early.file() {
+            return (early, ticket);
+        }
+        let batch = journal.append(ticket, &mut define(0, 3_000));
+        assert!(journal.wait(batch), "a ticket that is out holds up nobody in its own file");
+    }
+}
+
 #[test]
 fn what_is_appended_late_stands_in_the_file_of_its_ticket() {
     let disk = SimDisk::new(1);
     let journal = open(&disk);
-    let early = journal.enter();
-    let mut count = 0;
-    let later = loop {
-        let ticket = journal.enter();
-        if ticket.file() > early.file() {
-            break ticket;
-        }
-        let batch = journal.append(ticket, &mut define(count, 3_000));
-        assert!(journal.wait(batch), "a ticket that is out holds up nobody in its own file");
-        count += 1;
-    };
+    let (early, later) = tickets_of_two_files(&journal);
     let settlement = journal.append(later, &mut settled(1));
     let mut group = Group::default();
     let at = group.publish(&Message::compose("", "q", &[0, 0], b"late").unwrap(), 0, [QUEUE]);
     group.place(at, Position(1));
     let publish = journal.append(early, &mut group);
-    assert!(publish < settlement, "it is written before");
+    assert!(journal.wait(publish) && journal.wait(settlement));
     journal.close();
     let found = records(&read(&disk));
-    assert!(found.contains(&(JournalFile(1), publish, Record::Publish(1))));
-    assert!(found.contains(&(JournalFile(2), settlement, Record::Settle(1))));
+    let place = |sought: Record| found.iter().find(|(_, _, record)| *record == sought).unwrap();
+    let (publish, settlement) = (place(Record::Publish(1)), place(Record::Settle(1)));
+    assert_eq!((publish.0, settlement.0), (JournalFile(1), JournalFile(2)));
+    assert!(publish.1 < settlement.1, "it is written before");
 }
 
 #[test]
@@ -355,12 +360,9 @@ fn a_ticket_comes_back_when_its_holder_panics() {
 fn what_waits_for_records_in_a_file_that_is_left_waits_for_the_next_file_as_well() {
     let disk = SimDisk::new(1);
     let journal = open(&disk);
-    let early = journal.enter();
-    while journal.current_file() == early.file() {
-        append_durably(&journal, 0, 3_000);
-    }
+    let (early, later) = tickets_of_two_files(&journal);
     // The queue is declared in the next file, and what is published to it stands in the one before.
-    let declared = journal.append_now(&mut define(1, 1));
+    let declared = journal.append(later, &mut define(1, 1));
     let published = journal.append(early, &mut define(2, 1));
     assert!(published >= declared, "{published:?} is told to be durable before {declared:?}");
     assert!(journal.wait(published) && journal.durable() >= declared);

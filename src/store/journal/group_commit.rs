@@ -14,7 +14,7 @@ use crate::place::{Batch, JournalFile};
 use crate::store::checksum::checksum;
 use crate::store::op::Group;
 
-pub(super) struct Shared {
+pub(super) struct GroupCommit {
     state: Mutex<State>,
     /// There is something to write, to sync, to close.
     work: Condvar,
@@ -72,7 +72,7 @@ pub(super) enum Work {
     End,
 }
 
-impl Shared {
+impl GroupCommit {
     pub(super) fn new(start: &Start, files: Files, limits: Limits, events: Arc<dyn JournalEvents>) -> Self {
         let before = Batch(start.batch.0.saturating_sub(1));
         Self {
