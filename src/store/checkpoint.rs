@@ -19,6 +19,9 @@
 //! Why no record says more than the journal has: a segment's record and the end of a segment are appended after all tickets
 //! that were out are in, so that a message which was published or settled in a group that is not yet appended comes after it.
 
+mod clearing;
+mod groups;
+
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -26,20 +29,17 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use foldhash::HashMap;
-
-use super::ends::Ended;
+use self::groups::{Carrying, Recording};
 use super::journal::{Journal, Ticket};
 use super::op::Group;
 use super::pager;
-use super::segment::block::Records;
 use super::segment::table::SegmentId;
 use super::segment_store::SegmentStore;
-use super::segments::{Death, Stage, sync_names};
-use super::stored::{OutBlock, Stored};
+use super::segments::{Stage, sync_names};
+use super::stored::OutBlock;
 use super::stored_queues::StoredQueue;
 use crate::config::Durability;
-use crate::place::{Batch, JournalFile, Position, QueueId, SegmentNumber};
+use crate::place::{Batch, JournalFile, SegmentNumber};
 
 /// The definitions' home, which follows the journal.
 pub trait Definitions: Send + Sync {
@@ -47,14 +47,22 @@ pub trait Definitions: Send + Sync {
     /// not needed any more.
     ///
     /// # Errors
-    /// Some of them are not on the disk: the files are kept.
+    /// Some of them are not on the disk: the files are kept, and this is asked again.
     fn flush_through(&self, file: JournalFile) -> io::Result<()>;
+}
+
+impl Definitions for super::definitions::Definitions {
+    fn flush_through(&self, file: JournalFile) -> io::Result<()> {
+        self.flush_through(file)
+    }
 }
 
 /// How long to wait before a checkpoint is tried again that failed.
 const RETRY: Duration = Duration::from_secs(1);
 /// Records of segments are appended in groups of about this size, in bytes.
 const GROUP_BYTES: usize = 256 * 1024;
+/// So many queues are asked with one ticket.
+const QUEUES_AT_ONCE: usize = 256;
 /// How many segments are synced at the same time.
 const SYNCS: usize = 4;
 /// What may be written to a journal that has no space for another file, in bytes.
@@ -69,6 +77,8 @@ pub(super) struct Checkpoints {
     carried: VecDeque<(JournalFile, u64)>,
     /// No ticket of a file before this one is out.
     none_before: Option<JournalFile>,
+    /// How many bytes were written to the journal again since the start.
+    carried_total: u64,
     reported: bool,
 }
 
@@ -89,7 +99,15 @@ impl Checkpoints {
         journal: Arc<Journal>,
         definitions: Arc<dyn Definitions>,
     ) -> Self {
-        Self { store, journal, definitions, carried: VecDeque::new(), none_before: None, reported: false }
+        Self {
+            store,
+            journal,
+            definitions,
+            carried: VecDeque::new(),
+            none_before: None,
+            carried_total: 0,
+            reported: false,
+        }
     }
 
     /// Works until the store is closed.
@@ -150,7 +168,7 @@ impl Checkpoints {
     ///
     /// Beside the newest files, which are left alone, twice as many bytes may stand in complete files as were written to them
     /// again: so a byte that stays alive is written again at most once while as much that is new was written.
-    fn due(&mut self) -> Option<JournalFile> {
+    pub(super) fn due(&mut self) -> Option<JournalFile> {
         let live = self.journal.live_files();
         let bytes = live.iter().map(|file| file.len).fold(0, u64::saturating_add);
         self.store.trouble.journal_bytes.store(bytes, Ordering::Relaxed);
@@ -164,6 +182,12 @@ impl Checkpoints {
         };
         let mut older = live.iter().rev().skip(window);
         older.find(|file| !fits(file.len)).map(|file| file.number)
+    }
+
+    /// How many bytes were written to the journal again since the start.
+    #[cfg(test)]
+    pub(super) fn carried_total(&self) -> u64 {
+        self.carried_total
     }
 
     fn carried_bytes(&self) -> u64 {
@@ -189,19 +213,16 @@ impl Checkpoints {
 
     pub(super) fn checkpoint(&mut self, through: JournalFile) -> Result<(), Stop> {
         let queues = self.store.queues.all();
-        let mut carried = 0;
-        for queue in &queues {
+        let carried_before = self.carried_total;
+        for part in queues.chunks(QUEUES_AT_ONCE) {
             if self.store.ends.is_closed() {
                 return Err(Stop::Ended);
             }
-            self.leave(queue, through, &mut carried)?;
+            self.leave(part, through, carried_before)?;
         }
         self.sync(&queues)?;
         self.record(&queues, through)?;
-        self.definitions.flush_through(through).map_err(|error| match error.kind() {
-            io::ErrorKind::StorageFull => Stop::NotWritten(error),
-            _ => Stop::NotSynced(error),
-        })?;
+        self.definitions.flush_through(through).map_err(Stop::NotWritten)?;
         self.journal.quiesce();
         let mut group = Group::new(Durability::Fsync);
         group.checkpointed(through);
@@ -209,6 +230,7 @@ impl Checkpoints {
         self.wait(batch)?;
         self.journal.release_through(through);
         self.carried.retain(|(file, _)| *file > through);
+        let carried = self.carried_total.saturating_sub(carried_before);
         tracing::debug!(file = through.0, carried, "checkpoint");
         Ok(())
     }
@@ -217,36 +239,55 @@ impl Checkpoints {
         if self.journal.wait(batch) { Ok(()) } else { Err(Stop::Ended) }
     }
 
-    /// Step 1 for one queue: what it has in files up to `through` leaves them.
-    fn leave(&mut self, stored: &StoredQueue, through: JournalFile, total: &mut u64) -> Result<(), Stop> {
-        // What a queue had that went away without a word is in these files: they are kept. The broker is being stopped.
-        let queue = stored.queue().ok_or(Stop::Ended)?;
-        // Held until the queue knows the new places, so that the pager neither sees nor writes these blocks meanwhile.
-        let mut segments = stored.segments();
-        if segments.is_gone() {
-            return Ok(());
-        }
-        let ticket = self.ticket();
-        let mut blocks = queue.alive_through(through);
-        for (number, complete) in segments.complete() {
-            let left = queue.stragglers(number);
-            if bytes(&left) < complete.len / 4 {
-                blocks.extend(left);
+    /// Step 1 for some queues: what they have in files up to `through` leaves them.
+    fn leave(
+        &mut self,
+        queues: &[Arc<StoredQueue>],
+        through: JournalFile,
+        carried_before: u64,
+    ) -> Result<(), Stop> {
+        let mut carrying = None;
+        for stored in queues {
+            // What a queue had that went away without a word is in these files: they are kept. The broker is being stopped.
+            let queue = stored.queue().ok_or(Stop::Ended)?;
+            // Held until the queue knows the new places, so that the pager neither sees nor writes these blocks meanwhile.
+            let mut segments = stored.segments();
+            if segments.is_gone() {
+                continue;
             }
-        }
-        let bytes = bytes(&blocks);
-        if !blocks.is_empty() {
-            if bytes <= self.carried_max(*total) {
-                *total = total.saturating_add(bytes);
-                self.carry(&*queue, &blocks, ticket)?;
+            // The ticket first, then the question.
+            if carrying.as_ref().is_some_and(|carrying: &Carrying<'_>| carrying.group.len() > GROUP_BYTES)
+                && let Some(full) = carrying.take()
+            {
+                self.carry(full)?;
+            }
+            let mut gathered = carrying.take().unwrap_or_else(|| Carrying::begin(self.ticket()));
+            let mut blocks = queue.alive_through(through);
+            for (number, complete) in segments.complete() {
+                let left = queue.stragglers(number);
+                if bytes(&left) < complete.len / 4 {
+                    blocks.extend(left);
+                }
+            }
+            let carried = self.carried_total.saturating_sub(carried_before);
+            let carried = carried.saturating_add(gathered.group.len() as u64);
+            if bytes(&blocks) <= self.carried_max(carried) {
+                gathered.add(segments, queue, blocks);
+                carrying = Some(gathered);
             } else {
                 // The ticket would keep the journal from going on to its next file meanwhile.
-                drop(ticket);
+                self.carry(gathered)?;
                 pager::write(&self.store, &mut segments, &*queue, &blocks, false)
                     .map_err(Stop::NotWritten)?;
             }
         }
-        segments.complete_journalled(&self.store.files).map_err(Stop::NotWritten)
+        if let Some(gathered) = carrying {
+            self.carry(gathered)?;
+        }
+        for stored in queues {
+            stored.segments().complete_journalled(&self.store.files).map_err(Stop::NotWritten)?;
+        }
+        Ok(())
     }
 
     /// A ticket, at a time when none of an earlier file is out.
@@ -263,23 +304,19 @@ impl Checkpoints {
         }
     }
 
-    /// Writes messages to the journal again.
-    fn carry(&mut self, queue: &dyn Stored, blocks: &[OutBlock], ticket: Ticket) -> Result<(), Stop> {
-        // Nobody waits for these: what they replace is kept until a record behind them is durable.
-        let mut group = Group::new(Durability::Os);
-        for block in blocks {
-            let counts: HashMap<Position, u32> = block.deliveries.iter().copied().collect();
-            for (position, message) in Records::new(block.first, block.bytes.clone()) {
-                let deliveries = counts.get(&position).copied().unwrap_or_default();
-                let at = group.publish(&message, deliveries, [queue.id()]);
-                group.place(at, position);
+    /// Appends what was gathered to be written to the journal again.
+    fn carry(&mut self, mut carrying: Carrying<'_>) -> Result<(), Stop> {
+        if carrying.group.is_empty() {
+            return Ok(());
+        }
+        let (file, len) = (carrying.ticket.file(), carrying.group.len() as u64);
+        let batch = self.journal.append(carrying.ticket, &mut carrying.group);
+        for carried in carrying.queues {
+            for block in &carried.blocks {
+                carried.queue.carried(block, file);
             }
         }
-        let (file, len) = (ticket.file(), group.len() as u64);
-        let batch = self.journal.append(ticket, &mut group);
-        for block in blocks {
-            queue.carried(block, file);
-        }
+        self.carried_total = self.carried_total.saturating_add(len);
         match self.carried.back_mut() {
             Some((last, bytes)) if *last == file => *bytes = bytes.saturating_add(len),
             _ => self.carried.push_back((file, len)),
@@ -368,100 +405,11 @@ impl Checkpoints {
         batch.end(&self.journal);
         Ok(())
     }
-
-    /// Removes what nobody needs any more.
-    fn clear_away(&self, ended: Ended) {
-        self.clear_segments(ended.segments);
-        for (queue, batch) in ended.queues {
-            if batch.is_some_and(|batch| !self.journal.wait(batch)) {
-                continue;
-            }
-            let mut segments = queue.segments();
-            segments.end();
-            if let Err(error) = segments.remove_all(&self.store.files) {
-                tracing::warn!(queue = %queue.id(), %error, "files of a deleted queue could not be removed; the next start does it");
-            }
-        }
-    }
-
-    fn clear_segments(&self, dead: impl IntoIterator<Item = (QueueId, SegmentNumber, bool)>) {
-        let mut to_record = Vec::new();
-        for (id, number, journalled) in dead {
-            let Some(stored) = self.store.queues.get(id) else { continue };
-            let Some(queue) = stored.queue() else { continue };
-            let mut segments = stored.segments();
-            // A block may have been written to it since it was reported.
-            if queue.uses_segment(number, journalled) {
-                continue;
-            }
-            match segments.died(number, journalled) {
-                Death::Unknown => {}
-                Death::Remove => self.remove(&mut segments, id, number, journalled),
-                Death::Record => {
-                    drop(segments);
-                    to_record.push((stored, number));
-                }
-            }
-        }
-        if to_record.is_empty() {
-            return;
-        }
-        self.journal.quiesce();
-        let mut group = Group::new(Durability::Fsync);
-        for (stored, number) in &to_record {
-            group.segment_gone(stored.id(), *number);
-        }
-        let batch = self.journal.append_now(&mut group);
-        if !self.journal.wait(batch) {
-            return;
-        }
-        for (stored, number) in to_record {
-            let mut segments = stored.segments();
-            segments.recorded(number);
-            self.remove(&mut segments, stored.id(), number, true);
-        }
-    }
-
-    fn remove(
-        &self,
-        segments: &mut super::segments::QueueSegments,
-        queue: QueueId,
-        number: SegmentNumber,
-        journalled: bool,
-    ) {
-        if let Err(error) = segments.remove(&self.store.files, number, journalled) {
-            let segment = SegmentId { queue, number, journalled };
-            tracing::warn!(%segment, %error, "a segment that is not needed could not be removed; the next start does it");
-        }
-    }
-}
-
-/// Records of segments that get into the journal together.
-struct Recording<'a> {
-    /// The earliest file of which a ticket may be out.
-    since: JournalFile,
-    group: Group,
-    segments: Vec<(&'a Arc<StoredQueue>, SegmentNumber)>,
-}
-
-impl Recording<'_> {
-    /// Before the queues are asked.
-    fn begin(journal: &Journal) -> Self {
-        let since = JournalFile(journal.current_file().0.saturating_sub(1));
-        Self { since, group: Group::new(Durability::Os), segments: Vec::new() }
-    }
-
-    /// After the queues were asked.
-    fn end(mut self, journal: &Journal) -> Batch {
-        journal.quiesce();
-        let batch = journal.append_now(&mut self.group);
-        for (queue, number) in self.segments {
-            queue.segments().advance(number, Stage::Registered(self.since));
-        }
-        batch
-    }
 }
 
 fn bytes(blocks: &[OutBlock]) -> u64 {
     blocks.iter().map(|block| block.bytes.len() as u64).fold(0, u64::saturating_add)
 }
+
+#[cfg(test)]
+mod tests;

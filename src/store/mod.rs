@@ -13,6 +13,8 @@ pub mod handle;
 pub mod host_disk;
 pub mod journal;
 mod loader;
+#[cfg(test)]
+mod model_queue;
 pub mod op;
 pub mod open;
 pub mod open_files;
@@ -20,7 +22,11 @@ mod pager;
 pub mod positions;
 pub mod recovery;
 pub mod refill;
+#[cfg(test)]
+mod replayed;
 pub mod restore;
+#[cfg(test)]
+mod rig;
 pub mod segment;
 pub mod segment_store;
 pub mod segments;

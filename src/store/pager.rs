@@ -20,8 +20,8 @@ pub(super) fn run(store: &SegmentStore) {
     while let Some(id) = store.page_outs.pop() {
         let written = page_out(store, id);
         let failed = match &written {
-            // More than one portion: those of other queues come in between.
-            Ok(bytes) if *bytes >= store.limits.page_bytes && store.budget().is_passed() => {
+            // There may be more: portions of other queues come in between.
+            Ok(bytes) if *bytes > 0 && store.budget().is_passed() => {
                 store.page_outs.push(id);
                 false
             }

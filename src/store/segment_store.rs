@@ -232,3 +232,6 @@ impl JournalEvents for SegmentStore {
         self.ends.wake();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+use std::sync::atomic::AtomicUsize;
+
+use super::super::replayed::Replayed;
+use super::super::rig::{NoDefinitions, Rig, SEGMENTS};
+use super::super::simulated::{Failure, Random, SimDisk};
+use super::*;
+use crate::place::QueueId;
+
+/// What befalls the disk.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    None,
+    Crash(u64),
+    Fails(u64, Failure),
+}
+
+/// A random workload that ends when the disk does.
+fn run(seed: u64, fault: Fault) -> Option<Rig> {
+    let disk = SimDisk::new(seed);
+    match fault {
+        Fault::None => {}
+        Fault::Crash(operation) => disk.crash_at(operation),
+        Fault::Fails(operation, failure) => disk.fail_at(operation, failure),
+    }
+    let mut rig = Rig::new(&disk, SEGMENTS, 3)?;
+    let mut random = Random::new(seed);
+    for step in 0..180 {
+        rig.step(&mut random);
+        // A batch takes 4 KiB at least, so that the journal goes through its files.
+        if random.one_in(3) {
+            rig.settle_down();
+        }
+        // What could not be written is tried again at the next time; nothing else is.
+        if step % 8 == 7 && matches!(rig.catch_up(), Err(Stop::NotSynced(_) | Stop::Ended)) {
+            break;
+        }
+        if rig.journal.failure().is_some() {
+            break;
+        }
+    }
+    Some(rig)
+}
+
+#[test]
+fn a_crash_at_any_point_loses_nothing_and_brings_nothing_back() {
+    let rig = run(1, Fault::None).unwrap();
+    rig.journal.close();
+    let operations = rig.disk.operations();
+    let released = rig.journal.live_files().first().map_or(0, |file| file.number.0);
+    assert!(
+        operations > 100 && released > 1,
+        "{operations} operations, files from {released}: too little to prove"
+    );
+    for operation in 0..operations {
+        let Some(rig) = run(1, Fault::Crash(operation)) else { continue };
+        // What the journal's thread says to be durable is so; it may say more until it is stopped.
+        let durable = rig.journal.durable();
+        rig.disk.crash();
+        for seed in 0..3 {
+            rig.check(durable, operation * 3 + seed);
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_refuses_any_one_operation_loses_nothing() {
+    let operations = run(1, Fault::None).unwrap().disk.operations();
+    let mut went_on = 0;
+    for operation in 0..operations {
+        let failures = [Failure::NoSpace, Failure::Device, Failure::Short];
+        let failure = failures[usize::try_from(operation % 3).unwrap()];
+        let Some(rig) = run(1, Fault::Fails(operation, failure)) else { continue };
+        went_on += u64::from(rig.journal.failure().is_none());
+        let durable = rig.journal.durable();
+        rig.disk.crash();
+        rig.check(durable, operation);
+    }
+    assert!(
+        went_on > operations / 10,
+        "in {went_on} of {operations} cases the journal went on: too little to prove"
+    );
+}
+
+#[test]
+fn a_settlement_that_is_appended_after_its_message_was_written_again_is_kept_as_long() {
+    let disk = SimDisk::new(1);
+    let mut rig = Rig::new(&disk, SEGMENTS, 1).unwrap();
+    let queue = Arc::clone(&rig.queues[0]);
+    let position = rig.publish(&queue, b"once");
+    while rig.journal.live_files().is_empty() {
+        rig.settle_down();
+    }
+    let first = rig.journal.live_files()[0].number;
+    // Somebody has a ticket of this file while the journal goes on to the next one.
+    let mut group = Group::new(Durability::Fsync);
+    let ticket = rig.journal.enter();
+    let held = ticket.file();
+    while rig.journal.current_file() == held {
+        rig.settle_down();
+    }
+    let mut checkpoints =
+        Checkpoints::new(Arc::clone(&rig.store), Arc::clone(&rig.journal), Arc::new(NoDefinitions));
+    std::thread::scope(|scope| {
+        let checkpoint = scope.spawn(move || checkpoints.checkpoint(first));
+        // It must not write the message again before the ticket is in; if it does, it gets every chance to.
+        for _ in 0..2000 {
+            std::thread::yield_now();
+        }
+        assert!(queue.settle(position, &mut group));
+        rig.journal.append(ticket, &mut group);
+        checkpoint.join().unwrap().unwrap();
+    });
+    // The file with the settlement goes, the one after it stays.
+    while rig.journal.live_files().iter().all(|file| file.number < held) {
+        rig.settle_down();
+    }
+    rig.checkpoints.checkpoint(held).unwrap();
+    let replayed = Replayed::read(&disk.after_kill());
+    assert!(replayed.live_from > held.0);
+    let found = replayed.queues.get(&QueueId::stored(1));
+    let alive = found
+        .is_some_and(|found| found.published.contains_key(&position) && !found.settled.contains(position));
+    assert!(!alive, "what was settled is here again");
+}
+
+#[test]
+fn settlements_that_race_with_a_checkpoint_are_not_forgotten() {
+    for seed in 0..30 {
+        let disk = SimDisk::new(seed);
+        disk.crash_at(150 + seed * 17);
+        let Some(mut rig) = Rig::new(&disk, SEGMENTS, 2) else { continue };
+        let mut checkpoints =
+            Checkpoints::new(Arc::clone(&rig.store), Arc::clone(&rig.journal), Arc::new(NoDefinitions));
+        std::mem::swap(&mut checkpoints, &mut rig.checkpoints);
+        let working = AtomicUsize::new(2);
+        let rig = &rig;
+        std::thread::scope(|scope| {
+            for thread in 0..2 {
+                let working = &working;
+                scope.spawn(move || {
+                    let mut random = Random::new(seed * 2 + thread);
+                    for _ in 0..2000 {
+                        if rig.disk.is_crashed() {
+                            break;
+                        }
+                        let queue = &rig.queues[usize::try_from(random.below(2)).unwrap()];
+                        if random.one_in(2) {
+                            rig.publish(queue, &[7; 200]);
+                        } else if let Some(position) =
+                            queue.positions().get(usize::try_from(random.below(4)).unwrap())
+                        {
+                            rig.settle(queue, *position, std::thread::yield_now);
+                        }
+                        if random.one_in(16) {
+                            rig.page_out(queue);
+                        }
+                    }
+                    working.fetch_sub(1, Ordering::Relaxed);
+                });
+            }
+            while working.load(Ordering::Relaxed) > 0 {
+                if let Some(through) = checkpoints.due() {
+                    let _ = checkpoints.checkpoint(through);
+                }
+                checkpoints.clear_away(rig.store.ends.take(Some(Duration::ZERO)).unwrap());
+                std::thread::yield_now();
+            }
+        });
+        let durable = rig.journal.durable();
+        disk.crash();
+        for crash in 0..3 {
+            rig.check(durable, seed * 3 + crash);
+        }
+    }
+}
