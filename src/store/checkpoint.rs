@@ -51,12 +51,6 @@ pub trait Definitions: Send + Sync {
     fn flush_through(&self, file: JournalFile) -> io::Result<()>;
 }
 
-impl Definitions for super::definitions::Definitions {
-    fn flush_through(&self, file: JournalFile) -> io::Result<()> {
-        self.flush_through(file)
-    }
-}
-
 /// How long to wait before a checkpoint is tried again that failed.
 const RETRY: Duration = Duration::from_secs(1);
 /// Records of segments are appended in groups of about this size, in bytes.
