@@ -257,9 +257,11 @@ impl Checkpoints {
             }
             let mut gathered = carrying.take().unwrap_or_else(|| Carrying::begin(self.ticket()));
             let mut blocks = queue.alive_through(through);
-            for (number, complete) in segments.complete() {
+            let complete: Vec<_> = segments.complete().collect();
+            for (number, complete) in complete {
                 let left = queue.stragglers(number);
-                if bytes(&left) < complete.len / 4 {
+                if !left.is_empty() && bytes(&left) < complete.len / 4 {
+                    segments.moves(number);
                     blocks.extend(left);
                 }
             }
@@ -370,30 +372,29 @@ impl Checkpoints {
         let mut batch = Recording::begin(&self.journal);
         for stored in queues {
             let Some(queue) = stored.queue() else { continue };
-            let due: Vec<SegmentNumber> = {
-                let segments = stored.segments();
-                let is_due = |stage: Stage| match stage {
-                    Stage::Unsynced => false,
-                    Stage::Synced => true,
-                    Stage::Registered(file) => file <= through,
-                };
-                segments.complete().filter(|(_, it)| is_due(it.stage)).map(|(number, _)| number).collect()
-            };
+            let due = stored.segments().to_record(through);
+            if due.is_empty() {
+                continue;
+            }
+            let mut alive = Vec::new();
             for number in due {
-                match queue.segment_state(number) {
-                    Some(state) => {
-                        batch.group.segment_state(stored.id(), number, &state);
-                        batch.segments.push((stored, number));
-                    }
-                    None => self.store.ends.segments(stored.id(), vec![(number, true)]),
+                if let Some(state) = queue.segment_state(number) {
+                    batch.group.segment_state(stored.id(), number, &state);
+                    alive.push(number);
+                } else {
+                    // Its file goes later. What was moved out of it must be in one place for whoever reads this.
+                    batch.group.segment_gone(stored.id(), number);
+                    self.store.ends.segments(stored.id(), vec![(number, true)]);
                 }
-                if batch.group.len() > GROUP_BYTES {
-                    let appended = batch.end(&self.journal);
-                    if self.journal.is_congested() {
-                        self.wait(appended)?;
-                    }
-                    batch = Recording::begin(&self.journal);
+            }
+            batch.segments.push((stored, alive));
+            // All of a queue at once, never in parts.
+            if batch.group.len() > GROUP_BYTES {
+                let appended = batch.end(&self.journal);
+                if self.journal.is_congested() {
+                    self.wait(appended)?;
                 }
+                batch = Recording::begin(&self.journal);
             }
         }
         batch.end(&self.journal);

@@ -37,6 +37,8 @@ pub struct QueueSegments {
     transient: Lane,
     /// The journalled ones that are complete.
     complete: BTreeMap<SegmentNumber, Complete>,
+    /// Complete ones of which messages were written elsewhere since the journal was told what of them is alive.
+    moved: BTreeSet<SegmentNumber>,
     damaged: BTreeSet<SegmentId>,
 }
 
@@ -91,6 +93,7 @@ impl QueueSegments {
             journalled: Lane::default(),
             transient: Lane::default(),
             complete: BTreeMap::new(),
+            moved: BTreeSet::new(),
             damaged: BTreeSet::new(),
         }
     }
@@ -210,6 +213,35 @@ impl QueueSegments {
         self.unsynced_names = true;
     }
 
+    /// Messages of a complete segment are being written elsewhere: no record of the new place may stand in the journal before
+    /// one that takes them out of this segment, or a crash in between would leave them in both.
+    pub fn moves(&mut self, number: SegmentNumber) {
+        self.moved.insert(number);
+    }
+
+    /// The complete segments of which a record is due for a checkpoint through this file: those that have none, those whose
+    /// record may depend on one of these files, and those from which messages were moved.
+    pub fn to_record(&self, through: JournalFile) -> Vec<SegmentNumber> {
+        let is_due = |number: &SegmentNumber, stage: Stage| match stage {
+            Stage::Unsynced => false,
+            Stage::Synced => true,
+            Stage::Registered(file) => file <= through || self.moved.contains(number),
+        };
+        self.complete
+            .iter()
+            .filter(|(number, it)| is_due(number, it.stage))
+            .map(|(number, _)| *number)
+            .collect()
+    }
+
+    /// The journal says of all that was [to be recorded](Self::to_record) what is alive of it.
+    pub fn recorded(&mut self, segments: &[SegmentNumber], since: JournalFile) {
+        for number in segments {
+            self.advance(*number, Stage::Registered(since));
+        }
+        self.moved.clear();
+    }
+
     /// A complete segment got further.
     pub fn advance(&mut self, number: SegmentNumber, stage: Stage) {
         if let Some(complete) = self.complete.get_mut(&number) {
@@ -238,8 +270,9 @@ impl QueueSegments {
     }
 
     /// The journal says for good that a segment is gone.
-    pub fn recorded(&mut self, number: SegmentNumber) {
+    pub fn gone(&mut self, number: SegmentNumber) {
         self.complete.remove(&number);
+        self.moved.remove(&number);
     }
 
     /// Removes the file of a segment that is dead, or puts it aside when it is damaged.

@@ -57,7 +57,7 @@ impl Checkpoints {
         }
         for (stored, number) in to_record {
             let mut segments = stored.segments();
-            segments.recorded(number);
+            segments.gone(number);
             self.remove(&mut segments, stored.id(), number, true);
         }
     }

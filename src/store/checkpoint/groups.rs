@@ -9,7 +9,7 @@ use crate::place::{Batch, JournalFile, Position, SegmentNumber};
 use crate::store::journal::{Journal, Ticket};
 use crate::store::op::Group;
 use crate::store::segment::block::Records;
-use crate::store::segments::{QueueSegments, Stage};
+use crate::store::segments::QueueSegments;
 use crate::store::stored::{OutBlock, Stored};
 use crate::store::stored_queues::StoredQueue;
 
@@ -61,7 +61,8 @@ pub(super) struct Recording<'a> {
     /// The earliest file of which a ticket may be out.
     since: JournalFile,
     pub(super) group: Group,
-    pub(super) segments: Vec<(&'a Arc<StoredQueue>, SegmentNumber)>,
+    /// The segments of which something is alive.
+    pub(super) segments: Vec<(&'a Arc<StoredQueue>, Vec<SegmentNumber>)>,
 }
 
 impl Recording<'_> {
@@ -75,8 +76,8 @@ impl Recording<'_> {
     pub(super) fn end(mut self, journal: &Journal) -> Batch {
         journal.quiesce();
         let batch = journal.append_now(&mut self.group);
-        for (queue, number) in self.segments {
-            queue.segments().advance(number, Stage::Registered(self.since));
+        for (queue, segments) in self.segments {
+            queue.segments().recorded(&segments, self.since);
         }
         batch
     }

@@ -4,7 +4,8 @@ use super::super::replayed::Replayed;
 use super::super::rig::{NoDefinitions, Rig, SEGMENTS};
 use super::super::simulated::{Failure, Random, SimDisk};
 use super::*;
-use crate::place::QueueId;
+use crate::place::{Position, QueueId};
+use crate::store::segment_store::SegmentLimits;
 
 /// What befalls the disk.
 #[derive(Clone, Copy, Debug)]
@@ -121,6 +122,44 @@ fn a_settlement_that_is_appended_after_its_message_was_written_again_is_kept_as_
     let alive = found
         .is_some_and(|found| found.published.contains_key(&position) && !found.settled.contains(position));
     assert!(!alive, "what was settled is here again");
+}
+
+#[test]
+fn a_message_that_moves_from_one_segment_to_another_is_in_one_of_them_whenever_the_power_fails() {
+    // The number of operations before the move, and the store when it is about to begin.
+    let about_to_move = |crash_after: Option<u64>| {
+        let disk = SimDisk::new(1);
+        // Nothing is written to the journal again.
+        let mut rig = Rig::new(&disk, SegmentLimits { carried_bytes: 0, ..SEGMENTS }, 1).unwrap();
+        let queue = Arc::clone(&rig.queues[0]);
+        let positions: Vec<Position> = (0..12).map(|_| rig.publish(&queue, &[5; 200])).collect();
+        rig.checkpoint_all();
+        for position in &positions {
+            assert!(queue.deliver(*position));
+            if position.0 != 4 {
+                rig.settle(&queue, *position, || {});
+            }
+        }
+        rig.settle_down();
+        let before = queue.place(positions[4]).unwrap();
+        let begun = disk.operations();
+        if let Some(operations) = crash_after {
+            disk.crash_at(begun + operations);
+        }
+        // No file is due, and with it no record of a segment but for those that something is moved from.
+        let moved = rig.checkpoints.checkpoint(JournalFile(0)).is_ok();
+        assert!(!moved || queue.place(positions[4]).unwrap() != before);
+        (rig, disk.operations() - begun)
+    };
+    let (_, operations) = about_to_move(None);
+    for operation in 0..operations {
+        let (rig, _) = about_to_move(Some(operation));
+        let durable = rig.journal.durable();
+        rig.disk.crash();
+        for seed in 0..4 {
+            rig.check(durable, operation * 4 + seed);
+        }
+    }
 }
 
 #[test]
