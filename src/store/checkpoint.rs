@@ -39,7 +39,7 @@ use super::segments::{Stage, sync_names};
 use super::stored::OutBlock;
 use super::stored_queues::StoredQueue;
 use crate::config::Durability;
-use crate::place::{Batch, JournalFile, SegmentNumber};
+use crate::place::{Batch, JournalFile, QueueId, SegmentNumber};
 
 /// The definitions' home, which follows the journal.
 pub trait Definitions: Send + Sync {
@@ -83,6 +83,8 @@ pub(super) enum Stop {
     NotWritten(io::Error),
     /// What was written may be lost: nothing can be moved out of the journal any more.
     NotSynced(io::Error),
+    /// This queue went away without a word: what it had stays in the journal. It is being deleted, or the broker stopped.
+    Missing(QueueId),
     /// The journal has failed or ended, or the store is closed.
     Ended,
 }
@@ -129,6 +131,10 @@ impl Checkpoints {
                 Some(Duration::ZERO)
             }
             Err(Stop::Ended) => None,
+            Err(Stop::Missing(queue)) => {
+                tracing::debug!(%queue, "a queue is not there: the journal keeps what it had");
+                Some(RETRY)
+            }
             Err(Stop::NotWritten(error)) => {
                 self.note(Some(&error));
                 Some(RETRY)
@@ -242,8 +248,7 @@ impl Checkpoints {
     ) -> Result<(), Stop> {
         let mut carrying = None;
         for stored in queues {
-            // What a queue had that went away without a word is in these files: they are kept. The broker is being stopped.
-            let queue = stored.queue().ok_or(Stop::Ended)?;
+            let queue = stored.queue().ok_or(Stop::Missing(stored.id()))?;
             // Held until the queue knows the new places, so that the pager neither sees nor writes these blocks meanwhile.
             let mut segments = stored.segments();
             if segments.is_gone() {

@@ -4,7 +4,7 @@ use super::super::replayed::Replayed;
 use super::super::rig::{NoDefinitions, Rig, SEGMENTS};
 use super::super::simulated::{Failure, Random, SimDisk};
 use super::*;
-use crate::place::{Position, QueueId};
+use crate::place::Position;
 use crate::store::segment_store::SegmentLimits;
 
 /// What befalls the disk.
