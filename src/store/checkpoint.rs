@@ -127,7 +127,6 @@ impl Checkpoints {
         match self.checkpoint(through) {
             Ok(()) => {
                 self.note(None);
-                self.due();
                 Some(Duration::ZERO)
             }
             Err(Stop::Ended) => None,
@@ -170,8 +169,6 @@ impl Checkpoints {
     /// again: so a byte that stays alive is written again at most once while as much that is new was written.
     pub(super) fn due(&mut self) -> Option<JournalFile> {
         let live = self.journal.live_files();
-        let bytes = live.iter().map(|file| file.len).fold(0, u64::saturating_add);
-        self.store.trouble.journal_bytes.store(bytes, Ordering::Relaxed);
         let is_full = self.journal.is_full();
         let window = if is_full { 0 } else { self.store.limits.window_files };
         let mut allowed = if is_full { 0 } else { self.carried_bytes().saturating_mul(2) };
@@ -229,6 +226,7 @@ impl Checkpoints {
         let batch = self.journal.append_now(&mut group);
         self.wait(batch)?;
         self.journal.release_through(through);
+        self.store.measure(&self.journal);
         self.carried.retain(|(file, _)| *file > through);
         let carried = self.carried_total.saturating_sub(carried_before);
         tracing::debug!(file = through.0, carried, "checkpoint");

@@ -190,10 +190,16 @@ impl<'q, Q: Refill> Refilling<'q, Q> {
             if let Some(message) = Message::new(Bytes::copy_from_slice(alive.message), alive.parts) {
                 queue.push_restored(alive.position, alive.deliveries, alive.file, message);
                 refilled.messages = refilled.messages.saturating_add(1);
+                if refilled.messages.is_multiple_of(ROOM_EVERY) {
+                    store.await_room();
+                }
             }
         })
     }
 }
+
+/// After so many messages it is looked whether what was brought back is paged out fast enough.
+const ROOM_EVERY: u64 = 64;
 
 /// Writes down which messages may have been delivered, since the records that say so may go before they do.
 pub(super) fn record_redelivered(journal: &Journal, redelivered_below: &[(QueueId, Position)]) {

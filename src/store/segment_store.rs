@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use super::budget::Budget;
 use super::checkpoint::{Checkpoints, Definitions};
@@ -63,6 +64,8 @@ const LOADERS: usize = 2;
 const STACK_BYTES: usize = 256 * 1024;
 /// So many times the budget may be in memory while it is being paged out.
 const LAG_MAX: u64 = 4;
+/// How often to look whether there is room.
+const ROOM_INTERVAL: Duration = Duration::from_millis(1);
 
 /// The store of backlogs.
 pub struct SegmentStore {
@@ -141,6 +144,7 @@ impl SegmentStore {
         if self.journal.set(Arc::downgrade(&journal)).is_err() {
             return Err(io::Error::other("checkpoints have begun"));
         }
+        self.measure(&journal);
         let checkpoints = Checkpoints::new(Arc::clone(self), journal, definitions);
         self.spawn("checkpoint", move || checkpoints.run())
     }
@@ -162,6 +166,22 @@ impl SegmentStore {
     /// How many blocks could not be read since the start.
     pub fn damaged_blocks(&self) -> u64 {
         self.trouble.damaged_blocks.load(Ordering::Relaxed)
+    }
+
+    /// Looks how much of the journal is live.
+    pub(super) fn measure(&self, journal: &Journal) {
+        let bytes = journal.live_files().iter().map(|file| file.len).fold(0, u64::saturating_add);
+        self.trouble.journal_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Waits while much more is in memory than the budget has and is being paged out. For whoever fills queues at the start;
+    /// publishers are not read meanwhile.
+    pub fn await_room(&self) {
+        while self.lags() && !self.page_outs.closed_within(ROOM_INTERVAL) {}
+    }
+
+    fn lags(&self) -> bool {
+        self.budget.used() > self.budget.limit().saturating_mul(LAG_MAX) && !self.page_outs.is_idle()
     }
 
     fn spawn(&self, name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
@@ -225,6 +245,10 @@ impl Pages for SegmentStore {
 /// Whoever opens the journal passes its events on to the store.
 impl JournalEvents for SegmentStore {
     fn file_closed(&self, _: crate::place::JournalFile) {
+        // Publishers are to be held back though a checkpoint is at work.
+        if let Some(journal) = self.journal.get().and_then(Weak::upgrade) {
+            self.measure(&journal);
+        }
         self.ends.wake();
     }
 

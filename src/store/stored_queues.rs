@@ -13,6 +13,9 @@ pub struct StoredQueue {
     id: QueueId,
     queue: Mutex<Option<Weak<dyn Stored>>>,
     segments: Mutex<QueueSegments>,
+    /// Held while one waits for the segments: the pager, which has one portion after the other to write, would else take
+    /// them again and again before a checkpoint that waits for them is awake.
+    turn: Mutex<()>,
 }
 
 impl StoredQueue {
@@ -28,6 +31,7 @@ impl StoredQueue {
 
     /// Its segments, for as long as the guard lives. For threads of the store alone: they hold this while they write.
     pub fn segments(&self) -> MutexGuard<'_, QueueSegments> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.segments.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -53,7 +57,7 @@ impl StoredQueues {
     pub fn obtain(&self, id: QueueId) -> Arc<StoredQueue> {
         let made = || {
             let segments = Mutex::new(QueueSegments::new(id, self.segment_bytes));
-            Arc::new(StoredQueue { id, queue: Mutex::new(None), segments })
+            Arc::new(StoredQueue { id, queue: Mutex::new(None), segments, turn: Mutex::default() })
         };
         Arc::clone(&self.queues.entry(id).or_insert_with(made))
     }
