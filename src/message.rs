@@ -73,7 +73,7 @@ impl Message {
         let address_len = u16::try_from(bytes.len()).ok()?;
         bytes.put_slice(properties);
         bytes.put_slice(body);
-        let persistent = Properties::parse(properties).is_ok_and(|properties| properties.is_persistent());
+        let persistent = Properties::parse(properties).is_ok_and(Properties::is_persistent);
         Self::new(
             bytes.freeze(),
             Parts::packed(address_len, u32::try_from(properties.len()).ok()?, persistent),

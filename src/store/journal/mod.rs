@@ -167,7 +167,7 @@ impl Journal {
         let journal = Arc::new(Self { group_commit: Arc::clone(&group_commit), threads: Mutex::default() });
         journal.spawn("journal", move || writer.run())?;
         journal.spawn("journal-spares", move || {
-            group_commit.files.prepare_spares(|| group_commit.spare_is_ready())
+            group_commit.files.prepare_spares(|| group_commit.spare_is_ready());
         })?;
         Ok(journal)
     }
