@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::TempDir;
 
 /// How long a broker may take until it accepts connections, and until it has ended when it was told to.
-const START_DEADLINE: Duration = Duration::from_secs(60);
+const START_DEADLINE: Duration = Duration::from_mins(1);
 const STOP_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Names a broker that runs already, as `host:port`. Tests that need nothing but the defaults then talk to
@@ -95,6 +95,11 @@ impl Broker {
         Starting(Process::spawn(Directory::Kept(data.to_owned()), arguments))
     }
 
+    /// The same, started by another program: `by` is it with its arguments, to which ours are added.
+    pub(crate) fn spawn_by<A: AsRef<OsStr>>(by: &[&str], data: &Path, arguments: &[A]) -> Starting {
+        Starting(Process::spawn_by(by, Directory::Kept(data.to_owned()), arguments))
+    }
+
     /// Where the broker takes AMQP connections.
     pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
@@ -158,15 +163,20 @@ impl Broker {
     }
 
     /// Tells the broker to stop and waits until it has.
-    pub(crate) fn stop(mut self) -> Ended {
+    pub(crate) fn stop(self) -> Ended {
         self.signal(Signal::TERM);
+        self.ended()
+    }
+
+    /// Waits until the process, which was told so, has ended.
+    pub(crate) fn ended(mut self) -> Ended {
         let process = self.process.as_mut().expect("a broker of our own");
         process.ended(STOP_DEADLINE).unwrap_or_else(|log| panic!("the broker does not end: {log:#?}"))
     }
 
-    /// How the process has ended, if it has.
-    pub(crate) fn ended(&mut self) -> Option<Ended> {
-        self.process.as_mut().expect("a broker of our own").ended(Duration::ZERO).ok()
+    /// Whether the process has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.process.as_mut().expect("a broker of our own").ended(Duration::ZERO).is_ok()
     }
 
     fn process(&self) -> &Process {
@@ -203,8 +213,15 @@ impl Directory {
 
 impl Process {
     fn spawn<A: AsRef<OsStr>>(data: Directory, arguments: &[A]) -> Self {
-        let ours = || OsString::from(env!("CARGO_BIN_EXE_leveret"));
-        let mut child = Command::new(std::env::var_os(PROGRAM).unwrap_or_else(ours))
+        Self::spawn_by(&[], data, arguments)
+    }
+
+    fn spawn_by<A: AsRef<OsStr>>(by: &[&str], data: Directory, arguments: &[A]) -> Self {
+        let program =
+            std::env::var_os(PROGRAM).unwrap_or_else(|| OsString::from(env!("CARGO_BIN_EXE_leveret")));
+        let mut command = by.iter().map(OsStr::new).chain([program.as_os_str()]);
+        let mut child = Command::new(command.next().expect("a program"))
+            .args(command)
             .args(["--listen", "127.0.0.1:0"])
             .arg("--data-dir")
             .arg(data.path())

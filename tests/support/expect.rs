@@ -117,7 +117,7 @@ impl Raw {
     }
 
     #[track_caller]
-    pub(super) fn message(&mut self, frame: &Frame, has_tag: bool) -> Message {
+    pub(crate) fn message(&mut self, frame: &Frame, has_tag: bool) -> Message {
         let mut arguments = frame.arguments();
         if has_tag {
             arguments.shortstr();

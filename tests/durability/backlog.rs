@@ -1,0 +1,210 @@
+//! Backlogs beyond memory, and the space that messages take on the disk and give back.
+
+use std::time::{Duration, Instant};
+
+use crate::lives::{Death, Lives, Script, files};
+use crate::support::raw;
+use crate::support::{Message, Properties, Raw, Table, method};
+
+/// What a broker may keep of the disk when all of its queues are empty: the files of the journal that are used round and
+/// round, and the definitions.
+const EMPTY_MAX: u64 = 400 << 20;
+const SEGMENT: u64 = 16 << 20;
+/// So long the broker may take to give space back that nobody waits for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Publishes these bodies on a channel that is not in confirm mode yet, in a window, and waits until all are confirmed.
+fn publish(raw: &mut Raw, exchange: &str, key: &str, mode: u8, bodies: impl Iterator<Item = Vec<u8>>) {
+    raw.call(method::confirm_select());
+    let properties = Properties::new().delivery_mode(mode).encoded();
+    let (mut sent, mut confirmed) = (0, 0);
+    let mut await_confirm = |raw: &mut Raw| {
+        let frame = raw.recv();
+        assert_eq!(frame.method(), Some(method::BASIC_ACK), "{frame:?}");
+        let mut arguments = frame.arguments();
+        let (tag, is_multiple) = (arguments.longlong(), arguments.octet() & 1 == 1);
+        confirmed = if is_multiple { tag } else { confirmed + 1 };
+        confirmed
+    };
+    let mut known = 0;
+    for body in bodies {
+        raw.send_bytes(&raw::content(
+            1,
+            method::basic_publish(exchange, key, 0),
+            &properties,
+            &body,
+            131_072,
+        ));
+        sent += 1;
+        while sent > known + 500 {
+            known = await_confirm(raw);
+        }
+    }
+    while known < sent {
+        known = await_confirm(raw);
+    }
+}
+
+/// Octets that belong to this number only.
+fn body(number: u32, size: usize) -> Vec<u8> {
+    number.to_le_bytes().into_iter().cycle().take(size).collect()
+}
+
+/// Consumes as many messages, acknowledging now and then, and gives each to `check`.
+fn consume(raw: &mut Raw, queue: &str, count: u32, mut check: impl FnMut(u32, Message)) {
+    raw.call(method::basic_qos(1000));
+    raw.call(method::basic_consume(queue, "c", 0, &Table::new()));
+    for number in 0..count {
+        let message = raw.expect_deliver(1);
+        if number % 100 == 99 || number + 1 == count {
+            raw.send(1, method::basic_ack(message.delivery_tag, true));
+        }
+        check(number, message);
+    }
+    raw.call(method::basic_cancel("c"));
+}
+
+/// Waits until what the files below a folder take is at most this.
+fn await_disk_bytes(lives: &Lives, folder: &str, bytes_max: u64) {
+    let deadline = Instant::now() + PATIENCE;
+    while lives.disk_bytes(folder) > bytes_max {
+        let there = || files(lives.data());
+        assert!(
+            Instant::now() < deadline,
+            "{} bytes in {folder:?}: {:#?}",
+            lives.disk_bytes(folder),
+            there()
+        );
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_backlog_beyond_memory_comes_back_in_order_and_never_fills_memory() {
+    const SIZE: usize = 10_000;
+    const COUNT: u32 = 30_000;
+    let mut lives = Lives::new(&["--backlog-memory", "16MiB"]);
+    let mut raw = lives.connect();
+    raw.durable_queue("q");
+    let before = lives.broker().resident_bytes();
+    let check_memory = |lives: &Lives, when: &str| {
+        let grown = lives.broker().resident_bytes().saturating_sub(before);
+        assert!(grown < 160 << 20, "{when}: {} MiB more", grown >> 20);
+    };
+    publish(&mut raw, "", "q", 2, (0..COUNT).map(|number| body(number, SIZE)));
+    check_memory(&lives, "published");
+    lives.again(Death::Kill);
+    check_memory(&lives, "recovered");
+    let mut raw = lives.connect();
+    assert_eq!(raw.message_count(1, "q"), COUNT);
+    consume(&mut raw, "q", COUNT, |number, message| {
+        assert!(message.body == body(number, SIZE), "message {number}");
+        assert!(message.redelivered, "message {number}");
+    });
+    check_memory(&lives, "consumed");
+    await_disk_bytes(&lives, "", EMPTY_MAX);
+    await_disk_bytes(&lives, "queue", 0);
+}
+
+#[test]
+fn a_backlog_of_transient_messages_leaves_memory_too_and_comes_back_in_order() {
+    const SIZE: usize = 10_000;
+    const COUNT: u32 = 20_000;
+    let lives = Lives::new(&["--backlog-memory", "16MiB"]);
+    let mut raw = lives.connect();
+    raw.durable_queue("q");
+    let before = lives.broker().resident_bytes();
+    // Of two kinds that are kept apart on the disk, and not in the queue.
+    let persistent = Properties::new().delivery_mode(2);
+    for number in 0..COUNT / 2 {
+        raw.publish(1, "", "q", &Properties::new(), &body(2 * number, SIZE));
+        raw.publish(1, "", "q", &persistent, &body(2 * number + 1, SIZE));
+    }
+    assert_eq!(raw.message_count(1, "q"), COUNT);
+    let grown = lives.broker().resident_bytes().saturating_sub(before);
+    assert!(grown < 160 << 20, "{} MiB more", grown >> 20);
+    consume(&mut raw, "q", COUNT, |number, message| {
+        assert!(message.body == body(number, SIZE), "message {number}");
+        assert!(!message.redelivered, "message {number}");
+    });
+}
+
+#[test]
+fn a_deleted_queue_gives_its_space_back() {
+    let lives = Lives::new(&["--backlog-memory", "16MiB"]);
+    let mut raw = lives.connect();
+    raw.durable_queue("q");
+    publish(&mut raw, "", "q", 2, (0..10_000).map(|number| body(number, 20_000)));
+    assert!(lives.disk_bytes("queue") > 0, "a backlog in segments: {:#?}", files(lives.data()));
+    raw.call(method::queue_delete("q"));
+    await_disk_bytes(&lives, "queue", 0);
+    await_disk_bytes(&lives, "", EMPTY_MAX);
+}
+
+#[test]
+fn a_message_that_stays_keeps_one_segment_at_most() {
+    let lives = Lives::new(&["--backlog-memory", "16MiB"]);
+    let mut raw = lives.connect();
+    raw.durable_queue("q");
+    publish(&mut raw, "", "q", 2, (0..10_000).map(|number| body(number, 20_000)));
+    let stuck = raw.get_unsettled("q").unwrap();
+    assert_eq!(stuck.body, body(0, 20_000));
+    let mut other = lives.connect();
+    consume(&mut other, "q", 9_999, |_, _| {});
+    await_disk_bytes(&lives, "queue", SEGMENT + (1 << 20));
+    // The rest of the journal goes by, and with it what holds the message now.
+    other.durable_queue("passing");
+    other.call(method::basic_consume("passing", "", method::CONSUME_NO_ACK, &Table::new()));
+    let properties = Properties::new().delivery_mode(2);
+    for number in 0..20_000 {
+        raw.publish(1, "", "passing", &properties, &body(number, 20_000));
+        assert_eq!(other.expect_deliver(1).body, body(number, 20_000));
+    }
+    await_disk_bytes(&lives, "", EMPTY_MAX + SEGMENT);
+    raw.send(1, method::basic_ack(stuck.delivery_tag, false));
+    await_disk_bytes(&lives, "queue", 0);
+}
+
+#[test]
+fn what_passes_through_a_short_queue_takes_no_more_space_the_longer_it_goes_on() {
+    let lives = Lives::new(&[]);
+    let mut raw = lives.connect();
+    raw.durable_queue("q");
+    for round in 0..6 {
+        publish(&mut lives.connect(), "", "q", 2, (0..2_500).map(|number| body(number, 40_000)));
+        consume(&mut raw, "q", 2_500, |number, message| {
+            assert!(message.body == body(number, 40_000), "message {number} of round {round}");
+        });
+    }
+    await_disk_bytes(&lives, "", EMPTY_MAX);
+    await_disk_bytes(&lives, "queue", 0);
+}
+
+#[test]
+fn a_message_to_many_queues_is_written_once() {
+    const QUEUES: u32 = 20;
+    let mut lives = Lives::new(&[]);
+    let mut raw = lives.connect();
+    for number in 0..QUEUES {
+        raw.durable_queue(&format!("q{number}"));
+        raw.call(method::queue_bind(&format!("q{number}"), "amq.fanout", "", &Table::new()));
+    }
+    let before = written_bytes(&lives);
+    publish(&mut raw, "amq.fanout", "", 2, (0..100).map(|number| body(number, 20_000)));
+    // So little that neither a backlog is paged out nor the next file of the journal prepared.
+    let written = written_bytes(&lives) - before;
+    assert!(written < 4_000_000, "{written} bytes for 2,000,000");
+    lives.again(Death::Kill);
+    let mut raw = lives.connect();
+    for number in 0..QUEUES {
+        assert_eq!(raw.message_count(1, &format!("q{number}")), 100);
+        assert_eq!(raw.get(1, &format!("q{number}")).unwrap().body, body(0, 20_000));
+    }
+}
+
+/// What the broker has handed to write(2) and its kin so far.
+fn written_bytes(lives: &Lives) -> u64 {
+    let counters = std::fs::read_to_string(format!("/proc/{}/io", lives.broker().pid())).unwrap();
+    let counter = counters.lines().find_map(|line| line.strip_prefix("wchar: ")).expect("wchar");
+    counter.parse().unwrap()
+}

@@ -1,0 +1,31 @@
+//! Durability as a client notices it: a broker process that is stopped, killed and damaged, and what the next one on the
+//! same data directory serves.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test ends when something is not as it must be, and says with which seed"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod account;
+mod backlog;
+mod checker;
+mod churn;
+mod client;
+mod contract;
+mod corruption;
+mod crash;
+mod disk_full;
+mod lives;
+mod load;
+mod publication;
+mod random;
+mod restart;
+mod topology;
+mod verification;

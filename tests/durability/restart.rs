@@ -1,0 +1,256 @@
+//! What there is after a restart: all that is durable, as it was, and nothing else.
+
+use crate::lives::{Death, Lives, Script};
+use crate::support::{Payload, Properties, Raw, Table, method};
+
+/// Bits of exchange.declare.
+const INTERNAL: u8 = 8;
+
+const DEATHS: [Death; 2] = [Death::Stop, Death::Kill];
+
+/// The same declare is fine and this other one is not.
+fn refuses(raw: &mut Raw, declare: Payload) -> bool {
+    raw.send(1, declare);
+    let frame = raw.recv();
+    let Some((code, ..)) = frame.close() else { return false };
+    raw.send(1, Payload::method(method::CHANNEL_CLOSE_OK));
+    raw.open_channel(1);
+    code == 406
+}
+
+#[test]
+fn queues_and_exchanges_keep_all_their_options() {
+    let alternate = Table::new().text("alternate-exchange", "elsewhere");
+    let limits = Table::new().int("x-max-length", 7).text("x-overflow", "drop-head").boolean("mine", true);
+    let queue = |arguments: &Table, bits| method::queue_declare("kept", method::DURABLE | bits, arguments);
+    let auto_delete = method::AUTO_DELETE;
+    // exchange.declare has passive, durable, auto-delete, internal as its first bits.
+    let exchange = |name: &str, kind: &str, bits: u8, arguments: &Table| {
+        method::exchange_declare(name, kind, method::DURABLE | bits, arguments)
+    };
+    let none = Table::new();
+    let table = [
+        ("arguments of a queue", queue(&limits, 0), queue(&none, 0)),
+        (
+            "values of a queue's arguments",
+            queue(&limits, 0),
+            queue(
+                &Table::new().int("x-max-length", 8).text("x-overflow", "drop-head").boolean("mine", true),
+                0,
+            ),
+        ),
+        (
+            "an alternate exchange",
+            exchange("x.alternate", "direct", 0, &alternate),
+            exchange("x.alternate", "direct", 0, &none),
+        ),
+        ("a type", exchange("x.type", "headers", 0, &none), exchange("x.type", "topic", 0, &none)),
+        (
+            "internal",
+            exchange("x.internal", "fanout", INTERNAL, &none),
+            exchange("x.internal", "fanout", 0, &none),
+        ),
+        ("auto-delete", exchange("x.auto", "topic", 4, &none), exchange("x.auto", "topic", 0, &none)),
+        (
+            "auto-delete of a queue",
+            method::queue_declare("auto", method::DURABLE | auto_delete, &none),
+            method::queue_declare("auto", method::DURABLE, &none),
+        ),
+    ];
+    let mut lives = Lives::new(&[]);
+    let mut raw = lives.connect();
+    for (_, same, _) in &table {
+        raw.call(same.clone());
+    }
+    for death in DEATHS {
+        lives.again(death);
+        let mut raw = lives.connect();
+        for (what, same, other) in &table {
+            // One that was lost would be declared anew by this, and the next would not be refused.
+            assert!(refuses(&mut raw, other.clone()), "{death:?}: {what}");
+            raw.call(same.clone());
+        }
+    }
+}
+
+#[test]
+fn bindings_keep_their_keys_and_arguments() {
+    let mut lives = Lives::new(&[]);
+    let mut raw = lives.connect();
+    raw.durable_queue("q");
+    let any = Table::new().text("x-match", "any").int("size", 3).text("colour", "red");
+    raw.call(method::queue_bind("q", "amq.headers", "", &any));
+    raw.call(method::queue_bind("q", "amq.topic", "a.*.#", &Table::new()));
+    raw.call(method::queue_bind("q", "amq.direct", "with \u{e9} and \u{1f407}", &Table::new()));
+    let fields = |table: Table| Properties::new().headers(&table);
+    for death in DEATHS {
+        lives.again(death);
+        let mut raw = lives.connect();
+        let none = fields(Table::new());
+        for (exchange, key, properties, body) in [
+            ("amq.headers", "", &fields(Table::new().int("size", 3)), "by size"),
+            ("amq.headers", "", &fields(Table::new().int("size", 4)), "no"),
+            ("amq.topic", "a.b.c.d", &none, "by topic"),
+            ("amq.topic", "a", &none, "no"),
+            ("amq.direct", "with \u{e9} and \u{1f407}", &none, "by key"),
+            ("amq.direct", "", &none, "no"),
+        ] {
+            raw.publish(1, exchange, key, properties, body.as_bytes());
+        }
+        assert_eq!(raw.take_bodies("q"), ["by size", "by topic", "by key"], "{death:?}");
+    }
+}
+
+#[test]
+fn messages_come_back_in_order_with_every_octet_of_address_properties_and_body() {
+    let headers = Table::new()
+        .nested("deep", &Table::new().nested("deeper", &Table::new().texts("list", &["", "x"])))
+        .int("n", -1)
+        .field("void", b'V', []);
+    let all =
+        Payload::new().short(0b1111_1111_1111_1100).shortstr("text/plain").shortstr("gzip").table(&headers);
+    let all = all.octet(2).octet(9).shortstr("correlation").shortstr("reply.to").shortstr("3600000");
+    let all = all.shortstr("message-id").longlong(u64::MAX).shortstr("type").shortstr("guest");
+    let all = all.shortstr("app-id").shortstr("cluster-id").0;
+    let persistent = Properties::new().delivery_mode(2).encoded();
+    let bodies: Vec<Vec<u8>> = [0, 1, 2, 4095, 4096, 8191, 8192, 8193, 70_000, 131_064, 1_000_000, 16 << 20]
+        .map(|size: usize| (0..size).map(|at| (at % 251).to_le_bytes()[0]).collect())
+        .into();
+    for death in DEATHS {
+        let mut lives = Lives::new(&[]);
+        let mut raw = lives.connect();
+        raw.durable_queue("q");
+        let long_key = "k".repeat(255);
+        raw.call(method::queue_bind("q", "amq.direct", &long_key, &Table::new()));
+        raw.call(method::confirm_select());
+        let mut sent = Vec::new();
+        for body in &bodies {
+            sent.extend([("", "q", &all, body), ("amq.direct", long_key.as_str(), &persistent, body)]);
+        }
+        for (exchange, key, properties, body) in &sent {
+            raw.publish_with(1, method::basic_publish(exchange, key, 0), properties, body);
+            raw.expect(1, method::BASIC_ACK);
+        }
+        lives.again(death);
+        let mut raw = lives.connect();
+        for (exchange, key, properties, body) in sent {
+            let message = raw.get(1, "q").unwrap_or_else(|| panic!("{death:?}: {} octets", body.len()));
+            assert_eq!(
+                (message.exchange.as_str(), message.routing_key.as_str()),
+                (exchange, key),
+                "{death:?}"
+            );
+            assert_eq!(&message.properties, properties, "{death:?}");
+            assert!(message.body == *body, "{death:?}: {} octets", body.len());
+        }
+        assert!(raw.get(1, "q").is_none());
+    }
+}
+
+#[test]
+fn what_is_not_durable_is_gone() {
+    for death in DEATHS {
+        let mut lives = Lives::new(&[]);
+        let mut raw = lives.connect();
+        raw.durable_queue("durable");
+        raw.call(method::queue_declare("transient", 0, &Table::new()));
+        raw.call(method::queue_declare("exclusive", method::DURABLE | method::EXCLUSIVE, &Table::new()));
+        raw.call(method::exchange_declare("x.transient", "fanout", 0, &Table::new()));
+        raw.call(method::exchange_declare("x.durable", "fanout", method::DURABLE, &Table::new()));
+        raw.call(method::queue_bind("transient", "x.durable", "", &Table::new()));
+        raw.call(method::queue_bind("durable", "x.transient", "", &Table::new()));
+        raw.call(method::confirm_select());
+        for (mode, body) in [(1, "transient"), (2, "persistent")] {
+            raw.publish(1, "", "durable", &Properties::new().delivery_mode(mode), body.as_bytes());
+            raw.expect(1, method::BASIC_ACK);
+        }
+        raw.publish(1, "", "durable", &Properties::new(), b"without a mode");
+        raw.expect(1, method::BASIC_ACK);
+        raw.publish_confirmed("transient", "persistent in a transient queue");
+        lives.again(death);
+        let mut raw = lives.connect();
+        assert_eq!(raw.take_bodies("durable"), ["persistent"], "{death:?}");
+        for queue in ["transient", "exclusive"] {
+            assert!(!raw.has_queue(queue), "{death:?}: {queue}");
+        }
+        assert!(!raw.has_exchange("x.transient") && raw.has_exchange("x.durable"), "{death:?}");
+        // Bindings of what is gone do not wait for their ends to come back.
+        raw.call(method::queue_declare("transient", 0, &Table::new()));
+        raw.call(method::exchange_declare("x.transient", "fanout", 0, &Table::new()));
+        for exchange in ["x.transient", "x.durable"] {
+            raw.publish(1, exchange, "", &Properties::new(), b"nowhere");
+        }
+        for queue in ["transient", "durable"] {
+            assert_eq!(raw.message_count(1, queue), 0, "{death:?}: {queue}");
+        }
+    }
+}
+
+#[test]
+fn after_a_clean_stop_exactly_what_was_delivered_is_redelivered_and_after_a_kill_everything_is() {
+    for (death, not_delivered) in [(Death::Stop, false), (Death::Kill, true)] {
+        let mut lives = Lives::new(&[]);
+        let mut publisher = lives.connect();
+        publisher.durable_queue("q");
+        publisher.call(method::confirm_select());
+        for number in 0..8 {
+            publisher.publish_confirmed("q", &number.to_string());
+        }
+        let mut raw = lives.connect();
+        raw.call(method::basic_qos(3));
+        raw.call(method::basic_consume("q", "", 0, &Table::new()));
+        let tags: Vec<u64> = (0..3).map(|_| raw.expect_deliver(1).delivery_tag).collect();
+        raw.send(1, method::basic_ack(tags[1], false));
+        assert_eq!(raw.expect_deliver(1).body, b"3");
+        // Given back, and delivered again to the same consumer: what it marks it marks for good.
+        raw.send(1, method::basic_reject(tags[0], true));
+        assert_eq!(raw.expect_deliver(1).body, b"0");
+        lives.again(death);
+        let expected = [("0", true), ("2", true), ("3", true), ("4", not_delivered), ("5", not_delivered)];
+        let rest = [("6", not_delivered), ("7", not_delivered)];
+        let expected: Vec<(String, bool)> = expected
+            .iter()
+            .chain(&rest)
+            .map(|(body, redelivered)| ((*body).to_owned(), *redelivered))
+            .collect();
+        assert_eq!(lives.connect().take("q"), expected, "{death:?}");
+    }
+}
+
+#[test]
+fn a_second_clean_stop_forgets_no_mark_of_the_first() {
+    let mut lives = Lives::new(&[]);
+    let mut raw = lives.connect();
+    raw.durable_queue("q");
+    raw.call(method::confirm_select());
+    for number in 0..4 {
+        raw.publish_confirmed("q", &number.to_string());
+    }
+    for _ in 0..2 {
+        raw.get_unsettled("q").unwrap();
+    }
+    for _ in 0..3 {
+        lives.again(Death::Stop);
+    }
+    let flags: Vec<bool> =
+        lives.connect().take("q").into_iter().map(|(_, redelivered)| redelivered).collect();
+    assert_eq!(flags, [true, true, false, false]);
+}
+
+#[test]
+fn an_auto_delete_queue_outlives_its_broker_only_until_it_has_had_its_last_consumer() {
+    let mut lives = Lives::new(&[]);
+    let mut raw = lives.connect();
+    let durable = method::DURABLE | method::AUTO_DELETE;
+    raw.call(method::queue_declare("unused", durable, &Table::new()));
+    raw.call(method::queue_declare("used", durable, &Table::new()));
+    lives.again(Death::Kill);
+    let mut raw = lives.connect();
+    assert!(raw.has_queue("unused") && raw.has_queue("used"));
+    raw.call(method::basic_consume("used", "c", 0, &Table::new()));
+    raw.call(method::basic_cancel("c"));
+    assert!(!raw.has_queue("used"));
+    lives.again(Death::Kill);
+    let mut raw = lives.connect();
+    assert!(raw.has_queue("unused") && !raw.has_queue("used"));
+}
