@@ -15,9 +15,12 @@ use crate::support::{Broker, TempDir};
 use crate::{topology, verification};
 
 /// So many cycles in all, unless `LEVERET_CRASH_CYCLES` asks for others.
-const CYCLES: u64 = 60;
+const CYCLES: u64 = 160;
 /// Tests below, each with a directory of its own.
 const HISTORIES: u64 = 4;
+
+/// Those that wait for one answer after the other: publishers, transactions, declares.
+const ANSWERED: [usize; 5] = [0, 7, 8, 9, 10];
 
 /// So many lines of a broker's log are shown with what is wrong: those of its start.
 const LOG_MAX: usize = 40;
@@ -92,9 +95,12 @@ impl History {
 
     /// Lets clients loose on the broker until it has ended, and takes over what they know.
     fn load(&mut self, mut broker: Broker, plan: Plan) -> End {
-        let steps = 20 + self.random.magnitude(10_000);
         let signal = if matches!(plan, Plan::Kill) { Signal::KILL } else { Signal::TERM };
-        let accounts = self.play(&Fuse::new(&broker, steps, signal));
+        // At the last step of all of them together, or of one: then at once when that one has an answer.
+        let whose = self.random.once_in(2).then(|| *self.random.choose(&ANSWERED));
+        let steps_max = if whose.is_some() { 1000 } else { 20_000 };
+        let fuse = Fuse::new(&broker, 20 + self.random.magnitude(steps_max), signal);
+        let accounts = self.play(&fuse, whose);
         let end = match plan {
             Plan::Kill => {
                 broker.kill();
@@ -116,13 +122,15 @@ impl History {
         end
     }
 
-    fn play(&mut self, fuse: &Fuse<'_>) -> Vec<Account> {
+    /// Plays all roles, and burns the fuse by the steps of all of them or of one.
+    fn play(&mut self, fuse: &Fuse<'_>, whose: Option<usize>) -> Vec<Account> {
+        let endless = Fuse::endless(fuse.broker());
         let sessions: Vec<Session<'_>> = (0..Role::ALL.len() + self.churns.len())
-            .map(|_| Session {
+            .map(|role| Session {
                 client: Client::connect(fuse.broker(), Role::CHANNELS),
                 account: Account::new(self.seed),
                 random: Random::new(self.random.next()),
-                fuse,
+                fuse: if whose.is_none_or(|whose| whose == role) { fuse } else { &endless },
             })
             .collect();
         let first = self.next_stream;
