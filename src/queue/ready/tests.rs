@@ -1,6 +1,11 @@
 //! Tests of the ready messages by themselves.
 
+use bytes::{Bytes, BytesMut};
+
 use super::*;
+use crate::place::{JournalFile, SegmentNumber};
+use crate::store::positions::PositionSet;
+use crate::store::segment::block::push_record;
 
 fn message(body: &[u8]) -> Message {
     Message::compose("exchange", "key", &[0, 0], body).unwrap()
@@ -50,4 +55,101 @@ fn a_gap_in_the_positions_starts_a_new_block() {
     }
     let order: Vec<u64> = drain(&mut ready).into_iter().map(|(position, _)| position).collect();
     assert_eq!(order, [0, 1, 7, 8, 20]);
+}
+
+/// A block of messages with one octet each at these positions, as in a segment.
+fn stored(segment: u32, positions: &[u64]) -> (RestoredBlock, Bytes) {
+    let (mut bytes, mut last) = (BytesMut::new(), positions[0]);
+    for position in positions {
+        push_record(&mut bytes, u16::try_from(position - last).unwrap(), &message(b"x"));
+        last = *position;
+    }
+    let place = BlockPlace {
+        segment: SegmentNumber(segment),
+        journalled: true,
+        index: 0,
+        offset: 0,
+        len: u32::try_from(bytes.len()).unwrap(),
+        crc: 0,
+    };
+    let block = RestoredBlock {
+        place,
+        first: Position(positions[0]),
+        last: Position(last),
+        count: u32::try_from(positions.len()).unwrap(),
+        bytes: (positions.len() * message(b"x").len()) as u64,
+        alive: None,
+    };
+    (block, bytes.freeze())
+}
+
+#[test]
+fn blocks_that_lie_across_each_other_are_read_in_the_order_of_their_positions() {
+    let made = [stored(1, &[5, 900, 7_000]), stored(2, &[10, 11, 12]), stored(3, &[13, 899, 901, 6_999])];
+    let mut ready = Ready::default();
+    ready.restore(made.iter().map(|(block, _)| block.clone()).collect());
+    ready.push_restored(Position(8_000), 2, Home::Journal(JournalFile(4)), message(b"x"));
+    ready.push_restored(Position(11_000), 0, Home::Journal(JournalFile(4)), message(b"x"));
+    ready.push_restored(Position(10_000), 0, Home::Journal(JournalFile(4)), message(b"x"));
+    assert_eq!((ready.len(), ready.bytes()), (13, 13 * message(b"x").len() as u64));
+    let mut order = Vec::new();
+    while !ready.is_empty() {
+        if ready.head_is_paged() {
+            let mut asks = Vec::new();
+            ready.ask_ahead(&mut asks);
+            for place in asks {
+                let (_, bytes) = made.iter().find(|(block, _)| block.place == place).unwrap();
+                ready.loaded(place, Ok(bytes)).unwrap();
+            }
+        }
+        let entry = ready.pop().unwrap();
+        ready.segments.leave(entry.home);
+        order.push((entry.position.0, entry.deliveries));
+    }
+    let expected = [5, 10, 11, 12, 13, 899, 900, 901, 6_999, 7_000, 8_000, 10_000, 11_000];
+    assert_eq!(order, expected.map(|position| (position, 2 * u32::from(position == 8_000))));
+    assert_eq!((ready.len(), ready.bytes(), ready.memory()), (0, 0, 0));
+    let mut dead = ready.segments.take_dead();
+    dead.sort_unstable();
+    assert_eq!(dead, [1, 2, 3].map(|segment| (SegmentNumber(segment), true)));
+}
+
+#[test]
+fn only_what_is_alive_of_a_restored_block_is_read_whatever_was_said_of_its_number() {
+    for said in [2, 5] {
+        let (block, bytes) = stored(1, &[5, 6, 7, 9, 10]);
+        let mut alive = PositionSet::default();
+        alive.insert_range(Position(6), Position(7));
+        alive.insert_range(Position(10), Position(12));
+        let mut ready = Ready::default();
+        ready.set_redelivered_below(Position(10));
+        ready.restore(vec![RestoredBlock { alive: Some(alive), count: said, ..block.clone() }]);
+        let mut asks = Vec::new();
+        ready.ask_ahead(&mut asks);
+        ready.loaded(asks[0], Ok(&bytes)).unwrap();
+        let read: Vec<_> =
+            std::iter::from_fn(|| ready.pop()).map(|entry| (entry.position.0, entry.redelivered)).collect();
+        assert_eq!(read, [(6, true), (7, true), (10, false)]);
+    }
+}
+
+#[test]
+fn what_is_no_block_is_damage() {
+    let (block, bytes) = stored(1, &[5, 6, 9]);
+    let (_, other) = stored(1, &[5, 6, 8]);
+    for bytes in [Bytes::new(), bytes.slice(..bytes.len() - 1), other] {
+        let mut ready = Ready::default();
+        ready.restore(vec![block.clone()]);
+        let mut asks = Vec::new();
+        ready.ask_ahead(&mut asks);
+        let (lost, _) = ready.loaded(asks[0], Ok(&bytes)).unwrap_err();
+        assert_eq!((lost, ready.len(), ready.bytes()), (3, 0, 0));
+        assert!(ready.head_is_paged() || ready.pop().is_none());
+    }
+}
+
+#[test]
+fn a_block_on_the_disk_costs_no_more_than_80_bytes() {
+    let size = size_of::<block::Block>();
+    assert!(size <= 80, "{size}");
 }

@@ -2,12 +2,14 @@
 
 mod disk;
 mod model;
+mod paging;
 mod programs;
 mod rules;
 
 use std::sync::{Arc, Mutex};
 
 use super::consumers::Consumer;
+use super::core::Settlement;
 use super::delivery::{Delivery, Recipient, SharedCredit, Waiter, cost};
 use super::id::ConsumerKey;
 use super::options::QueueOptions;
