@@ -148,6 +148,7 @@ impl<'q, Q: Refill> Refilling<'q, Q> {
             let Some(found) = replay.queues.get(id) else { continue };
             let found = if found.is_gone { &nothing } else { found };
             let states = found.segments.iter().map(|(number, state)| (*number, state));
+            store.numbers_used(*id, found.segments_gone.iter().copied());
             let blocks = store.restore(*id, states, &found.settled)?.blocks;
             let highest = blocks.iter().map(|block| block.last).max().max(found.highest);
             let next = highest.map_or(Position::default(), Position::next);

@@ -93,6 +93,15 @@ impl SegmentStore {
         Ok(restored)
     }
 
+    /// The journal says of segments of these numbers that they are gone, and would say it of another one that got the number.
+    pub fn numbers_used(&self, queue: QueueId, gone: impl IntoIterator<Item = SegmentNumber>) {
+        let stored = self.queues.obtain(queue);
+        let mut segments = stored.segments();
+        for number in gone {
+            segments.number_used(number);
+        }
+    }
+
     /// The positions that a block has, of which the first is `first`.
     ///
     /// # Errors

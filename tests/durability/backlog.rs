@@ -129,6 +129,48 @@ fn a_backlog_of_transient_messages_leaves_memory_too_and_comes_back_in_order() {
     });
 }
 
+/// Waits until the oldest file of the journal is free and what was alive of it stands in a segment.
+fn await_segment(lives: &Lives) {
+    let deadline = Instant::now() + PATIENCE;
+    while lives.disk_bytes("queue") == 0 {
+        assert!(Instant::now() < deadline, "no segment: {:#?}", files(lives.data()));
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn what_is_written_to_a_segment_after_another_one_ended_outlives_restarts() {
+    // More than is rather written to the journal again.
+    let messages = |from: u32| (from..from + 50).map(|number| body(number, 10_000));
+    let mut lives = Lives::new(&[]);
+    let mut raw = lives.connect();
+    raw.durable_queue("q");
+    publish(&mut raw, "", "q", 2, messages(0));
+    // Each start leaves a file of the journal behind; the third makes the first file be cleared.
+    for _ in 0..3 {
+        lives.again(Death::Stop);
+    }
+    await_segment(&lives);
+    publish(&mut lives.connect(), "", "q", 2, messages(50));
+    lives.again(Death::Stop);
+    let mut raw = lives.connect();
+    for number in 0..50 {
+        assert!(raw.get(1, "q").unwrap().body == body(number, 10_000));
+    }
+    await_disk_bytes(&lives, "queue", 0);
+    for _ in 0..2 {
+        lives.again(Death::Stop);
+    }
+    await_segment(&lives);
+    for restart in 0..4 {
+        lives.again(Death::Stop);
+        assert_eq!(lives.connect().message_count(1, "q"), 50, "after restart {restart}");
+    }
+    consume(&mut lives.connect(), "q", 50, |number, message| {
+        assert!(message.body == body(50 + number, 10_000))
+    });
+}
+
 #[test]
 fn a_deleted_queue_gives_its_space_back() {
     let lives = Lives::new(&["--backlog-memory", "16MiB"]);

@@ -11,7 +11,7 @@ use super::super::stored::Stored;
 use super::super::{loader, pager};
 use super::*;
 use crate::config::Durability;
-use crate::place::{JournalFile, Position};
+use crate::place::{JournalFile, Position, SegmentNumber};
 
 /// Bodies that are told apart.
 fn body(number: u64) -> Vec<u8> {
@@ -272,6 +272,18 @@ fn messages_that_stay_do_not_make_the_journal_write_itself_over_and_over() {
     let durable = rig.journal.durable();
     rig.disk.crash();
     rig.check(durable, 1);
+}
+
+#[test]
+fn a_number_is_not_given_again_while_the_journal_says_that_its_segment_is_gone() {
+    let disk = SimDisk::new(1);
+    let store = Arc::new(SegmentStore::without_threads(Arc::clone(&disk) as Arc<dyn Disk>, SEGMENTS));
+    let queue = ModelQueue::register(QueueId::stored(1), &store);
+    store.numbers_used(queue.id(), [SegmentNumber(4), SegmentNumber(0)]);
+    (0..60).for_each(|number| drop(queue.publish(&body(number), Some(JournalFile(1)))));
+    page_out_all(&store, &queue);
+    let names = disk.list(&SegmentId::folder(queue.id())).unwrap();
+    assert_eq!(names.first().map(String::as_str), Some("5"), "{names:?}");
 }
 
 #[test]
