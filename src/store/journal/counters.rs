@@ -1,6 +1,5 @@
 //! What the journal has done since it was opened.
 
-use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -57,14 +56,5 @@ impl JournalCounters {
         self.syncs.fetch_add(1, Ordering::Relaxed);
         self.sync_nanos.fetch_add(nanos, Ordering::Relaxed);
         self.last_sync_nanos.store(nanos, Ordering::Relaxed);
-    }
-}
-
-/// In one line, for the log of a broker that stops.
-impl fmt::Display for JournalCounters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (syncs, bytes) = (self.syncs(), self.bytes_written());
-        let mean = self.sync_time().as_micros().checked_div(syncs.into()).unwrap_or_default();
-        write!(f, "journal: {syncs} group commits, {bytes} bytes, {mean} us an fdatasync")
     }
 }
