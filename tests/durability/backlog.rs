@@ -167,7 +167,7 @@ fn what_is_written_to_a_segment_after_another_one_ended_outlives_restarts() {
         assert_eq!(lives.connect().message_count(1, "q"), 50, "after restart {restart}");
     }
     consume(&mut lives.connect(), "q", 50, |number, message| {
-        assert!(message.body == body(50 + number, 10_000))
+        assert!(message.body == body(50 + number, 10_000));
     });
 }
 

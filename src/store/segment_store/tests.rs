@@ -280,7 +280,9 @@ fn a_number_is_not_given_again_while_the_journal_says_that_its_segment_is_gone()
     let store = Arc::new(SegmentStore::without_threads(Arc::clone(&disk) as Arc<dyn Disk>, SEGMENTS));
     let queue = ModelQueue::register(QueueId::stored(1), &store);
     store.numbers_used(queue.id(), [SegmentNumber(4), SegmentNumber(0)]);
-    (0..60).for_each(|number| drop(queue.publish(&body(number), Some(JournalFile(1)))));
+    for number in 0..60 {
+        queue.publish(&body(number), Some(JournalFile(1)));
+    }
     page_out_all(&store, &queue);
     let names = disk.list(&SegmentId::folder(queue.id())).unwrap();
     assert_eq!(names.first().map(String::as_str), Some("5"), "{names:?}");
