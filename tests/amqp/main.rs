@@ -41,3 +41,4 @@ mod settle;
 mod shutdown;
 mod soak;
 mod transaction;
+mod waiting;

@@ -91,18 +91,3 @@ fn a_second_signal_stops_at_once() {
     broker.wait();
     assert!(told.elapsed() < std::time::Duration::from_secs(1), "{:?}", told.elapsed());
 }
-
-#[test]
-fn a_second_broker_does_not_take_the_data_directory_of_a_running_one() {
-    let broker = Broker::start();
-    if broker.is_external() {
-        return;
-    }
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_leveret"))
-        .args(["--listen", "127.0.0.1:0", "--data-dir"])
-        .arg(broker.data_dir())
-        .output()
-        .unwrap();
-    assert!(!output.status.success(), "{output:?}");
-    assert!(!output.stderr.is_empty() || !output.stdout.is_empty(), "it says why");
-}
