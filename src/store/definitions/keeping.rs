@@ -309,3 +309,6 @@ impl Keeper {
         self.shared.changed.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests;
