@@ -100,9 +100,9 @@ fn a_refusal_comes_after_the_answers_to_what_was_sent_before_it_and_ends_the_res
 
 #[test]
 fn many_channels_that_wait_for_the_disk_are_all_answered() {
+    const CHANNELS: u16 = 200;
     let (_data, broker) = kept();
     let mut peer = Peer::connect(&broker);
-    const CHANNELS: u16 = 200;
     for channel in 2..=CHANNELS {
         peer.open(channel);
     }
