@@ -46,7 +46,7 @@ pub(super) struct ServeOptions {
     durability: Option<Durability>,
     /// How much memory the ready messages of all queues may take before they are paged out to the disk: a size such as
     /// 64MiB, or a share such as 0.01 of what the machine or the container grants [default: 1/256 of that, at least 16MiB,
-    /// at most 256MiB].
+    /// at most 32MiB].
     #[arg(long, value_name = "SIZE|SHARE")]
     backlog_memory: Option<MemoryLimit>,
     /// How long a client may take from connecting to an open connection, such as 10s or 500ms [default: 10s].

@@ -95,11 +95,11 @@ impl Default for Config {
 
 impl Config {
     /// How many bytes of ready messages stay in memory before they are paged out, given what the machine or the control
-    /// group grants: 1/256 of that, at least 16 MiB and at most 256 MiB, unless it is set.
+    /// group grants: 1/256 of that, at least 16 MiB and at most 32 MiB, unless it is set.
     pub fn backlog_memory_bytes(&self, granted: u64) -> u64 {
         match self.backlog_memory {
             Some(limit) => limit.bytes(granted).max(BACKLOG_MEMORY_MIN),
-            None => (granted / 256).clamp(16 * 1024 * 1024, 256 * 1024 * 1024),
+            None => (granted / 256).clamp(16 * 1024 * 1024, 32 * 1024 * 1024),
         }
     }
 
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn the_memory_of_the_backlog_is_a_share_within_bounds_unless_it_is_set() {
         const MIB: u64 = 1024 * 1024;
-        for (granted, expected) in [(64, 16), (4096, 16), (16_384, 64), (1024 * 1024, 256)] {
+        for (granted, expected) in [(64, 16), (4096, 16), (6144, 24), (1024 * 1024, 32)] {
             assert_eq!(
                 Config::default().backlog_memory_bytes(granted * MIB),
                 expected * MIB,

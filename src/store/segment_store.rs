@@ -63,7 +63,7 @@ impl SegmentLimits {
 const LOADERS: usize = 2;
 const STACK_BYTES: usize = 256 * 1024;
 /// So many times the budget may be in memory while it is being paged out.
-const LAG_MAX: u64 = 4;
+const LAG_MAX: u64 = 2;
 /// How often to look whether there is room.
 const ROOM_INTERVAL: Duration = Duration::from_millis(1);
 
