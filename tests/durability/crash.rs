@@ -15,7 +15,7 @@ use crate::support::{Broker, TempDir};
 use crate::{topology, verification};
 
 /// So many cycles in all, unless `LEVERET_CRASH_CYCLES` asks for others.
-const CYCLES: u64 = 160;
+const CYCLES: u64 = 100;
 /// Tests below, each with a directory of its own.
 const HISTORIES: u64 = 4;
 

@@ -192,6 +192,7 @@ fn after_a_clean_stop_exactly_what_was_delivered_is_redelivered_and_after_a_kill
         let mut lives = Lives::new(&[]);
         let mut publisher = lives.connect();
         publisher.durable_queue("q");
+        publisher.durable_queue("other");
         publisher.call(method::confirm_select());
         for number in 0..8 {
             publisher.publish_confirmed("q", &number.to_string());
@@ -205,6 +206,12 @@ fn after_a_clean_stop_exactly_what_was_delivered_is_redelivered_and_after_a_kill
         // Given back, and delivered again to the same consumer: what it marks it marks for good.
         raw.send(1, method::basic_reject(tags[0], true));
         assert_eq!(raw.expect_deliver(1).body, b"0");
+        // Confirmed, and so the acknowledgement before it is on the disk too.
+        raw.open_channel(2);
+        raw.send(2, method::confirm_select());
+        raw.expect(2, method::CONFIRM_SELECT_OK);
+        raw.publish(2, "", "other", &Properties::new().delivery_mode(2), b"");
+        raw.expect(2, method::BASIC_ACK);
         lives.again(death);
         let expected = [("0", true), ("2", true), ("3", true), ("4", not_delivered), ("5", not_delivered)];
         let rest = [("6", not_delivered), ("7", not_delivered)];
