@@ -136,8 +136,9 @@ impl QueueCore {
     /// Gives ready messages to the consumers that can take them.
     pub fn deliver(&mut self) {
         let mut wanted = false;
+        let any_paged = self.ready.paged() > 0;
         while !self.ready.is_empty() {
-            if self.ready.head_is_paged() {
+            if any_paged && self.ready.head_is_paged() {
                 wanted |= self.consumers.first().is_some();
                 break;
             }
@@ -150,7 +151,7 @@ impl QueueCore {
             self.stage(key, entry);
             wanted = true;
         }
-        if wanted && self.ready.paged() > 0 {
+        if wanted && any_paged {
             self.ready.ask_ahead(&mut self.loads);
         }
     }

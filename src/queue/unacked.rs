@@ -71,22 +71,22 @@ impl Unacked {
                 self.free = next;
             }
             *place = taken;
-            return UnackedKey(at);
+            return UnackedKey::new(at);
         }
         self.places.push(taken);
-        UnackedKey(at)
+        UnackedKey::new(at)
     }
 
     /// Takes a message out; nothing when it was settled before.
     pub fn remove(&mut self, key: UnackedKey) -> Option<(Entry, Holder)> {
-        let place = self.places.get_mut(key.0 as usize)?;
+        let place = self.places.get_mut(key.at() as usize)?;
         if matches!(place, Place::Free { .. }) {
             return None;
         }
         let Place::Taken { entry, holder } = std::mem::replace(place, Place::Free { next: self.free }) else {
             return None;
         };
-        self.free = Some(key.0);
+        self.free = Some(key.at());
         self.len = self.len.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(entry.message.len() as u64);
         self.automatic = self.automatic.saturating_sub(usize::from(holder == Holder::Automatic));

@@ -191,12 +191,11 @@ impl Packed {
     }
 
     /// Takes the first message.
+    #[inline]
     pub(super) fn pop(&mut self) -> Option<(Position, Message)> {
         let position = self.head;
-        let message = match &mut self.content {
-            Content::Records(records) => pop_record(records)?.1,
-            Content::Single(message) => message.clone(),
-        };
+        let Content::Records(records) = &mut self.content else { return self.pop_single() };
+        let (_, message) = pop_record(records)?;
         self.count = self.count.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(small(message.len()));
         if self.count > 0 {
@@ -205,7 +204,15 @@ impl Packed {
         Some((position, message))
     }
 
+    #[cold]
+    fn pop_single(&mut self) -> Option<(Position, Message)> {
+        let Content::Single(message) = &self.content else { return None };
+        (self.count, self.bytes) = (0, 0);
+        Some((self.head, message.clone()))
+    }
+
     /// To the next message that is alive.
+    #[inline]
     fn advance(&mut self) {
         let Content::Records(records) = &mut self.content else { return };
         while let Some(gap) = front_gap(records) {

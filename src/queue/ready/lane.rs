@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use bytes::BytesMut;
 
+use super::Entry;
 use super::block::{Block, Packed, small};
 use crate::message::Message;
 use crate::place::{Home, Position};
@@ -68,14 +69,6 @@ impl Open {
     }
 }
 
-/// A message that a lane gave.
-pub(super) struct Popped {
-    pub(super) position: Position,
-    pub(super) message: Message,
-    pub(super) home: Home,
-    pub(super) sought: bool,
-}
-
 impl Lane {
     pub(super) fn new(journalled: bool) -> Self {
         Self {
@@ -91,6 +84,7 @@ impl Lane {
     }
 
     /// The position of the first message; [`NOWHERE`] when there is none.
+    #[inline]
     pub(super) fn head(&self) -> Position {
         self.head
     }
@@ -190,23 +184,29 @@ impl Lane {
         self.blocks.push_back(block);
     }
 
-    /// Takes the first message; nothing when it is not in memory.
-    pub(super) fn pop(&mut self, segments: &mut Segments) -> Option<Popped> {
+    /// Takes the first message, as one of which no delivery was counted; nothing when it is not in memory.
+    #[inline]
+    pub(super) fn pop(&mut self, redelivered_below: Position, segments: &mut Segments) -> Option<Entry> {
         if self.front.is_none() {
             self.front = Some(self.next_front()?);
         }
         let front = self.front.as_mut()?;
         let (home, sought) = (front.home, front.sought);
-        let popped = front.pop();
-        if popped.is_some() && front.count > 0 {
+        let Some((position, message)) = front.pop() else {
+            self.finish_front(segments);
+            return None;
+        };
+        if front.count > 0 {
             self.head = front.head;
         } else {
             self.finish_front(segments);
         }
-        popped.map(|(position, message)| Popped { position, message, home, sought })
+        let redelivered = position < redelivered_below;
+        Some(Entry { position, message, deliveries: 0, home, redelivered, sought })
     }
 
     /// The block in front is read to its end.
+    #[cold]
     fn finish_front(&mut self, segments: &mut Segments) {
         if let Some(front) = self.front.take() {
             self.memory = self.memory.saturating_sub(u64::from(front.weight));
@@ -234,6 +234,7 @@ impl Lane {
     }
 
     /// The block that is to be read next; nothing when it is not in memory.
+    #[cold]
     fn next_front(&mut self) -> Option<Packed> {
         if let Some(block) = self.blocks.pop_front_if(|block| matches!(block, Block::Memory(_))) {
             return match block {

@@ -24,7 +24,7 @@ pub(super) use storing::pack;
 
 use block::Paged;
 use lane::paging::{Counts, Fewer};
-use lane::{Lane, NOWHERE, Popped};
+use lane::{Lane, NOWHERE};
 
 use super::segments::Segments;
 use crate::message::Message;
@@ -129,28 +129,43 @@ impl Ready {
     }
 
     /// Takes the message with the lowest position; nothing when there is none or it is on the disk only.
+    #[inline]
     pub fn pop(&mut self) -> Option<Entry> {
-        let entry = match self.head()? {
-            Head::Returned => self.returned.pop_first()?.1,
-            Head::Journalled => {
-                let popped = self.journalled.as_mut()?.pop(&mut self.segments)?;
-                self.entry(popped)
-            }
-            Head::Transient => {
-                let popped = self.transient.as_mut()?.pop(&mut self.segments)?;
-                self.entry(popped)
-            }
+        if self.returned.is_empty()
+            && self.runs.is_empty()
+            && self.counts.is_empty()
+            && let (Some(lane), None) | (None, Some(lane)) = (&mut self.journalled, &mut self.transient)
+        {
+            let entry = lane.pop(self.redelivered_below, &mut self.segments)?;
+            self.len = self.len.saturating_sub(1);
+            self.bytes = self.bytes.saturating_sub(entry.message.len() as u64);
+            return Some(entry);
+        }
+        self.pop_lowest()
+    }
+
+    /// The same with messages of more than one kind, or with deliveries of an earlier broker.
+    fn pop_lowest(&mut self) -> Option<Entry> {
+        let (head, below) = (self.head()?, self.redelivered_below);
+        let segments = &mut self.segments;
+        let mut entry = match head {
+            Head::Returned => self.returned.pop_first().map(|(_, entry)| entry),
+            Head::Journalled => self.journalled.as_mut()?.pop(below, segments),
+            Head::Transient => self.transient.as_mut()?.pop(below, segments),
             Head::Run(at) => {
                 let run = self.runs.get_mut(at)?;
-                let popped = run.pop(&mut self.segments)?;
+                let popped = run.pop(below, segments);
                 if run.is_empty() {
                     self.runs.swap_remove(at);
                 }
-                self.entry(popped)
+                popped
             }
-        };
+        }?;
         self.len = self.len.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(entry.message.len() as u64);
+        if let Some(count) = self.counts.remove(&entry.position) {
+            (entry.deliveries, entry.redelivered) = (entry.deliveries.max(count), true);
+        }
         Some(entry)
     }
 
@@ -217,14 +232,6 @@ impl Ready {
             }
         }
         (lowest != NOWHERE).then_some(head)
-    }
-
-    fn entry(&mut self, popped: Popped) -> Entry {
-        let Popped { position, message, home, sought } = popped;
-        let deliveries =
-            if self.counts.is_empty() { 0 } else { self.counts.remove(&position).unwrap_or_default() };
-        let redelivered = deliveries > 0 || position < self.redelivered_below;
-        Entry { deliveries, home, redelivered, sought, ..Entry::new(position, message) }
     }
 
     fn fewer(&mut self, fewer: Fewer) {

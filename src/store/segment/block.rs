@@ -52,6 +52,7 @@ pub fn push_record(into: &mut BytesMut, gap: u16, message: &Message) {
 
 /// Takes the record at the front, without a copy: its gap and its message. Nothing, and nothing taken, when there is no
 /// whole record.
+#[inline]
 pub fn pop_record(from: &mut Bytes) -> Option<(u16, Message)> {
     let mut head = from.get(..RECORD_HEAD_BYTES)?;
     let address_len = head.get_u16_le();
@@ -63,12 +64,13 @@ pub fn pop_record(from: &mut Bytes) -> Option<(u16, Message)> {
     if from.len() - RECORD_HEAD_BYTES < len {
         return None;
     }
-    let message = Message::new(from.slice(RECORD_HEAD_BYTES..RECORD_HEAD_BYTES + len), parts)?;
-    from.advance(RECORD_HEAD_BYTES + len);
-    Some((gap, message))
+    // The parts lie within, since `len` is made of them.
+    from.advance(RECORD_HEAD_BYTES);
+    Message::new(from.split_to(len), parts).map(|message| (gap, message))
 }
 
 /// The gap of the record at the front; nothing when there is none.
+#[inline]
 pub fn front_gap(from: &[u8]) -> Option<u16> {
     from.get(2..4).map(|mut gap| gap.get_u16_le())
 }
