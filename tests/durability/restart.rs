@@ -257,6 +257,8 @@ fn an_auto_delete_queue_outlives_its_broker_only_until_it_has_had_its_last_consu
     raw.call(method::basic_consume("used", "c", 0, &Table::new()));
     raw.call(method::basic_cancel("c"));
     assert!(!raw.has_queue("used"));
+    // Nobody waits until a queue that deletes itself is gone for good; what is waited for comes behind it in the journal.
+    raw.call(method::queue_declare("later", method::DURABLE, &Table::new()));
     lives.again(Death::Kill);
     let mut raw = lives.connect();
     assert!(raw.has_queue("unused") && !raw.has_queue("used"));

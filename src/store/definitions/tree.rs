@@ -225,6 +225,13 @@ impl Tree {
         })
     }
 
+    /// Has sled write what was applied, as far as it syncs by itself.
+    #[cfg(test)]
+    pub(super) fn write(&self) -> Result<(), TreeError> {
+        self.db.flush()?;
+        Ok(())
+    }
+
     fn sync_blobs(&mut self) -> io::Result<()> {
         let folder = self.folder.join("blobs");
         let names = fs::read_dir(&folder)?.map(|entry| Ok(entry?.file_name()));

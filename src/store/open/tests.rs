@@ -1,0 +1,132 @@
+use std::sync::Mutex;
+
+use super::*;
+use crate::config::Durability;
+use crate::message::Message;
+use crate::place::Batch;
+use crate::store::definitions::VhostDefinition;
+use crate::store::op::Group;
+use crate::store::restore::RestoredBlock;
+use crate::store::simulated::{Failure, SimDisk};
+use crate::store::temporary::Temporary;
+
+const QUEUE: QueueId = QueueId::stored(7);
+const BACKLOG_BYTES: u64 = 16 << 20;
+
+/// A queue that notes what comes back.
+#[derive(Default)]
+struct Noting {
+    messages: Mutex<Vec<(Position, u32, String)>>,
+    next: Mutex<(Position, Position)>,
+}
+
+impl Refill for Noting {
+    fn id(&self) -> QueueId {
+        QUEUE
+    }
+
+    fn restore(
+        &self,
+        blocks: Vec<RestoredBlock>,
+        _: Vec<(Position, u32)>,
+        next: Position,
+        redelivered_below: Position,
+    ) {
+        assert!(blocks.is_empty());
+        *self.next.lock().unwrap() = (next, redelivered_below);
+    }
+
+    fn push_restored(&self, position: Position, deliveries: u32, _: JournalFile, message: Message) {
+        let body = String::from_utf8(message.body().to_vec()).unwrap();
+        self.messages.lock().unwrap().push((position, deliveries, body));
+    }
+}
+
+/// An open store, and what was seen on the way.
+struct Seen {
+    store: Store,
+    definitions: Vec<Definition>,
+    queue: Arc<Noting>,
+    failures: Arc<Mutex<Vec<String>>>,
+}
+
+fn open(data_dir: &Path, disk: &Arc<SimDisk>) -> Seen {
+    let mut opening = Opening::open(data_dir, Arc::<SimDisk>::clone(disk), BACKLOG_BYTES).unwrap();
+    let definitions = opening.definitions().unwrap();
+    let queue = Arc::new(Noting::default());
+    opening.refill(&[Arc::clone(&queue)]).unwrap();
+    let failures = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&failures);
+    let store = opening.finish(move |failure| noted.lock().unwrap().push(failure.to_string())).unwrap();
+    Seen { store, definitions, queue, failures }
+}
+
+fn vhost() -> Definition {
+    Definition::Vhost(VhostDefinition { name: "/".into(), durability: None })
+}
+
+fn define(store: &Store) -> Batch {
+    let mut record = store.definitions().record();
+    record.define(&vhost());
+    record.commit().unwrap()
+}
+
+fn publish(store: &Store, position: u64, body: &str) -> Batch {
+    let message = Message::compose("", "q", &[0x10, 0, 2], body.as_bytes()).unwrap();
+    let mut group = Group::new(Durability::Fsync);
+    let at = group.publish(&message, 0, [QUEUE]);
+    group.place(at, Position(position));
+    store.journal().append_now(&mut group)
+}
+
+#[test]
+fn what_was_durable_comes_back_and_what_may_have_been_delivered_is_told() {
+    for is_killed in [false, true] {
+        let (data, disk) = (Temporary::new(), SimDisk::new(1));
+        let Seen { store, definitions, .. } = open(data.path(), &disk);
+        assert_eq!(definitions, []);
+        define(&store);
+        publish(&store, 3, "one");
+        let last = publish(&store, 4, "two");
+        assert!(store.journal().wait(last));
+        let disk = if is_killed {
+            store.abandon();
+            disk.after_kill()
+        } else {
+            store.close();
+            disk
+        };
+        // From the second start on it is the mark of the first that says what may have been delivered.
+        for start in 0..3 {
+            let Seen { store, definitions, queue, .. } = open(data.path(), &disk);
+            assert_eq!(definitions, [vhost()]);
+            let expected = [(Position(3), 0, "one".to_owned()), (Position(4), 0, "two".to_owned())];
+            assert_eq!(*queue.messages.lock().unwrap(), expected);
+            let redelivered_below = if is_killed { Position(5) } else { Position(0) };
+            assert_eq!(*queue.next.lock().unwrap(), (Position(5), redelivered_below), "start {start}");
+            store.close();
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_fails_is_told_once_and_nothing_is_durable_from_then_on() {
+    let (data, disk) = (Temporary::new(), SimDisk::new(1));
+    let Seen { store, failures, .. } = open(data.path(), &disk);
+    let before = define(&store);
+    assert!(store.journal().wait(before));
+    for operation in disk.operations()..disk.operations() + 1000 {
+        disk.fail_at(operation, Failure::Device);
+    }
+    for position in 0..3 {
+        let batch = publish(&store, position, "lost");
+        assert!(!store.journal().wait(batch));
+    }
+    store.abandon();
+    let failures = failures.lock().unwrap().clone();
+    assert_eq!(failures.len(), 1, "{failures:?}");
+    assert!(failures[0].contains("journal file 1"), "{failures:?}");
+    let Seen { store, definitions, .. } = open(data.path(), &disk.after_crash(3));
+    assert_eq!(definitions, [vhost()]);
+    store.close();
+}
