@@ -36,7 +36,7 @@ use super::pager;
 use super::segment::table::SegmentId;
 use super::segment_store::SegmentStore;
 use super::segments::{Stage, sync_names};
-use super::stored::OutBlock;
+use super::stored::{OutBlock, Stored};
 use super::stored_queues::StoredQueue;
 use crate::config::Durability;
 use crate::place::{Batch, JournalFile, QueueId, SegmentNumber};
@@ -83,7 +83,7 @@ pub(super) enum Stop {
     NotWritten(io::Error),
     /// What was written may be lost: nothing can be moved out of the journal any more.
     NotSynced(io::Error),
-    /// This queue went away without a word: what it had stays in the journal. It is being deleted, or the broker stopped.
+    /// This queue went away without a word, as when the broker ends: what it had stays in the journal.
     Missing(QueueId),
     /// The journal has failed or ended, or the store is closed.
     Ended,
@@ -237,6 +237,15 @@ impl Checkpoints {
         if self.journal.wait(batch) { Ok(()) } else { Err(Stop::Ended) }
     }
 
+    /// The queue; nothing when it was deleted, which the journal says. One that went without a word cannot be asked, and
+    /// what it had must stay where it is.
+    fn queue(&self, stored: &StoredQueue) -> Result<Option<Arc<dyn Stored>>, Stop> {
+        match stored.queue() {
+            None if self.store.queues.get(stored.id()).is_some() => Err(Stop::Missing(stored.id())),
+            queue => Ok(queue),
+        }
+    }
+
     /// Step 1 for some queues: what they have in files up to `through` leaves them.
     fn leave(
         &mut self,
@@ -246,7 +255,7 @@ impl Checkpoints {
     ) -> Result<(), Stop> {
         let mut carrying = None;
         for stored in queues {
-            let queue = stored.queue().ok_or(Stop::Missing(stored.id()))?;
+            let Some(queue) = self.queue(stored)? else { continue };
             // Held until the queue knows the new places, so that the pager neither sees nor writes these blocks meanwhile.
             let mut segments = stored.segments();
             if segments.is_gone() {
@@ -374,7 +383,7 @@ impl Checkpoints {
     fn record(&self, queues: &[Arc<StoredQueue>], through: JournalFile) -> Result<(), Stop> {
         let mut batch = Recording::begin(&self.journal);
         for stored in queues {
-            let Some(queue) = stored.queue() else { continue };
+            let Some(queue) = self.queue(stored)? else { continue };
             let due = stored.segments().to_record(through);
             if due.is_empty() {
                 continue;

@@ -20,6 +20,7 @@ pub(super) struct ModelQueue {
     id: QueueId,
     store: Arc<SegmentStore>,
     state: Mutex<State>,
+    when_asked: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 #[derive(Default)]
@@ -45,7 +46,12 @@ struct Held {
 
 impl ModelQueue {
     pub(super) fn register(id: QueueId, store: &Arc<SegmentStore>) -> Arc<Self> {
-        let queue = Arc::new(Self { id, store: Arc::clone(store), state: Mutex::default() });
+        let queue = Arc::new(Self {
+            id,
+            store: Arc::clone(store),
+            state: Mutex::default(),
+            when_asked: Mutex::default(),
+        });
         let weak = Arc::downgrade(&queue);
         store.register(id, weak);
         queue
@@ -53,6 +59,11 @@ impl ModelQueue {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
+    }
+
+    /// Does that when the queue is asked what is alive, once.
+    pub(super) fn when_asked(&self, act: impl FnOnce() + Send + 'static) {
+        *self.when_asked.lock().unwrap() = Some(Box::new(act));
     }
 
     /// What a persistent message with this body would be.
@@ -205,6 +216,10 @@ impl Stored for ModelQueue {
     }
 
     fn alive_through(&self, through: JournalFile) -> Vec<OutBlock> {
+        let act = self.when_asked.lock().unwrap().take();
+        if let Some(act) = act {
+            act();
+        }
         let state = self.lock();
         let old = state.messages.iter().filter(|(_, held)| held.file.is_some_and(|file| file <= through));
         State::pack(old, true)

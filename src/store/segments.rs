@@ -73,7 +73,7 @@ pub enum Stage {
 /// What is to be done with a segment of which nothing is alive any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Death {
-    /// Nothing: there is none.
+    /// Nothing: there is none, or it is too early to tell.
     Unknown,
     /// Its file may be removed.
     Remove,
@@ -260,6 +260,8 @@ impl QueueSegments {
             return if number.0 < self.transient.next { Death::Remove } else { Death::Unknown };
         }
         match self.complete.get(&number).map(|complete| complete.stage) {
+            // Of what was moved out of it the journal does not know the new place yet: whoever records that sees to it.
+            Some(Stage::Registered(_)) if self.moved.contains(&number) => Death::Unknown,
             Some(Stage::Registered(_)) => Death::Record,
             Some(_) => {
                 self.complete.remove(&number);

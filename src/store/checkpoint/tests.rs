@@ -5,7 +5,9 @@ use super::super::rig::{NoDefinitions, Rig, SEGMENTS};
 use super::super::simulated::{Failure, Random, SimDisk};
 use super::*;
 use crate::place::Position;
+use crate::store::handle::Pages;
 use crate::store::segment_store::SegmentLimits;
+use crate::store::stored::Stored;
 
 /// What befalls the disk.
 #[derive(Clone, Copy, Debug)]
@@ -160,6 +162,91 @@ fn a_message_that_moves_from_one_segment_to_another_is_in_one_of_them_whenever_t
             rig.check(durable, operation * 4 + seed);
         }
     }
+}
+
+#[test]
+fn a_segment_that_messages_were_moved_out_of_stays_until_the_journal_says_where_they_are() {
+    // A checkpoint that moves a message to another segment, of which one operation fails.
+    let failing = |operation: Option<u64>| {
+        let disk = SimDisk::new(1);
+        let mut rig = Rig::new(&disk, SegmentLimits { carried_bytes: 0, ..SEGMENTS }, 1).unwrap();
+        let queue = Arc::clone(&rig.queues[0]);
+        let positions: Vec<Position> = (0..12).map(|_| rig.publish(&queue, &[5; 200])).collect();
+        rig.checkpoint_all();
+        for position in &positions {
+            assert!(queue.deliver(*position));
+            if position.0 != 4 {
+                rig.settle(&queue, *position, || {});
+            }
+        }
+        rig.settle_down();
+        let begun = disk.operations();
+        if let Some(operation) = operation {
+            disk.fail_at(begun + operation, Failure::NoSpace);
+        }
+        let outcome = rig.checkpoints.checkpoint(JournalFile(0));
+        rig.clear_away();
+        (rig, disk.operations() - begun, outcome.is_ok())
+    };
+    let (_, operations, _) = failing(None);
+    let mut failed = 0;
+    for operation in 0..operations {
+        let (rig, _, is_ok) = failing(Some(operation));
+        failed += u64::from(!is_ok);
+        let durable = rig.journal.durable();
+        rig.disk.crash();
+        rig.check(durable, operation);
+    }
+    assert!(failed > 2, "{failed} of {operations}");
+}
+
+#[test]
+fn a_queue_that_goes_without_a_word_during_a_checkpoint_keeps_what_it_had() {
+    let disk = SimDisk::new(1);
+    let mut rig = Rig::new(&disk, SegmentLimits { carried_bytes: 0, ..SEGMENTS }, 1).unwrap();
+    let queue = rig.queues.remove(0);
+    for _ in 0..12 {
+        rig.publish(&queue, &[5; 200]);
+    }
+    let last = rig.journal.current_file();
+    while rig.journal.live_files().last().is_none_or(|file| file.number < last) {
+        rig.settle_down();
+    }
+    let asked = Arc::clone(&queue);
+    queue.when_asked(move || drop(asked));
+    drop(queue);
+    assert!(matches!(rig.checkpoints.checkpoint(last), Err(Stop::Missing(_))));
+    rig.clear_away();
+    let durable = rig.journal.durable();
+    disk.crash();
+    rig.check(durable, 1);
+}
+
+#[test]
+fn a_queue_that_is_deleted_during_a_checkpoint_holds_nothing_up() {
+    let mut rig = Rig::new(&SimDisk::new(1), SegmentLimits { carried_bytes: 0, ..SEGMENTS }, 3).unwrap();
+    let gone = rig.queues.remove(0);
+    for queue in &rig.queues {
+        rig.publish(queue, &[5; 200]);
+    }
+    rig.publish(&gone, &[5; 200]);
+    let last = rig.journal.current_file();
+    while rig.journal.live_files().last().is_none_or(|file| file.number < last) {
+        rig.settle_down();
+    }
+    // Whichever is asked first sees the other queue go.
+    let going = std::sync::Mutex::new(Some(gone));
+    let going = Arc::new(going);
+    for queue in &rig.queues {
+        let (store, journal, going) = (Arc::clone(&rig.store), Arc::clone(&rig.journal), Arc::clone(&going));
+        queue.when_asked(move || {
+            let Some(gone) = going.lock().unwrap().take() else { return };
+            let mut group = Group::new(Durability::Fsync);
+            group.queue_gone(gone.id());
+            store.queue_gone(gone.id(), Some(journal.append_now(&mut group)));
+        });
+    }
+    rig.checkpoints.checkpoint(last).unwrap();
 }
 
 #[test]
