@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 0      file header, twice: at 0 and at 2048, so that no single damage makes a file unreadable
-//! 4096   batch: header (56 bytes), table of its chunks (length, crc32c: 8 bytes each), the chunks back to back
+//! 4096   batch: header (64 bytes), table of its chunks (length, crc32c: 8 bytes each), the chunks back to back
 //!        the next batch begins at the next multiple of 4096; what lies between was not necessarily written
 //! ```
 //!
@@ -15,7 +15,10 @@
 //!   before that;
 //! - a batch is written when the one before it is; what a sync has covered is never written again;
 //! - a batch's `synced_to` is what a *successful* sync has covered; the last batch of a clean stop is written when all
-//!   before it is synced, and says so.
+//!   before it is synced, and says so;
+//! - a length that a header tells was synced before: a file that is shorter has lost its end to something else than a
+//!   loss of power. No batch takes the last block of a file, so that the first one behind a growth, which tells the new
+//!   length, begins before the old end.
 
 use crate::place::{Batch, JournalFile};
 use crate::store::checksum::{checksum, extended};
@@ -27,12 +30,12 @@ pub const BLOCK_BYTES: usize = 4096;
 pub const FORMAT: u32 = 1;
 
 const FILE_MAGIC: &[u8; 8] = b"LVRTJRNL";
-const FILE_HEADER_BYTES: usize = 48;
+const FILE_HEADER_BYTES: usize = 56;
 const SECOND_COPY_AT: usize = BLOCK_BYTES / 2;
 
 const BATCH_MAGIC: &[u8; 4] = b"LVRB";
 /// The part of a batch's header before its table.
-pub const BATCH_HEADER_BYTES: usize = 56;
+pub const BATCH_HEADER_BYTES: usize = 64;
 const TABLE_ENTRY_BYTES: usize = 8;
 
 /// What a journal file says of itself. Written and synced before the first batch of that file.
@@ -46,6 +49,8 @@ pub struct FileHeader {
     pub previous_end: u64,
     /// The lowest file that was still needed when this was written.
     pub live_from: JournalFile,
+    /// The file's length when it was begun, in bytes; it only grows while it is in use.
+    pub file_len: u64,
 }
 
 /// What the first block of a file is.
@@ -72,7 +77,7 @@ impl FileHeader {
         let mut copy = Vec::with_capacity(FILE_HEADER_BYTES);
         copy.extend_from_slice(FILE_MAGIC);
         copy.extend_from_slice(&FORMAT.to_le_bytes());
-        for number in [self.number.0, self.salt, self.previous_end, self.live_from.0] {
+        for number in [self.number.0, self.salt, self.previous_end, self.live_from.0, self.file_len] {
             copy.extend_from_slice(&number.to_le_bytes());
         }
         copy.extend_from_slice(&checksum(&copy).to_le_bytes());
@@ -124,6 +129,7 @@ impl FileHeader {
                 salt: fields.u64()?,
                 previous_end: fields.u64()?,
                 live_from: JournalFile(fields.u64()?),
+                file_len: fields.u64()?,
             };
             if fields.u32()? != checksum(covered) {
                 return None;
@@ -163,6 +169,8 @@ pub struct BatchHeader {
     /// Up to where *this* file was known to be synced when the batch was written: what is bad below this is damage,
     /// behind the last such mark it may be a write that the power cut.
     pub synced_to: u64,
+    /// The file's length, in bytes.
+    pub file_len: u64,
 }
 
 /// A batch's header as it was found, with the extent of what belongs to it.
@@ -183,7 +191,7 @@ impl BatchHeader {
         let body_len: u64 = chunks.iter().map(|chunk| u64::from(chunk.len)).sum();
         let begin = into.len();
         into.extend_from_slice(BATCH_MAGIC);
-        for number in [self.file.0, self.batch.0, self.offset, self.synced_to, body_len] {
+        for number in [self.file.0, self.batch.0, self.offset, self.synced_to, self.file_len, body_len] {
             into.extend_from_slice(&number.to_le_bytes());
         }
         into.extend_from_slice(&u32::try_from(chunks.len()).unwrap_or(u32::MAX).to_le_bytes());
@@ -213,6 +221,7 @@ impl BatchHeader {
             batch: Batch(fields.u64()?),
             offset: fields.u64()?,
             synced_to: fields.u64()?,
+            file_len: fields.u64()?,
         };
         let found =
             FoundBatch { header, body_len: fields.u64()?, chunks: fields.u32()?, table_crc: fields.u32()? };
@@ -291,10 +300,16 @@ mod tests {
         salt: 0x0123_4567_89ab_cdef,
         previous_end: 8192,
         live_from: JournalFile(3),
+        file_len: 65_536,
     };
 
-    const BATCH: BatchHeader =
-        BatchHeader { file: JournalFile(7), batch: Batch(99), offset: 12_288, synced_to: 4096 };
+    const BATCH: BatchHeader = BatchHeader {
+        file: JournalFile(7),
+        batch: Batch(99),
+        offset: 12_288,
+        synced_to: 4096,
+        file_len: 131_072,
+    };
 
     fn chunk(bytes: &[u8]) -> Chunk {
         Chunk { len: u32::try_from(bytes.len()).unwrap(), crc: checksum(bytes) }

@@ -161,6 +161,7 @@ impl Journal {
             salt: writer::salt()?,
             previous_end: start.previous_end,
             live_from: start.live_from,
+            file_len: first.len,
         };
         let group_commit = Arc::new(GroupCommit::new(start, files, limits, events));
         let writer = Writer::new(Arc::clone(&group_commit), first, header, group_commit.durable.reached())?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::LiveFile;
-use super::batch::{BLOCK_BYTES, BatchHeader, Chunk, FileHeader, next_offset};
+use super::batch::{BLOCK_BYTES, BatchHeader, Chunk, FileHeader, head_len, next_offset};
 use super::buffer::Gathered;
 use super::failure::JournalFailure;
 use super::files::Spare;
@@ -99,21 +99,25 @@ impl Writer {
     }
 
     fn write(&mut self, gathered: &Gathered) -> Result<(), JournalFailure> {
+        let offset = self.file.offset;
+        let head_len = head_len(gathered.chunks.len());
+        let end = offset.saturating_add(head_len).saturating_add(gathered.len as u64);
+        let next = next_offset(end);
+        // The last block stays free: what is written behind a growth begins before the old end.
+        let needed = next.saturating_add(BLOCK_BYTES as u64);
+        if needed > self.file.spare.len {
+            self.grow(needed)?;
+        }
         let file = &self.file;
-        let offset = file.offset;
         self.head.clear();
         let header = BatchHeader {
             file: file.header.number,
             batch: gathered.batch,
             offset,
             synced_to: file.synced_to,
+            file_len: file.spare.len,
         };
         header.encode(file.header.salt, &gathered.chunks, &mut self.head);
-        let end = offset.saturating_add(self.head.len() as u64).saturating_add(gathered.len as u64);
-        let next = next_offset(end);
-        if next > file.spare.len {
-            self.grow(next)?;
-        }
         // Whole blocks are written, so that the system need not read what was there before.
         let padding = [0; BLOCK_BYTES];
         let padding_len = usize::try_from(next.saturating_sub(end)).unwrap_or_default();
@@ -133,6 +137,8 @@ impl Writer {
         let len = needed.saturating_add(GROWTH_BYTES);
         let grown = self.group_commit.files.grow(&*self.file.spare.file, len);
         grown.map_err(|error| self.failure("enlarge", error))?;
+        // The next batch tells the new length, which is therefore to outlive a loss of power before it does.
+        self.sync()?;
         self.file.spare.len = len;
         Ok(())
     }
@@ -178,6 +184,7 @@ impl Writer {
             salt: salt().map_err(|error| self.failure("follow", error))?,
             previous_end: self.file.offset,
             live_from: self.group_commit.files.live_from(),
+            file_len: next.len,
         };
         let begun = InUse::begin(next, header);
         let begun = begun.map_err(|error| JournalFailure { operation: "begin", file: number, error })?;

@@ -34,6 +34,7 @@ impl Image {
             salt: number.wrapping_mul(0x9e37_79b9_7f4a_7c15),
             previous_end: 0,
             live_from: JournalFile(1),
+            file_len: 0,
         };
         let bytes = header.encode().to_vec();
         Self { header, bytes, synced_to: 0, next_batch: 1 + number % 1000 * 1000 }
@@ -63,6 +64,7 @@ impl Image {
             batch: Batch(self.next_batch),
             offset,
             synced_to: self.synced_to,
+            file_len: self.header.file_len,
         };
         self.next_batch += 1;
         let table: Vec<Chunk> = chunks.iter().map(|bytes| chunk(bytes)).collect();
@@ -81,7 +83,13 @@ impl Image {
         next_offset(self.bytes.len() as u64)
     }
 
-    /// Zeros up to this length, as in a file that was made longer before it was used.
+    /// The file was made so long before it was used, and says so.
+    pub(super) fn made_so_long(&mut self, len: usize) {
+        self.set_header(FileHeader { file_len: len as u64, ..self.header });
+        self.pad(len);
+    }
+
+    /// Zeros up to this length.
     pub(super) fn pad(&mut self, len: usize) {
         self.bytes.resize(len.max(self.bytes.len()), 0);
     }

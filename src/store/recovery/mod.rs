@@ -192,7 +192,10 @@ impl Recovery {
                 }
             }
             Part::Damaged { from, to, what } => {
-                replaying.interrupted();
+                // Where the end of the file is missing, nothing was behind a record that says that it is the last.
+                if what != DamagedPart::Missing {
+                    replaying.interrupted();
+                }
                 damaged(from, to, what);
             }
         };

@@ -2,7 +2,9 @@
 //!
 //! A file that another one followed ends where that one says: all before is to be good, and what is not is damage. The
 //! last file ends where the power may have cut a write off: at the first bad batch that lies behind everything that a
-//! later batch knows to have been synced. What is bad before that was good once, and is damage too.
+//! later batch knows to have been synced. What is bad before that was good once, and is damage too. And so is it when a
+//! file is shorter than it says that it was, since its length is synced before anything is written: the power cuts off
+//! writes, not files.
 
 use std::io;
 use std::sync::Arc;
@@ -73,6 +75,7 @@ pub fn scan(
         header,
         end,
         synced_to: None,
+        told_len: header.file_len,
         last_batch: None,
         chunks: Vec::new(),
     };
@@ -86,6 +89,8 @@ struct Scan<'a> {
     end: Option<u64>,
     /// Up to where a later batch knows the file to be synced; looked for when something bad is found.
     synced_to: Option<u64>,
+    /// How long the file was, as far as is known by now.
+    told_len: u64,
     last_batch: Option<Batch>,
     /// The table of the batch that is being read, and which of its chunks are good.
     chunks: Vec<(Chunk, bool)>,
@@ -103,8 +108,13 @@ impl Scan<'_> {
             let batch = self.read_batch(at);
             let is_good = batch.is_some() && self.chunks.iter().all(|(_, good)| *good);
             if !is_good && self.may_be_cut_at(at) {
-                let torn = batch.is_some() || self.next_header(at).is_some();
-                return Scanned { end: at, torn, last_batch: self.last_batch };
+                let is_cut_short = self.is_cut_short_in(at);
+                // What is left of a batch that lost its end with the file's is served as far as it can be told apart.
+                if !is_cut_short || batch.is_none() {
+                    let torn = !is_cut_short && (batch.is_some() || self.next_header(at).is_some());
+                    self.give_missing(if is_cut_short { at } else { file_len }, give);
+                    return Scanned { end: at, torn, last_batch: self.last_batch };
+                }
             }
             let next = if let Some(batch) = batch {
                 self.give_chunks(at.saturating_add(batch.head_len()), give);
@@ -116,10 +126,12 @@ impl Scan<'_> {
             };
             at = next.max(at.saturating_add(1));
         }
-        if let Some(end) = self.end
-            && at < end
-        {
-            give(Part::Damaged { from: at.min(file_len), to: end, what: DamagedPart::Missing });
+        match self.end {
+            Some(end) if at < end => {
+                give(Part::Damaged { from: at.min(file_len), to: end, what: DamagedPart::Missing });
+            }
+            Some(_) => {}
+            None => self.give_missing(file_len, give),
         }
         Scanned { end: self.end.unwrap_or(at), torn: false, last_batch: self.last_batch }
     }
@@ -138,6 +150,25 @@ impl Scan<'_> {
             offset = offset.saturating_add(u64::from(chunk.len));
         }
         Some(batch)
+    }
+
+    /// Whether the file was longer than it is, and what begins at `at` is not all there for that reason.
+    fn is_cut_short_in(&mut self, at: u64) -> bool {
+        let file_len = self.window.file_len();
+        let batch = self.header_at(at);
+        let is_header_cut = at.saturating_add(BATCH_HEADER_BYTES as u64) > file_len;
+        self.is_short() && (is_header_cut || batch.is_some_and(|batch| batch.end() > file_len))
+    }
+
+    fn is_short(&self) -> bool {
+        self.window.file_len() < self.told_len
+    }
+
+    /// Tells that the end of the file is missing, if it is, and what is useless without it, from `from` on.
+    fn give_missing(&self, from: u64, give: &mut dyn FnMut(Part<'_>)) {
+        if self.is_short() {
+            give(Part::Damaged { from, to: self.told_len, what: DamagedPart::Missing });
+        }
     }
 
     fn give_chunks(&mut self, mut offset: u64, give: &mut dyn FnMut(Part<'_>)) {
@@ -194,6 +225,7 @@ impl Scan<'_> {
         let bytes = self.window.get(at, BATCH_HEADER_BYTES as u64).ok()?;
         let batch = BatchHeader::find(bytes, self.header, at)?;
         self.last_batch = self.last_batch.max(Some(batch.header.batch));
+        self.told_len = self.told_len.max(batch.header.file_len);
         Some(batch)
     }
 }

@@ -231,7 +231,7 @@ fn the_threads_page_out_read_back_free_the_journal_and_say_when_they_cannot() {
     store.page_out(queue.id());
     wait_until("all is paged out", &|| queue.paged() == positions.len());
     wait_until("the journal is freed", &|| journal.live_files().len() <= SEGMENTS.window_files);
-    assert_eq!(store.blocked(), None);
+    wait_until("nobody is blocked", &|| store.blocked().is_none());
     store.load(queue.id(), queue.place(positions[7]).unwrap());
     wait_until("it is read back", &|| queue.body(positions[7]) == Some(body(7)));
 

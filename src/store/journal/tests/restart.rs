@@ -106,3 +106,30 @@ fn whenever_the_broker_is_killed_recovery_finds_what_was_written() {
     let start = recover(&disk.after_kill(), &told, 30, false, "killed");
     assert!(start.batch > journal.written());
 }
+
+#[test]
+fn a_file_that_is_cut_off_by_anything_but_the_power_is_damaged_wherever_that_is() {
+    let stopped = SimDisk::new(1);
+    // The next file is not begun before this one has grown.
+    let limits = Limits { margin_bytes: 0, ..SMALL };
+    let journal = Journal::open(stopped.clone(), &Start::default(), limits, Arc::new(())).unwrap();
+    let blocks = SMALL.file_bytes / batch::BLOCK_BYTES as u64;
+    for number in 1..blocks {
+        assert!(append_durably(&journal, number, 1_000));
+    }
+    let killed = stopped.after_kill();
+    journal.close();
+    for (disk, name) in [(&stopped, "stopped"), (&killed, "killed")] {
+        let start = recover(disk, &Told::default(), blocks, name == "stopped", name);
+        assert_eq!(start.file, JournalFile(2));
+        let (path, len) = disk.files().into_iter().max_by_key(|(_, len)| *len).unwrap();
+        assert!(len > SMALL.file_bytes, "{len}");
+        for cut in (0..len).step_by(401 * 1024).chain((0..SMALL.file_bytes + 8192).step_by(512)) {
+            let disk = disk.after_kill();
+            disk.truncate(&path, cut);
+            let mut recovery = Recovery::find(disk).unwrap();
+            recovery.replay(&mut |_| {}).unwrap();
+            assert!(recovery.report().is_damaged(), "{name}, cut off at {cut}: {:?}", recovery.report());
+        }
+    }
+}

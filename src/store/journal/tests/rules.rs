@@ -261,8 +261,12 @@ fn a_batch_that_is_larger_than_the_file_makes_it_grow() {
     assert!(append_durably(&journal, 1, large));
     assert!(append_durably(&journal, 2, 10));
     journal.close();
-    let found: Vec<_> = records(&read(&disk)).into_iter().map(|(_, _, record)| record).collect();
+    let files = read(&disk);
+    let found: Vec<_> = records(&files).into_iter().map(|(_, _, record)| record).collect();
     assert_eq!(found, [Record::Define(1), Record::Define(2), Record::Closed]);
+    assert_eq!(files[0].header.file_len, SMALL.file_bytes);
+    let len = disk.files()[0].1;
+    assert!(files[0].batches.iter().all(|batch| batch.header.file_len == len), "{files:?}");
 }
 
 #[test]

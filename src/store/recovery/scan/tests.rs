@@ -3,7 +3,7 @@ use super::*;
 use crate::place::JournalFile;
 use crate::store::simulated::SimDisk;
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Found {
     Chunk(Vec<u8>),
     Damaged(u64, u64, DamagedPart),
@@ -151,6 +151,62 @@ fn a_file_that_was_cut_short_lacks_its_end() {
 }
 
 #[test]
+fn a_last_file_that_is_shorter_than_it_says_is_damaged_and_what_is_left_of_it_is_served() {
+    let mut image = three();
+    image.made_so_long(20_000);
+    let body = SECOND_BODY as u64;
+    let missing = |from| Found::Damaged(from, 20_000, DamagedPart::Missing);
+    let (second, third) = (["a", "bb"].map(good), ["a", "bb", "ccc", "dddd", "", "e"].map(good));
+    let in_body = [
+        &second[..],
+        &[
+            good("ccc"),
+            Found::Damaged(body + 3, body + 7, DamagedPart::Chunk),
+            Found::Damaged(body + 7, body + 7, DamagedPart::Chunk),
+            missing(body + 5),
+        ],
+    ];
+    let cases = [
+        (20_000, third.to_vec(), 16_384, false),
+        (19_999, [&third[..], &[missing(19_999)]].concat(), 16_384, false),
+        (16_384, [&third[..], &[missing(16_384)]].concat(), 16_384, false),
+        (SECOND_BODY + 5, in_body.concat(), 12_288, false),
+        (SECOND_BODY - 1, [&second[..], &[missing(8192)]].concat(), 8192, false),
+        (8200, [&second[..], &[missing(8192)]].concat(), 8192, false),
+        (8192, [&second[..], &[missing(8192)]].concat(), 8192, false),
+        (4096, vec![missing(4096)], 4096, false),
+        (3000, vec![missing(3000)], 4096, false),
+    ];
+    for (len, parts, end, torn) in cases {
+        let mut cut = image.clone();
+        cut.bytes.truncate(len);
+        assert_eq!(found(&cut, None), (parts, end, torn), "{len}");
+    }
+}
+
+#[test]
+fn what_was_torn_before_the_file_was_cut_off_is_still_torn() {
+    let mut image = three();
+    image.made_so_long(20_000);
+    image.bytes.truncate(18_000);
+    let (parts, end, torn) = found(&flipped(image, 12_288 + BATCH_HEADER_BYTES + 8), None);
+    assert_eq!(parts[5..], [Found::Damaged(18_000, 20_000, DamagedPart::Missing)]);
+    assert_eq!((end, torn), (12_288, true));
+}
+
+#[test]
+fn a_file_that_has_grown_says_so_in_the_next_batch() {
+    let mut image = three();
+    let begun = FileHeader { file_len: 17_000, ..image.header };
+    image.header.file_len = 40_000;
+    image.batch(&[b"f"]);
+    image.set_header(begun);
+    image.pad(17_000);
+    let (parts, ..) = found(&image, None);
+    assert_eq!(parts[6..], [good("f"), Found::Damaged(17_000, 40_000, DamagedPart::Missing)]);
+}
+
+#[test]
 fn what_an_earlier_use_of_the_file_left_is_not_seen() {
     let mut image = three();
     let mut earlier = Image::new(1);
@@ -187,9 +243,15 @@ fn lengths_are_believed_only_as_far_as_the_file_reaches() {
     for (chunks, count) in [(vec![chunk(b""); 3], u32::MAX), (vec![Chunk { len: u32::MAX, crc: 0 }; 4], 4)] {
         let mut image = three();
         image.bytes.truncate(12_288);
-        let header = BatchHeader { file: JournalFile(1), batch: Batch(9), offset: 12_288, synced_to: 12_288 };
+        let header = BatchHeader {
+            file: JournalFile(1),
+            batch: Batch(9),
+            offset: 12_288,
+            synced_to: 12_288,
+            file_len: 0,
+        };
         header.encode(image.header.salt, &chunks, &mut image.bytes);
-        let count_at = 12_288 + 4 + 5 * 8;
+        let count_at = 12_288 + 4 + 6 * 8;
         image.bytes[count_at..count_at + 4].copy_from_slice(&count.to_le_bytes());
         let crc_at = count_at + 8;
         let salted = crate::store::checksum::checksum(&image.header.salt.to_le_bytes());

@@ -131,6 +131,7 @@ impl<'a> Writer<'a> {
             salt: random.number(),
             previous_end: start.previous_end,
             live_from: start.live_from,
+            file_len: FILE_BYTES,
         };
         let (mut spares, mut next_name) = (start.spares, next_name);
         let (name, file) = begin(disk, &mut spares, &mut next_name, &header)?;
@@ -167,6 +168,7 @@ impl<'a> Writer<'a> {
             batch: Batch(self.next_batch),
             offset: self.offset,
             synced_to: self.synced_to,
+            file_len: FILE_BYTES,
         };
         header.encode(self.header.salt, &table, &mut head);
         let body = encoded.concat();
@@ -208,6 +210,7 @@ impl<'a> Writer<'a> {
             salt: self.random.number(),
             previous_end: self.offset,
             live_from: JournalFile(live_from),
+            file_len: FILE_BYTES,
         };
         let next = begin(&self.disk, &mut self.spares, &mut self.next_name, &self.header)?;
         (self.name, self.file) = next;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::image::Image;
 use super::*;
 use crate::store::journal::FOLDER;
+use crate::store::journal::batch::BATCH_HEADER_BYTES;
 use crate::store::simulated::SimDisk;
 use model::{Action, encode, expected, recover};
 
@@ -132,9 +133,9 @@ fn another_format_is_refused_and_nothing_touched() {
     let disk = SimDisk::new(1);
     let mut image = Image::new(1);
     image.bytes[8] = 9;
-    let crc = crate::store::checksum::checksum(&image.bytes[..44]).to_le_bytes();
-    image.bytes[44..48].copy_from_slice(&crc);
-    image.bytes.copy_within(0..48, 2048);
+    let crc = crate::store::checksum::checksum(&image.bytes[..52]).to_le_bytes();
+    image.bytes[52..56].copy_from_slice(&crc);
+    image.bytes.copy_within(0..56, 2048);
     image.write(&disk, "1");
     let before = disk.operations();
     let error = Recovery::find(Arc::<SimDisk>::clone(&disk)).err().unwrap();
@@ -170,7 +171,7 @@ fn a_full_disk_hinders_no_recovery() {
     image.batch(&[&encode(&[publish(1, 7, 1)]), &encode(&[publish(2, 7, 2)])]);
     image.sync();
     add(&mut image, &[publish(3, 7, 3)]);
-    image.bytes[4096 + 56 + 16 + 3] ^= 1;
+    image.bytes[4096 + BATCH_HEADER_BYTES + 16 + 3] ^= 1;
     image.write(&disk, "1");
     disk.set_full(true);
     let (outcome, recovery) = recover(&disk);
@@ -191,7 +192,7 @@ fn a_record_that_nobody_knows_is_told_and_those_before_it_count() {
     image.write(&disk, "1");
     let (outcome, recovery) = recover(&disk);
     assert_eq!(outcome.messages, [(7, vec![(1, 1, 0), (2, 2, 0)])].into());
-    let from = 4096 + 64 + known;
+    let from = (4096 + BATCH_HEADER_BYTES + 8) as u64 + known;
     let part = Damaged::Part { file: JournalFile(1), from, to: from + 4, part: DamagedPart::Record };
     assert_eq!(recovery.report().damages[0].what, part);
     assert_eq!(disk.contents(recovery.report().damages[0].quarantined.as_ref().unwrap()), [200, 1, 2, 3]);

@@ -75,11 +75,12 @@ fn headers_with_a_right_checksum_and_wrong_contents_are_survived() {
         image.header.previous_end = random.number() >> random.below(64);
         image.header.live_from = JournalFile(random.number() >> random.below(64));
         image.header.number = JournalFile(random.number() >> random.below(64));
+        image.header.file_len = random.number() >> random.below(64);
         image.set_header(image.header);
         for _ in 0..3 {
             let offset = usize::try_from(image.batch(&[&encode(&[publish(1, 7, 1)])])).unwrap();
             let crc_at = offset + BATCH_HEADER_BYTES - 4;
-            let field = [12, 28, 36, 44, 48][usize::try_from(random.below(5)).unwrap()];
+            let field = [12, 28, 36, 44, 52, 56][usize::try_from(random.below(6)).unwrap()];
             let bytes = (random.number() >> random.below(64)).to_le_bytes();
             image.bytes[offset + field..offset + field + 4].copy_from_slice(&bytes[..4]);
             let crc = extended(checksum(&image.header.salt.to_le_bytes()), &image.bytes[offset..crc_at]);
