@@ -45,6 +45,13 @@ impl Confirms {
         }
     }
 
+    /// Any message that was published since [`Self::gathered`] may have a record in the journal after all.
+    pub fn journalled(&mut self) {
+        if self.published > self.gathered {
+            self.journalled_from = Some(self.gathered.saturating_add(1));
+        }
+    }
+
     /// Whether nothing was published since [`Self::gathered`].
     pub fn all_gathered(&self) -> bool {
         self.published == self.gathered
@@ -151,6 +158,22 @@ mod tests {
             Some(through(4)),
             "the last one waited for those before it only"
         );
+    }
+
+    #[test]
+    fn what_has_a_record_after_all_waits_for_its_group_commit() {
+        let mut confirms = Confirms::default();
+        confirms.journalled();
+        confirms.published(false);
+        confirms.gathered(None);
+        confirms.journalled();
+        confirms.published(false);
+        confirms.published(false);
+        confirms.journalled();
+        confirms.gathered(Some(Batch(3)));
+        assert_eq!(confirms.release(Batch(2)), Some(single(1)));
+        assert_eq!(confirms.release(Batch(2)), None);
+        assert_eq!(confirms.release(Batch(3)), Some(through(3)));
     }
 
     #[test]

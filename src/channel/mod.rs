@@ -184,9 +184,13 @@ impl Channel {
         Ok(())
     }
 
-    /// All that was published is where it belongs, and its records are in the group commit `until`.
-    pub fn gathered(&mut self, until: Option<Batch>) {
+    /// All that was published is where it belongs, and its records are in the group commit `until`; `late` if there may be
+    /// some of messages that were said to have none.
+    pub fn gathered(&mut self, until: Option<Batch>, late: bool) {
         if let Mode::Confirm(confirms) = &mut self.mode {
+            if late {
+                confirms.journalled();
+            }
             confirms.gathered(until);
         }
     }

@@ -43,6 +43,8 @@ pub struct Publisher {
     behind: Vec<Behind>,
     /// A queue that could not take what was gathered for it.
     crashed: Option<QueueName>,
+    /// Records were made for messages that were said to have none.
+    late_records: bool,
     /// Bytes that were gathered beyond what was received: messages that go to more than one queue.
     copied_bytes: usize,
 }
@@ -184,7 +186,9 @@ impl Publisher {
                     known.records.clear();
                     let messages = std::mem::take(&mut known.gathered);
                     match gone {
-                        Gone::Deleted => publish_again(vhost, &known.queue, messages, unit),
+                        Gone::Deleted => {
+                            self.late_records |= publish_again(vhost, &known.queue, messages, unit);
+                        }
                         Gone::Crashed => self.crashed = Some(known.queue.name().clone()),
                     }
                 }
@@ -205,6 +209,12 @@ impl Publisher {
     /// confirmed.
     pub fn take_crashed(&mut self) -> Option<QueueName> {
         self.crashed.take()
+    }
+
+    /// Whether records were made for messages that were said to be [transient](Gathered::Transient) since this was last
+    /// taken: a queue went, and one that outlives the broker is in its place.
+    pub fn take_late_records(&mut self) -> bool {
+        std::mem::take(&mut self.late_records)
     }
 
     /// Bytes that were gathered beyond what was received since this was last taken: a message to a thousand queues may
@@ -367,11 +377,11 @@ fn record(known: &mut [Known], targets: &[u32], route: Route, message: &Message,
 
 /// A queue went between the routing of messages and their arrival: one that was declared again under its name, and is
 /// still routed to, gets them, with records of their own; otherwise they are gone as if the queue had gone a moment later,
-/// with them in it.
-fn publish_again(vhost: &Vhost, queue: &Queue, mut messages: Vec<Message>, unit: &mut Unit) {
-    let Some(successor) = vhost.queues().get(queue.name().as_str()) else { return };
+/// with them in it. Gives whether there are records.
+fn publish_again(vhost: &Vhost, queue: &Queue, mut messages: Vec<Message>, unit: &mut Unit) -> bool {
+    let Some(successor) = vhost.queues().get(queue.name().as_str()) else { return false };
     if successor.id() == queue.id() {
-        return;
+        return false;
     }
     messages
         .retain(|message| message.exchange().is_empty() && message.routing_key() == queue.name().as_str());
@@ -384,11 +394,13 @@ fn publish_again(vhost: &Vhost, queue: &Queue, mut messages: Vec<Message>, unit:
             records.push(Record { index: u32::try_from(index).unwrap_or(u32::MAX), at });
         }
     }
+    let has_records = !records.is_empty();
     if let Ok(Published { first, .. }) = successor.publish(&mut messages, file) {
         for Record { index, at } in records {
             unit.group().place(at, first.plus(u64::from(index)));
         }
     }
+    has_records
 }
 
 #[cfg(test)]

@@ -311,10 +311,11 @@ impl Channels {
     /// durable as it is to be.
     pub fn confirm(&mut self, until: Option<Batch>, session: &mut Session, peer: &mut dyn Peer) {
         let done = session.done();
+        let late = session.publisher.take_late_records();
         let mut waits = false;
         while let Some(number) = session.confirming.pop() {
             if let Some(channel) = self.open_mut(number) {
-                channel.gathered(until);
+                channel.gathered(until, late);
                 if channel.confirm(done, peer) {
                     waits = true;
                     if !session.unconfirmed.contains(&number) {

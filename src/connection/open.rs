@@ -187,7 +187,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
             Poll::Ready(Ok(())) => progress = true,
             Poll::Pending => {}
         }
-        if self.output.len() < OUTPUT_MAX && self.poll_outbox(cx).is_ready() {
+        let takes_more = self.output.len() < OUTPUT_MAX || self.outbox.poll_close(cx).is_ready();
+        if takes_more && self.poll_outbox(cx).is_ready() {
             progress = true;
         }
         match self.poll_write(cx) {

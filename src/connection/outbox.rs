@@ -31,6 +31,8 @@ struct Waiting {
     /// Room that the deliveries take.
     taken: i64,
     waker: Option<Waker>,
+    /// Of a task that takes nothing for now, but for being closed.
+    close_waker: Option<Waker>,
 }
 
 /// What was taken out of an outbox.
@@ -85,8 +87,12 @@ impl Outbox {
     /// Enters a notice.
     pub fn notify(&self, notice: Notice) {
         let mut waiting = self.lock();
+        let close_waker = if matches!(notice, Notice::Close(..)) { waiting.close_waker.take() } else { None };
         waiting.contents.notices.push(notice);
         wake(waiting);
+        if let Some(waker) = close_waker {
+            waker.wake();
+        }
     }
 
     /// The store went on with what the connection may wait for. Kept until it is taken, so that it does not matter whether
@@ -95,6 +101,20 @@ impl Outbox {
         let mut waiting = self.lock();
         waiting.contents.store_went_on = true;
         wake(waiting);
+    }
+
+    /// Ready when the connection is to be closed: a client that reads nothing must not keep what it holds. Pending, with the
+    /// task to be woken for that and for nothing else.
+    pub fn poll_close(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut waiting = self.lock();
+        if waiting.contents.notices.iter().any(|notice| matches!(notice, Notice::Close(..))) {
+            return Poll::Ready(());
+        }
+        match &mut waiting.close_waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            empty => *empty = Some(cx.waker().clone()),
+        }
+        Poll::Pending
     }
 
     /// Takes all that waits; `into` must be empty. Pending, with the task to be woken, when nothing does.

@@ -1,6 +1,7 @@
 //! What there is after a restart: all that is durable, as it was, and nothing else.
 
 use crate::lives::{Death, Lives, Script};
+use crate::support::raw::Received;
 use crate::support::{Payload, Properties, Raw, Table, method};
 
 /// Bits of exchange.declare.
@@ -222,6 +223,41 @@ fn after_a_clean_stop_exactly_what_was_delivered_is_redelivered_and_after_a_kill
             .collect();
         assert_eq!(lives.connect().take("q"), expected, "{death:?}");
     }
+}
+
+#[test]
+fn a_clean_stop_marks_what_a_client_was_sent_that_reads_nothing() {
+    const MESSAGES: u32 = 400;
+    let mut lives = Lives::new(&[]);
+    let mut raw = lives.connect();
+    raw.durable_queue("q");
+    let body = "x".repeat(100_000);
+    for _ in 0..MESSAGES {
+        raw.publish(1, "", "q", &Properties::new().delivery_mode(2), body.as_bytes());
+    }
+    assert_eq!(raw.message_count(1, "q"), MESSAGES);
+    let mut consumer = lives.connect();
+    consumer.send(1, method::basic_consume("q", "", 0, &Table::new()));
+    // Until neither its socket nor the broker takes more for it.
+    let (mut ready, mut unchanged) = (MESSAGES, 0);
+    while unchanged < 200 {
+        let now = raw.message_count(1, "q");
+        unchanged = if now == ready && now < MESSAGES { unchanged + 1 } else { 0 };
+        ready = now;
+    }
+    assert!(ready > 0, "the sockets have taken all of it");
+    lives.end(Death::Stop);
+    consumer.expect(1, method::BASIC_CONSUME_OK);
+    let mut sent = 0;
+    while let Received::Frame(frame) = consumer.next() {
+        sent += usize::from(frame.method() == Some(method::BASIC_DELIVER));
+    }
+    lives.begin();
+    let flags: Vec<bool> =
+        lives.connect().take("q").into_iter().map(|(_, redelivered)| redelivered).collect();
+    assert_eq!(flags.len(), MESSAGES as usize);
+    assert!(sent > 0 && flags[..sent].iter().all(|redelivered| *redelivered), "{sent} of {flags:?}");
+    assert!(!flags[flags.len() - 1], "what never left is not marked");
 }
 
 #[test]

@@ -184,3 +184,18 @@ fn a_message_that_finds_another_queue_of_the_name_has_a_record_for_that_one() {
     );
     assert_eq!(new.status().unwrap().ready, 3);
 }
+
+#[test]
+fn a_message_that_finds_a_queue_that_outlives_the_broker_in_the_place_of_one_that_does_not_is_said_to_have_a_record()
+ {
+    for (durable, redirected) in [(true, true), (false, false)] {
+        let mut kept = Kept::new();
+        kept.queue("q", false);
+        assert_eq!(kept.gather("q", &[], true, b"a"), Gathered::Transient);
+        kept.vhost.queue_delete("q", crate::name::ConnectionId(1), false, false).unwrap();
+        kept.queue("q", durable);
+        assert_eq!(kept.flushed().len(), usize::from(durable));
+        assert_eq!(kept.publisher.take_late_records(), redirected);
+        assert!(!kept.publisher.take_late_records());
+    }
+}
