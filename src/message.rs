@@ -1,10 +1,14 @@
-//! A message: properties, body, and where it was sent.
+//! A message: properties, body, where it was sent, and when it arrived.
 //!
 //! A message is one run of bytes and the offsets in it, so that passing it on is one reference count and storing it
 //! one copy. It knows nothing of queues; what a delivery adds (position, tag, redelivered) lies beside it.
 
+use std::time::Duration;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use leveret_protocol::properties::Properties;
+
+use crate::time::Time;
 
 /// A message as it was published. Cloning shares the bytes.
 #[derive(Clone)]
@@ -30,19 +34,31 @@ pub struct Parts {
     pub body_at: u32,
     /// Whether the message is to outlive the broker in queues that do (delivery mode 2).
     pub persistent: bool,
+    /// Whether it has an expiration, so that nobody looks for one in the properties of all others.
+    pub expires: bool,
+    /// When the broker took it.
+    pub arrived: Time,
 }
 
 impl Parts {
     /// The parts of a message whose bytes have no gaps.
-    pub fn packed(address_len: u16, properties_len: u32, persistent: bool) -> Self {
+    pub fn packed(address_len: u16, properties_len: u32) -> Self {
         let properties_at = u32::from(address_len);
         Self {
             address_len,
             properties_at,
             properties_len,
             body_at: properties_at.saturating_add(properties_len),
-            persistent,
+            persistent: false,
+            expires: false,
+            arrived: Time::default(),
         }
+    }
+
+    /// The same parts without gaps, of properties of this length.
+    fn repacked(self, properties_len: u32) -> Self {
+        let Self { persistent, expires, arrived, .. } = self;
+        Self { persistent, expires, arrived, ..Self::packed(self.address_len, properties_len) }
     }
 }
 
@@ -73,11 +89,10 @@ impl Message {
         let address_len = u16::try_from(bytes.len()).ok()?;
         bytes.put_slice(properties);
         bytes.put_slice(body);
-        let persistent = Properties::parse(properties).is_ok_and(Properties::is_persistent);
-        Self::new(
-            bytes.freeze(),
-            Parts::packed(address_len, u32::try_from(properties.len()).ok()?, persistent),
-        )
+        let parsed = Properties::parse(properties).unwrap_or(Properties::EMPTY);
+        let (persistent, expires) = (parsed.is_persistent(), parsed.expiration().is_some());
+        let packed = Parts::packed(address_len, u32::try_from(properties.len()).ok()?);
+        Self::new(bytes.freeze(), Parts { persistent, expires, ..packed })
     }
 
     /// Exchange and routing key as they stand on the wire: two short strings with their length octets.
@@ -128,6 +143,40 @@ impl Message {
         self.parts.persistent
     }
 
+    /// When the broker took it.
+    #[inline]
+    pub fn arrived(&self) -> Time {
+        self.parts.arrived
+    }
+
+    /// The broker takes it now.
+    #[inline]
+    pub fn arrive(&mut self, now: Time) {
+        self.parts.arrived = now;
+    }
+
+    /// Its properties have an expiration that is one.
+    pub fn expires(&mut self) {
+        self.parts.expires = true;
+    }
+
+    /// When it expires by its own expiration.
+    #[inline]
+    pub fn deadline(&self) -> Time {
+        if self.parts.expires { self.own_deadline() } else { Time::NEVER }
+    }
+
+    #[cold]
+    fn own_deadline(&self) -> Time {
+        let milliseconds = self.properties().expiration().and_then(|expiration| expiration.parse().ok());
+        milliseconds.map_or(Time::NEVER, |after| self.arrived().plus(Duration::from_millis(after)))
+    }
+
+    /// Where its parts lie.
+    pub fn parts(&self) -> Parts {
+        self.parts
+    }
+
     /// Address, properties and body together, in bytes.
     pub fn len(&self) -> usize {
         (usize::from(self.parts.address_len))
@@ -145,7 +194,7 @@ impl Message {
         into.put_slice(self.address());
         into.put_slice(self.properties_bytes());
         into.put_slice(self.body());
-        Parts::packed(self.parts.address_len, self.parts.properties_len, self.parts.persistent)
+        self.parts.repacked(self.parts.properties_len)
     }
 
     /// The same message in bytes of its own, so that it pins no larger buffer.
@@ -164,8 +213,7 @@ impl Message {
         bytes.put_slice(properties);
         bytes.put_slice(self.body());
         let properties_len = u32::try_from(properties.len()).unwrap_or(u32::MAX);
-        let parts = Parts::packed(self.parts.address_len, properties_len, self.parts.persistent);
-        Self { bytes: bytes.freeze(), parts }
+        Self { bytes: bytes.freeze(), parts: self.parts.repacked(properties_len) }
     }
 }
 

@@ -11,6 +11,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 pub struct Time(u64);
 
 impl Time {
+    /// No moment: later than all that come.
+    pub const NEVER: Self = Self(u64::MAX);
+
     /// The moment `milliseconds` after the Unix epoch.
     pub const fn from_millis(milliseconds: u64) -> Self {
         Self(milliseconds)

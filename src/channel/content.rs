@@ -108,8 +108,8 @@ impl Content {
         let parts = Parts::packed(
             u16::try_from(address.len()).unwrap_or(u16::MAX),
             u32::try_from(properties.len()).unwrap_or(u32::MAX),
-            persistent,
         );
+        let parts = Parts { persistent, ..parts };
         let mut bytes = Vec::with_capacity(parts.body_at as usize);
         bytes.extend_from_slice(&address);
         bytes.extend_from_slice(properties);

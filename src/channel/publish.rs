@@ -94,10 +94,11 @@ impl Channel {
     pub fn publish(
         &mut self,
         mandatory: bool,
-        message: Message,
+        mut message: Message,
         session: &mut Session,
         peer: &mut dyn Peer,
     ) -> Result<(), Exception> {
+        message.arrive(session.now());
         let flags = message.properties_bytes().first_chunk().map_or(0, |flags| u16::from_be_bytes(*flags));
         if flags & LOOK_AT == 0 && matches!(self.mode, Mode::Plain | Mode::Confirm(_)) && !mandatory {
             let vhost = &session.vhost;
@@ -121,7 +122,10 @@ impl Channel {
     ) -> Result<(), Exception> {
         let properties = message.properties();
         check_user_id(properties, session)?;
-        check_expiration(properties)?;
+        if has_expiration(properties)? {
+            message.expires();
+        }
+        let properties = message.properties();
         if let Some(properties) = self.with_reply_name(properties)? {
             message = message.with_properties(&properties);
         }
@@ -198,10 +202,11 @@ fn check_user_id(properties: Properties<'_>, session: &Session) -> Result<(), Ex
     )))
 }
 
-fn check_expiration(properties: Properties<'_>) -> Result<(), Exception> {
-    let Some(expiration) = properties.expiration() else { return Ok(()) };
+/// Whether there is an expiration; an error when it is none that can be.
+fn has_expiration(properties: Properties<'_>) -> Result<bool, Exception> {
+    let Some(expiration) = properties.expiration() else { return Ok(false) };
     expiration_millis(expiration)
-        .map(|_| ())
+        .map(|_| true)
         .map_err(|reason| precondition_failed(format!("invalid expiration '{expiration}': {reason}")))
 }
 

@@ -17,6 +17,7 @@ use crate::queue::{Queue, QueueId};
 use crate::store::journal::Synced;
 use crate::store::op::Group;
 use crate::store::unit::Unit;
+use crate::time::Time;
 use crate::vhost::Vhost;
 
 /// One connection, as its channels see it.
@@ -51,6 +52,8 @@ pub struct Session {
     pub consumer_cancel_notify: bool,
     /// The largest body that may be published, in bytes.
     pub message_size_max: u64,
+    /// When the batch of frames came that is being served, once somebody asked.
+    now: Option<Time>,
 }
 
 impl Session {
@@ -82,7 +85,14 @@ impl Session {
             exclusive_queues: HashMap::default(),
             consumer_cancel_notify,
             message_size_max,
+            now: None,
         }
+    }
+
+    /// When the batch of frames came that is being served: the clock is read once for all of its messages.
+    #[inline]
+    pub fn now(&mut self) -> Time {
+        *self.now.get_or_insert_with(Time::now)
     }
 
     /// The same with somebody who is told when the journal went on.
@@ -94,6 +104,7 @@ impl Session {
     /// Hands what was gathered from a batch of frames to the queues: publishes, then acknowledgements. Their records are in
     /// the unit until [`Self::end_unit`].
     pub fn flush(&mut self) {
+        self.now = None;
         self.publisher.flush(&self.vhost, &mut self.unit);
         self.flush_acked();
     }

@@ -75,7 +75,9 @@ impl Channel {
             )));
         }
         session.end_unit();
-        for Publication { mandatory, message } in publications {
+        let now = session.now();
+        for Publication { mandatory, mut message } in publications {
+            message.arrive(now);
             // Whether it may be published was said when it was; an exchange that went since routes nowhere.
             if let Err(_gone) = self.route(mandatory, &message, session, peer)
                 && mandatory

@@ -14,6 +14,7 @@ use crate::message::{Message, Parts};
 use crate::place::Batch;
 use crate::queue::QueueId;
 use crate::queue::delivery::Delivery;
+use crate::time::Time;
 
 /// The channels of a connection.
 pub struct Channels {
@@ -478,6 +479,8 @@ fn message_in_place(
         properties_len: u32::try_from(properties.len()).ok()?,
         body_at: u32::try_from(body_at).ok()?,
         persistent,
+        expires: false,
+        arrived: Time::default(),
     };
     let message = Message::new(chunk.slice(start..end), parts)?;
     Some(if body.len() > OWN_BYTES_FROM { message.detached() } else { message })

@@ -11,6 +11,8 @@ use leveret_protocol::table::{Table, Value};
 pub(super) const QUEUE_TYPE: &str = "x-queue-type";
 /// The exchange to which a queue's dead messages go.
 pub(super) const DEAD_LETTER_EXCHANGE: &str = "x-dead-letter-exchange";
+/// The highest priority of a queue's messages.
+pub(super) const MAX_PRIORITY: &str = "x-max-priority";
 /// Whether only one consumer at a time gets messages.
 pub(super) const SINGLE_ACTIVE_CONSUMER: &str = "x-single-active-consumer";
 
@@ -32,7 +34,7 @@ const KNOWN: [(&str, Rule); 26] = [
     ("x-max-length-bytes", non_negative),
     ("x-max-in-memory-length", non_negative),
     ("x-max-in-memory-bytes", non_negative),
-    ("x-max-priority", max_priority),
+    (MAX_PRIORITY, max_priority),
     ("x-overflow", overflow),
     ("x-queue-mode", queue_mode),
     ("x-queue-version", queue_version),
@@ -51,7 +53,7 @@ const KNOWN: [(&str, Rule); 26] = [
 ];
 
 /// What is checked, stored and compared, but not acted on yet.
-const WITHOUT_EFFECT: [&str; 14] = [
+const WITHOUT_EFFECT: [&str; 13] = [
     "x-expires",
     "x-message-ttl",
     DEAD_LETTER_EXCHANGE,
@@ -59,7 +61,6 @@ const WITHOUT_EFFECT: [&str; 14] = [
     "x-dead-letter-strategy",
     "x-max-length",
     "x-max-length-bytes",
-    "x-max-priority",
     "x-overflow",
     "x-delivery-limit",
     "x-delayed-retry-type",

@@ -68,6 +68,8 @@ pub struct QueueCore {
     unacked: Unacked,
     consumers: Consumers,
     next: Position,
+    /// The highest priority that there is; 0 when there are none.
+    max_priority: u8,
     staged: Vec<ConsumerKey>,
     awaits: Vec<Await>,
     askers: Vec<Asker>,
@@ -84,6 +86,7 @@ impl QueueCore {
             unacked: Unacked::default(),
             consumers: Consumers::new(options.single_active_consumer),
             next: Position::default(),
+            max_priority: options.max_priority,
             staged: Vec::new(),
             awaits: Vec::new(),
             askers: Vec::new(),
@@ -128,9 +131,21 @@ impl QueueCore {
         if self.ready.is_empty()
             && let Some(key) = self.choose(cost(&message))
         {
-            return self.stage(key, Entry { home, ..Entry::new(position, message) });
+            let level = self.level(&message);
+            return self.stage(key, Entry { home, level, ..Entry::new(position, message) });
         }
-        self.ready.push(position, message, home);
+        let level = self.level(&message);
+        self.ready.push(level, position, message, home);
+    }
+
+    /// Which of the queue's priorities a message has.
+    #[inline]
+    fn level(&self, message: &Message) -> u8 {
+        if self.max_priority == 0 {
+            0
+        } else {
+            message.properties().priority().unwrap_or(0).min(self.max_priority)
+        }
     }
 
     /// Gives ready messages to the consumers that can take them.
@@ -282,7 +297,7 @@ impl QueueCore {
 
     /// Drops the ready messages and gives their number.
     pub fn purge(&mut self, group: &mut Group) -> usize {
-        self.ready.clear(self.id, group)
+        self.ready.clear(self.id, self.unacked.iter().map(|entry| entry.position), group)
     }
 
     /// Drops everything and gives the consumers that must be told.

@@ -5,7 +5,9 @@ use std::fmt;
 use leveret_protocol::method::queue::Declare;
 use leveret_protocol::table::{Table, TableBuf, Value};
 
-use super::arguments::{self, DEAD_LETTER_EXCHANGE, InvalidArgument, QUEUE_TYPE, SINGLE_ACTIVE_CONSUMER};
+use super::arguments::{
+    self, DEAD_LETTER_EXCHANGE, InvalidArgument, MAX_PRIORITY, QUEUE_TYPE, SINGLE_ACTIVE_CONSUMER,
+};
 use crate::equivalence::{Inequivalence, Resource};
 
 /// A declaration of a queue, read once.
@@ -20,6 +22,8 @@ pub struct QueueOptions {
     pub auto_delete: bool,
     /// Whether only one of its consumers gets messages, and another one when that has gone.
     pub single_active_consumer: bool,
+    /// The highest priority of its messages; 0 when they have none.
+    pub max_priority: u8,
     /// The arguments as they were declared, unknown ones included.
     pub arguments: TableBuf,
 }
@@ -120,12 +124,14 @@ impl QueueOptions {
 
     /// A durable queue as it was declared to an earlier run, which has checked the arguments.
     pub fn restored(auto_delete: bool, arguments: TableBuf) -> Self {
+        let max_priority = arguments.as_table().get(MAX_PRIORITY).and_then(Value::as_integer).unwrap_or(0);
         let single_active = arguments.as_table().get(SINGLE_ACTIVE_CONSUMER).and_then(Value::as_bool);
         Self {
             durable: true,
             exclusive: false,
             auto_delete,
             single_active_consumer: single_active == Some(true),
+            max_priority: u8::try_from(max_priority).unwrap_or(0),
             arguments,
         }
     }

@@ -9,7 +9,7 @@ use super::handle::Pages;
 use super::op::Group;
 use super::segment::block::{Records, push_record};
 use super::segment_store::SegmentStore;
-use super::stored::{BlockPlace, Damage, OutBlock, PartialBlock, SegmentState, Stored};
+use super::stored::{BlockPlace, Damage, OutBlock, PartialBlock, SegmentState, Standing, Stored};
 use crate::message::Message;
 use crate::place::{JournalFile, Position, QueueId, SegmentNumber};
 
@@ -186,6 +186,7 @@ impl State {
                 bytes: bytes.freeze(),
                 deliveries: counted.map(|(position, _, deliveries)| (*position, *deliveries)).collect(),
                 journalled,
+                standing: Standing::default(),
             }
         };
         chosen.chunks(BLOCK_MESSAGES).map(block).collect()

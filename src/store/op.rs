@@ -11,7 +11,9 @@ use std::fmt;
 
 use crate::message::Parts;
 use crate::place::{JournalFile, Position, QueueId, SegmentNumber};
+use crate::store::segment::block::marked_parts;
 use crate::store::stored::SegmentState;
+use crate::time::Time;
 
 pub use group::{Group, TARGET_BYTES};
 use reader::Reader;
@@ -191,20 +193,18 @@ fn op<'a>(reader: &mut Reader<'a>) -> Option<Op<'a>> {
     })
 }
 
-/// Address length with the persistent bit, properties length, body length, deliveries, targets, message.
+/// Address length with marks, arrival, properties length, body length, deliveries, targets, message.
 fn publish<'a>(reader: &mut Reader<'a>) -> Option<Op<'a>> {
-    let address_len = reader.u16()?;
+    let address = reader.u16()?;
+    let arrived = Time::from_millis(reader.u64()?);
     let (properties_len, body_len) = (reader.u32()?, reader.u32()?);
     let deliveries = reader.u32()?;
     let targets = Targets(reader.pairs()?.iter());
-    let parts = Parts::packed(address_len & !PERSISTENT, properties_len, address_len & PERSISTENT != 0);
+    let parts = marked_parts(address, properties_len, arrived);
     let head_len = usize::from(parts.address_len).checked_add(properties_len as usize)?;
     let message = reader.take(head_len.checked_add(body_len as usize)?)?;
     Some(Op::Publish { targets, deliveries, message, parts })
 }
-
-/// The bit of a publish's address length that says that the message is persistent; an address has at most 512 octets.
-const PERSISTENT: u16 = 1 << 15;
 
 /// Two numbers of eight octets each.
 type Pair = [u8; 16];

@@ -12,7 +12,7 @@ use super::segment::file::{self, read_block};
 use super::segment::table::{BlockEntry, QUEUES_FOLDER, SegmentId};
 use super::segment_store::SegmentStore;
 use super::segments::quarantine;
-use super::stored::{BlockPlace, SegmentState};
+use super::stored::{BlockPlace, SegmentState, Standing};
 use crate::place::{Position, QueueId, SegmentNumber};
 
 /// A block of journalled messages in a segment, of which something is alive.
@@ -30,6 +30,8 @@ pub struct RestoredBlock {
     pub bytes: u64,
     /// The positions that are alive, when some are not. Positions that the block does not have may be among them.
     pub alive: Option<PositionSet>,
+    /// How they wait.
+    pub standing: Standing,
 }
 
 /// What was found of a queue's segments.
@@ -150,6 +152,7 @@ impl SegmentStore {
                 count: partial.map_or(entry.count, |partial| partial.count),
                 bytes: partial.map_or_else(|| entry.message_bytes(), |partial| partial.bytes),
                 alive: partial.map(|partial| partial.ranges.iter().copied().collect()),
+                standing: entry.standing,
             };
             blocks.extend(without_settled(entry, block, settled, || read_block(&*segment, entry.place).ok()));
         }

@@ -91,6 +91,8 @@ pub(super) struct Trouble {
     pub(super) failed: AtomicBool,
     /// The length of the journal's complete files, in bytes.
     pub(super) journal_bytes: AtomicU64,
+    /// Who measures that: two at a time might leave the older figure, which nobody corrects while publishers wait.
+    measuring: Mutex<()>,
     /// How many blocks could not be read.
     pub(super) damaged_blocks: AtomicU64,
 }
@@ -170,6 +172,7 @@ impl SegmentStore {
 
     /// Looks how much of the journal is live.
     pub(super) fn measure(&self, journal: &Journal) {
+        let _one_at_a_time = self.trouble.measuring.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = journal.live_files().iter().map(|file| file.len).fold(0, u64::saturating_add);
         self.trouble.journal_bytes.store(bytes, Ordering::Relaxed);
     }

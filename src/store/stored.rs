@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::place::{JournalFile, Position, QueueId, SegmentNumber};
+use crate::time::Time;
 
 /// Messages of a queue, packed one after the other in the order of their positions, on their way to the disk.
 #[derive(Clone, Debug)]
@@ -19,6 +20,23 @@ pub struct OutBlock {
     pub deliveries: Vec<(Position, u32)>,
     /// Whether they outlive the broker.
     pub journalled: bool,
+    /// Among which of its queue's messages they wait, and until when.
+    pub standing: Standing,
+}
+
+/// How the messages of a block wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Their priority.
+    pub level: u8,
+    /// The earliest deadline that one of them has by its own expiration; never when none has one.
+    pub deadline: Time,
+}
+
+impl Default for Standing {
+    fn default() -> Self {
+        Self { level: 0, deadline: Time::NEVER }
+    }
 }
 
 /// Where a block lies in a segment of its queue.

@@ -145,6 +145,7 @@ impl QueueCore {
     /// A message that an earlier broker left in the journal.
     pub fn push_restored(&mut self, position: Position, deliveries: u32, home: Home, message: Message) {
         self.next = self.next.max(position.next());
-        self.ready.push_restored(position, deliveries, home, message);
+        let level = self.level(&message);
+        self.ready.push_restored(level, position, deliveries, home, message);
     }
 }

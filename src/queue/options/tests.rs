@@ -166,6 +166,7 @@ fn a_declaration_is_read_into_options() {
         let options = QueueOptions::declared(&declare).unwrap();
         let durable = false;
         let read = QueueOptions {
+            max_priority: 0,
             durable,
             exclusive: true,
             auto_delete: true,

@@ -7,6 +7,7 @@ use crate::place::{Home, Position};
 use crate::store::positions::PositionSet;
 use crate::store::segment::block::{front_gap, pop_record, push_record, record_len};
 use crate::store::stored::{BlockPlace, Damage};
+use crate::time::Time;
 
 /// The positions of a stored block that are alive; all when there is no set.
 pub(super) type Alive = Option<Box<PositionSet>>;
@@ -33,6 +34,8 @@ pub(super) struct Paged {
     pub(super) total: u32,
     /// Somebody was asked to read it.
     pub(super) asked: bool,
+    /// The earliest deadline of a message by its own expiration.
+    pub(super) deadline: Time,
 }
 
 /// In the place of the number of messages stored: not all of them are alive.
@@ -59,6 +62,8 @@ pub(super) struct Packed {
     /// It is being written, so that whoever takes a message from it must be able to find that.
     pub(super) sought: bool,
     pub(super) alive: Alive,
+    /// The earliest deadline of a message by its own expiration.
+    pub(super) deadline: Time,
     content: Content,
 }
 
@@ -147,6 +152,7 @@ impl Paged {
             weight,
             sought: false,
             alive: self.alive.clone(),
+            deadline: self.deadline,
             content: Content::Records(bytes.slice(at..)),
         })
     }
@@ -186,6 +192,7 @@ impl Packed {
             weight: small(records.len()).max(bytes),
             sought: false,
             alive: None,
+            deadline: Time::NEVER,
             content: Content::Records(records),
         }
     }
@@ -247,6 +254,7 @@ impl Packed {
             bytes: self.bytes,
             total: self.total,
             asked: false,
+            deadline: self.deadline,
         })
     }
 }

@@ -16,6 +16,8 @@ pub struct Entry {
     pub home: Home,
     /// Whether it may have been given to a consumer before: it was, or an earlier broker did not end in order.
     pub redelivered: bool,
+    /// Its priority in its queue.
+    pub level: u8,
     /// It is being written elsewhere, so that its queue must be able to find it by its position.
     pub(in crate::queue) sought: bool,
 }
@@ -23,6 +25,14 @@ pub struct Entry {
 impl Entry {
     /// A message that is not journalled and was never delivered.
     pub fn new(position: Position, message: Message) -> Self {
-        Self { position, message, deliveries: 0, home: Home::Transient, redelivered: false, sought: false }
+        Self {
+            position,
+            message,
+            deliveries: 0,
+            home: Home::Transient,
+            redelivered: false,
+            level: 0,
+            sought: false,
+        }
     }
 }

@@ -13,6 +13,7 @@ use crate::message::Message;
 use crate::place::{Home, Position};
 use crate::queue::segments::Segments;
 use crate::store::segment::block::{gap, push_record, record_len};
+use crate::time::Time;
 
 /// Messages larger than this are kept as they are; smaller ones are packed. Whoever assembles a message that is
 /// larger gives it bytes of its own, so that it pins nothing else.
@@ -35,6 +36,8 @@ pub(super) const NOWHERE: Position = Position(u64::MAX);
 
 pub(super) struct Lane {
     journalled: bool,
+    /// The priority of its messages.
+    level: u8,
     /// The position of the first message; [`NOWHERE`] when there is none.
     head: Position,
     /// Being read; in memory always, and never empty.
@@ -58,21 +61,24 @@ struct Open {
     count: u32,
     bytes: u32,
     home: Home,
+    deadline: Time,
 }
 
 impl Open {
     fn freeze(&mut self) -> Packed {
         let records = self.records.split().freeze();
-        let packed = Packed::new(self.head, self.last, self.home, (self.count, self.bytes), records);
+        let mut packed = Packed::new(self.head, self.last, self.home, (self.count, self.bytes), records);
         (self.count, self.bytes) = (0, 0);
+        packed.deadline = self.deadline;
         packed
     }
 }
 
 impl Lane {
-    pub(super) fn new(journalled: bool) -> Self {
+    pub(super) fn new(journalled: bool, level: u8) -> Self {
         Self {
             journalled,
+            level,
             head: NOWHERE,
             front: None,
             blocks: VecDeque::new(),
@@ -139,7 +145,10 @@ impl Lane {
         }
         if message.len() > PACKED_MAX_BYTES {
             self.seal();
-            return self.push_block(Block::Memory(Box::new(Packed::single(position, message, home))));
+            let deadline = message.deadline();
+            let mut single = Packed::single(position, message, home);
+            single.deadline = deadline;
+            return self.push_block(Block::Memory(Box::new(single)));
         }
         let record = record_len(&message);
         let open = &mut self.open;
@@ -155,9 +164,11 @@ impl Lane {
         let open = &mut self.open;
         if open.count == 0 {
             (open.head, open.home) = (position, home);
+            open.deadline = Time::NEVER;
         } else {
             open.home = earlier(open.home, home);
         }
+        open.deadline = open.deadline.min(message.deadline());
         push_record(&mut open.records, gap.unwrap_or(0), &message);
         open.last = position;
         open.count = open.count.saturating_add(1);
@@ -202,7 +213,7 @@ impl Lane {
             self.finish_front(segments);
         }
         let redelivered = position < redelivered_below;
-        Some(Entry { position, message, deliveries: 0, home, redelivered, sought })
+        Some(Entry { position, message, deliveries: 0, home, redelivered, sought, level: self.level })
     }
 
     /// The block in front is read to its end.

@@ -4,13 +4,15 @@
 //! own and pins no read buffer. Only a returned message has an entry, ordered by its position among the others.
 //!
 //! Journalled and transient messages stand in lanes of their own, since they are written to files of their own; what an
-//! earlier broker left in segments stands in as many runs as it needs for its blocks not to overlap. The lowest position
-//! of all is the head of the queue. A block of a long backlog is on the disk, with a descriptor here.
+//! earlier broker left in segments stands in as many runs as it needs for its blocks not to overlap. All of that once for
+//! each priority: the lowest position of the highest is the head of the queue. A block of a long backlog is on the disk,
+//! with a descriptor here.
 
 mod alive;
 mod block;
 mod entry;
 mod lane;
+mod level;
 mod restored;
 mod storing;
 
@@ -23,8 +25,9 @@ pub use restored::RestoredBlock;
 pub(super) use storing::pack;
 
 use block::Paged;
+use lane::Lane;
 use lane::paging::{Counts, Fewer};
-use lane::{Lane, NOWHERE};
+use level::Level;
 
 use super::segments::Segments;
 use crate::message::Message;
@@ -32,18 +35,16 @@ use crate::place::Home;
 pub use crate::place::Position;
 use crate::place::QueueId;
 use crate::store::op::Group;
+use crate::store::positions::PositionSet;
 use crate::store::stored::BlockPlace;
 
 /// The ready messages of one queue.
 #[derive(Default)]
 pub struct Ready {
-    /// Messages that came back, before or among the blocks by position.
-    returned: BTreeMap<Position, Entry>,
-    /// Made when they are needed: most queues never have a backlog.
-    journalled: Option<Box<Lane>>,
-    transient: Option<Box<Lane>>,
-    /// Blocks of an earlier broker.
-    runs: Vec<Lane>,
+    /// The messages of the lowest priority: all, in most queues.
+    lowest: Level,
+    /// Those of the higher ones that there are.
+    higher: BTreeMap<u8, Level>,
     /// How often messages in blocks were delivered, as far as an earlier broker did it.
     counts: Counts,
     /// Messages before this one may have been delivered by an earlier broker.
@@ -54,14 +55,6 @@ pub struct Ready {
     pub(super) segments: Segments,
     len: usize,
     bytes: u64,
-}
-
-/// Where the head of a queue is.
-enum Head {
-    Returned,
-    Journalled,
-    Transient,
-    Run(usize),
 }
 
 impl Ready {
@@ -96,70 +89,59 @@ impl Ready {
     }
 
     /// Appends a message that has just arrived; positions only grow.
-    pub fn push(&mut self, position: Position, message: Message, home: Home) {
+    pub fn push(&mut self, level: u8, position: Position, message: Message, home: Home) {
         self.added(&message);
         let waiting = self.bytes.saturating_sub(message.len() as u64);
-        let journalled = home.is_journalled();
-        let lane = if journalled { &mut self.journalled } else { &mut self.transient };
-        lane.get_or_insert_with(|| Box::new(Lane::new(journalled))).push(position, message, home, waiting);
+        self.level_mut(level).push(level, position, message, home, waiting);
     }
 
     /// Puts a message back at its place.
     pub fn give_back(&mut self, entry: Entry) {
         self.added(&entry.message);
-        self.returned.insert(entry.position, entry);
+        self.level_mut(entry.level).returned.insert(entry.position, entry);
     }
 
     /// Whether the first message is on the disk only.
     pub fn head_is_paged(&self) -> bool {
-        self.paged() > 0
-            && match self.head() {
-                Some(Head::Returned) | None => false,
-                Some(Head::Journalled) => self.journalled.as_ref().is_some_and(|lane| lane.head_is_paged()),
-                Some(Head::Transient) => self.transient.as_ref().is_some_and(|lane| lane.head_is_paged()),
-                Some(Head::Run(at)) => self.runs.get(at).is_some_and(Lane::head_is_paged),
-            }
+        self.paged() > 0 && self.first_level().head_is_paged()
     }
 
     /// Asks for the blocks that are needed next, as far as they are not in memory; each once.
     pub fn ask_ahead(&mut self, asks: &mut Vec<BlockPlace>) {
-        for lane in self.lanes_mut() {
-            lane.ask_ahead(asks);
+        for level in self.higher.values_mut() {
+            level.ask_ahead(asks);
         }
+        self.lowest.ask_ahead(asks);
     }
 
-    /// Takes the message with the lowest position; nothing when there is none or it is on the disk only.
+    /// Takes the message with the lowest position of those with the highest priority; nothing when there is none or it is
+    /// on the disk only.
     #[inline]
     pub fn pop(&mut self) -> Option<Entry> {
-        if self.returned.is_empty()
-            && self.runs.is_empty()
+        if self.higher.is_empty()
             && self.counts.is_empty()
-            && let (Some(lane), None) | (None, Some(lane)) = (&mut self.journalled, &mut self.transient)
+            && let Some(lane) = self.lowest.only_lane()
         {
             let entry = lane.pop(self.redelivered_below, &mut self.segments)?;
             self.len = self.len.saturating_sub(1);
             self.bytes = self.bytes.saturating_sub(entry.message.len() as u64);
             return Some(entry);
         }
-        self.pop_lowest()
+        self.pop_first()
     }
 
-    /// The same with messages of more than one kind, or with deliveries of an earlier broker.
-    fn pop_lowest(&mut self) -> Option<Entry> {
-        let (head, below) = (self.head()?, self.redelivered_below);
-        let segments = &mut self.segments;
-        let mut entry = match head {
-            Head::Returned => self.returned.pop_first().map(|(_, entry)| entry),
-            Head::Journalled => self.journalled.as_mut()?.pop(below, segments),
-            Head::Transient => self.transient.as_mut()?.pop(below, segments),
-            Head::Run(at) => {
-                let run = self.runs.get_mut(at)?;
-                let popped = run.pop(below, segments);
-                if run.is_empty() {
-                    self.runs.swap_remove(at);
+    /// The same with messages of more than one kind or priority, or with deliveries of an earlier broker.
+    fn pop_first(&mut self) -> Option<Entry> {
+        let (segments, below) = (&mut self.segments, self.redelivered_below);
+        let mut entry = match self.higher.last_entry() {
+            Some(mut highest) => {
+                let entry = highest.get_mut().pop(below, segments);
+                if highest.get().is_empty() {
+                    highest.remove();
                 }
-                popped
+                entry
             }
+            None => self.lowest.pop(below, segments),
         }?;
         self.len = self.len.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(entry.message.len() as u64);
@@ -170,17 +152,30 @@ impl Ready {
     }
 
     /// Drops everything, what cannot be read as well, and gives how many messages were ready; what was journalled of them
-    /// is settled in `group`.
-    pub fn clear(&mut self, queue: QueueId, group: &mut Group) -> usize {
-        for entry in self.returned.values().filter(|entry| entry.home.is_journalled()) {
-            group.settle(queue, entry.position);
-        }
+    /// is settled in `group`. `kept` are the positions of those that are not ready and stay.
+    pub fn clear(
+        &mut self,
+        queue: QueueId,
+        kept: impl Iterator<Item = Position>,
+        group: &mut Group,
+    ) -> usize {
+        let mut cleared = PositionSet::default();
         for lane in self.lanes().filter(|lane| lane.is_journalled()) {
-            // Whatever else lies in this range came before and is settled, or is transient: what was taken from a lane
-            // is before its head.
+            // Whatever lies in this range and is not ready is settled, or is transient, or is kept.
             if let Some(last) = lane.last() {
-                group.settle_range(queue, lane.head(), last);
+                cleared.insert_range(lane.head(), last);
             }
+        }
+        if !cleared.is_empty() {
+            for position in kept {
+                cleared.remove_range(position, position);
+            }
+        }
+        for entry in self.returned().filter(|entry| entry.home.is_journalled()) {
+            cleared.insert(entry.position);
+        }
+        for (first, last) in cleared.ranges() {
+            group.settle_range(queue, first, last);
         }
         self.drop_all()
     }
@@ -191,7 +186,7 @@ impl Ready {
         for lane in self.lanes() {
             lane.release(&mut segments);
         }
-        for entry in self.returned.values() {
+        for entry in self.returned() {
             segments.leave(entry.home);
         }
         for damaged in &self.damaged {
@@ -202,12 +197,30 @@ impl Ready {
         count
     }
 
+    fn levels(&self) -> impl Iterator<Item = &Level> {
+        std::iter::once(&self.lowest).chain(self.higher.values())
+    }
+
+    fn levels_mut(&mut self) -> impl Iterator<Item = &mut Level> {
+        std::iter::once(&mut self.lowest).chain(self.higher.values_mut())
+    }
+
+    #[inline]
+    fn level_mut(&mut self, level: u8) -> &mut Level {
+        if level == 0 { &mut self.lowest } else { self.higher.entry(level).or_default() }
+    }
+
+    /// The level whose messages go first.
+    fn first_level(&self) -> &Level {
+        self.higher.last_key_value().map_or(&self.lowest, |(_, highest)| highest)
+    }
+
     fn lanes(&self) -> impl Iterator<Item = &Lane> {
-        self.journalled.as_deref().into_iter().chain(self.transient.as_deref()).chain(&self.runs)
+        self.levels().flat_map(Level::lanes)
     }
 
     fn lanes_mut(&mut self) -> impl Iterator<Item = &mut Lane> {
-        self.journalled.as_deref_mut().into_iter().chain(self.transient.as_deref_mut()).chain(&mut self.runs)
+        self.levels_mut().flat_map(Level::lanes_mut)
     }
 
     fn added(&mut self, message: &Message) {
@@ -215,23 +228,12 @@ impl Ready {
         self.bytes = self.bytes.saturating_add(message.len() as u64);
     }
 
-    /// Where the lowest position is.
-    fn head(&self) -> Option<Head> {
-        let mut lowest = self.returned.first_key_value().map_or(NOWHERE, |(position, _)| *position);
-        let mut head = Head::Returned;
-        for (lane, at) in [(&self.journalled, Head::Journalled), (&self.transient, Head::Transient)] {
-            if let Some(lane) = lane
-                && lane.head() < lowest
-            {
-                (lowest, head) = (lane.head(), at);
-            }
+    /// Levels and runs without messages go.
+    fn tidy(&mut self) {
+        for level in self.levels_mut() {
+            level.runs.retain(|run| !run.is_empty());
         }
-        for (at, run) in self.runs.iter().enumerate() {
-            if run.head() < lowest {
-                (lowest, head) = (run.head(), Head::Run(at));
-            }
-        }
-        (lowest != NOWHERE).then_some(head)
+        self.higher.retain(|_, level| !level.is_empty());
     }
 
     fn fewer(&mut self, fewer: Fewer) {

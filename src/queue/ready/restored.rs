@@ -5,6 +5,7 @@ use super::{Entry, Lane, Position, Ready};
 use crate::message::Message;
 use crate::place::Home;
 pub use crate::store::restore::RestoredBlock;
+use crate::store::stored::Standing;
 
 impl Ready {
     /// Messages before `position` may have been delivered by an earlier broker.
@@ -17,23 +18,25 @@ impl Ready {
         blocks.retain(|block| block.count > 0);
         blocks.sort_by_key(|block| (block.first, block.last));
         for block in blocks {
-            let RestoredBlock { place, first, last, count, bytes, alive } = block;
+            let RestoredBlock { place, first, last, count, bytes, alive, standing } = block;
             self.len = self.len.saturating_add(count as usize);
             self.bytes = self.bytes.saturating_add(bytes);
             self.segments.add_block(place, count);
+            let Standing { level, deadline } = standing;
             let total = if alive.is_some() { PART } else { count };
             let alive: Alive = alive.map(Box::new);
             let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-            let paged = Paged { first, last, place, alive, count, bytes, total, asked: false };
+            let paged = Paged { first, last, place, alive, count, bytes, total, asked: false, deadline };
             let head = paged.head();
             // Blocks of single messages lie across others. Each goes to the first run that ends before it.
             let fits = |run: &Lane| run.last().is_none_or(|end| end < head);
-            if let Some(run) = self.runs.iter_mut().find(|run| fits(run)) {
+            let runs = &mut self.level_mut(level).runs;
+            if let Some(run) = runs.iter_mut().find(|run| fits(run)) {
                 run.push_block(Block::Paged(paged));
             } else {
-                let mut run = Lane::new(true);
+                let mut run = Lane::new(true, level);
                 run.push_block(Block::Paged(paged));
-                self.runs.push(run);
+                runs.push(run);
             }
         }
     }
@@ -44,18 +47,25 @@ impl Ready {
     }
 
     /// Takes a message of the journal as ready; cheapest in the order of the positions.
-    pub fn push_restored(&mut self, position: Position, deliveries: u32, home: Home, message: Message) {
-        let behind = self.journalled.as_ref().and_then(|lane| lane.last()).is_none_or(|last| last < position);
+    pub fn push_restored(
+        &mut self,
+        level: u8,
+        position: Position,
+        deliveries: u32,
+        home: Home,
+        message: Message,
+    ) {
+        let behind = self.level_mut(level).last_journalled().is_none_or(|last| last < position);
         if behind && matches!(home, Home::Journal(_)) {
             if deliveries > 0 {
                 self.counts.insert(position, deliveries);
             }
-            return self.push(position, message, home);
+            return self.push(level, position, message, home);
         }
         let redelivered = deliveries > 0 || position < self.redelivered_below;
         // A slice would keep what it was read with.
         let message = message.detached();
         self.segments.enter(home);
-        self.give_back(Entry { deliveries, home, redelivered, ..Entry::new(position, message) });
+        self.give_back(Entry { deliveries, home, redelivered, level, ..Entry::new(position, message) });
     }
 }

@@ -6,7 +6,7 @@ use super::alive::AliveInSegment;
 use super::{BLOCK_MAX_BYTES, Entry, Position, Ready};
 use crate::place::{JournalFile, SegmentNumber};
 use crate::store::segment::block::{gap, push_record, record_len};
-use crate::store::stored::{BlockPlace, Damage, OutBlock};
+use crate::store::stored::{BlockPlace, Damage, OutBlock, Standing};
 
 impl Ready {
     /// Blocks that may leave memory, but none of the first `keep` of a lane; see
@@ -33,19 +33,20 @@ impl Ready {
 
     /// The messages that came back, in order.
     pub(in crate::queue) fn returned(&self) -> impl Iterator<Item = &Entry> {
-        self.returned.values()
+        self.levels().flat_map(|level| level.returned.values())
     }
 
     /// Those returned messages that `wanted` says yes to are to be found by their positions when they are taken.
     pub(in crate::queue) fn seek_returned(&mut self, wanted: impl Fn(&Entry) -> bool) {
-        for entry in self.returned.values_mut().filter(|entry| wanted(entry)) {
+        let returned = self.levels_mut().flat_map(|level| level.returned.values_mut());
+        for entry in returned.filter(|entry| wanted(entry)) {
             entry.sought = true;
         }
     }
 
     /// The returned message at this place.
     pub(in crate::queue) fn returned_mut(&mut self, position: Position) -> Option<&mut Entry> {
-        self.returned.get_mut(&position)
+        self.levels_mut().find_map(|level| level.returned.get_mut(&position))
     }
 
     /// What of `block` waits in a lane is at `place`. Gives how many messages that are and where the first is; the others
@@ -73,7 +74,7 @@ impl Ready {
         let outcome = lanes.find_map(|lane| lane.loaded(place, bytes, &mut segments));
         drop(lanes);
         self.segments = segments;
-        self.runs.retain(|run| !run.is_empty());
+        self.tidy();
         match outcome {
             None => Ok(()),
             Some(Ok(fewer)) => {
@@ -103,7 +104,7 @@ impl Ready {
         for paged in &self.damaged {
             alive.paged(paged);
         }
-        for entry in self.returned.values() {
+        for entry in self.returned() {
             alive.entry(entry);
         }
         alive
@@ -119,7 +120,8 @@ pub(in crate::queue) fn pack<'e>(entries: impl IntoIterator<Item = &'e Entry>) -
     for entry in entries {
         let (position, message) = (entry.position, &entry.message);
         let fits = records.len().saturating_add(record_len(message)) <= BLOCK_MAX_BYTES;
-        let gap = blocks.last().filter(|_| fits).and_then(|block| gap(block.last, position));
+        let before = blocks.last().filter(|block| fits && block.standing.level == entry.level);
+        let gap = before.and_then(|block| gap(block.last, position));
         if gap.is_none() {
             finish(&mut blocks, &mut records);
             blocks.push(OutBlock {
@@ -129,11 +131,13 @@ pub(in crate::queue) fn pack<'e>(entries: impl IntoIterator<Item = &'e Entry>) -
                 bytes: Bytes::new(),
                 deliveries: Vec::new(),
                 journalled: entry.home.is_journalled(),
+                standing: Standing { level: entry.level, ..Standing::default() },
             });
         }
         push_record(&mut records, gap.unwrap_or(0), message);
         if let Some(block) = blocks.last_mut() {
             block.last = position;
+            block.standing.deadline = block.standing.deadline.min(entry.message.deadline());
             block.count = block.count.saturating_add(1);
             if entry.deliveries > 0 {
                 block.deliveries.push((position, entry.deliveries));

@@ -15,7 +15,7 @@ use crate::store::handle::{Blocked, Pages};
 use crate::store::op::{Group, Op, Ops};
 use crate::store::positions::PositionSet;
 use crate::store::segment::block::Records;
-use crate::store::stored::{BlockPlace, OutBlock, SegmentState, Stored};
+use crate::store::stored::{BlockPlace, OutBlock, SegmentState, Standing, Stored};
 
 /// What a queue asked of its store.
 pub(super) struct Requests {
@@ -281,6 +281,7 @@ impl Disk {
                     count,
                     bytes,
                     alive: (!whole).then_some(alive),
+                    standing: Standing::default(),
                 });
             }
         }

@@ -2,10 +2,11 @@
 
 use bytes::BufMut;
 
-use super::{PERSISTENT, kind};
+use super::kind;
 use crate::config::Durability;
 use crate::message::Message;
 use crate::place::{JournalFile, Position, QueueId, SegmentNumber};
+use crate::store::segment::block::address_and_marks;
 use crate::store::stored::SegmentState;
 
 /// Records that are written as one. Becomes a chunk of the journal.
@@ -79,8 +80,8 @@ impl Group {
         let (address, properties, body) = (message.address(), message.properties_bytes(), message.body());
         self.bytes.reserve(message.len().saturating_add(64));
         self.begin(kind::PUBLISH);
-        let persistent = if message.is_persistent() { PERSISTENT } else { 0 };
-        self.bytes.put_u16_le(u16::try_from(address.len()).unwrap_or(0) | persistent);
+        self.bytes.put_u16_le(address_and_marks(message.parts()));
+        self.bytes.put_u64_le(message.arrived().as_millis());
         self.bytes.put_u32_le(u32_of(properties.len()));
         self.bytes.put_u32_le(u32_of(body.len()));
         self.bytes.put_u32_le(deliveries);

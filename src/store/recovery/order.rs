@@ -147,11 +147,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const PARTS: Parts =
-        Parts { address_len: 0, properties_at: 0, properties_len: 0, body_at: 0, persistent: true };
+    fn parts() -> Parts {
+        Parts { persistent: true, ..Parts::packed(0, 0) }
+    }
 
     fn record(message: &[u8]) -> Record<'_> {
-        Record { deliveries: 0, file: JournalFile(1), message, parts: PARTS }
+        Record { deliveries: 0, file: JournalFile(1), message, parts: parts() }
     }
 
     /// What is given of messages that come in this order, and the most that was held meanwhile.

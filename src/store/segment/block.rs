@@ -1,10 +1,11 @@
 //! The records of a block: messages packed one after the other, in memory as in a segment.
 //!
-//! A record is a head of 12 bytes, little endian, and the message without gaps:
+//! A record is a head of 18 bytes, little endian, and the message without gaps:
 //!
 //! ```text
-//! u16  length of the address; bit 15: the message is persistent
+//! u16  length of the address; bit 15: the message is persistent; bit 14: it has an expiration
 //! u16  gap: its position minus that of the record before it
+//! u48  when it arrived: milliseconds since the Unix epoch
 //! u32  length of the properties
 //! u32  length of the body
 //!      address, properties, body
@@ -17,14 +18,37 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::message::{Message, Parts};
 use crate::place::Position;
+use crate::time::Time;
 
 /// What a record has beside its message, in bytes.
-pub const RECORD_HEAD_BYTES: usize = 12;
+pub const RECORD_HEAD_BYTES: usize = 18;
+
+/// A time in a record: 48 bits of milliseconds are 8,900 years.
+const TIME_BYTES: usize = 6;
 
 /// The largest gap between the positions of adjoining records; a message further on begins a new block.
 pub const GAP_MAX: u64 = u16::MAX as u64;
 
+/// The longest address is 512 bytes.
+const ADDRESS_LEN: u16 = (1 << 10) - 1;
 const PERSISTENT: u16 = 1 << 15;
+const EXPIRES: u16 = 1 << 14;
+
+/// What a record begins with in the journal and in segments: the length of the address with what is to be known of
+/// the message without a look at its properties.
+pub fn address_and_marks(parts: Parts) -> u16 {
+    // The address is two short strings.
+    let marks = if parts.persistent { PERSISTENT } else { 0 } | if parts.expires { EXPIRES } else { 0 };
+    (parts.address_len & ADDRESS_LEN) | marks
+}
+
+/// The parts of a message without gaps of which [`address_and_marks`] said this.
+#[inline]
+pub fn marked_parts(address_and_marks: u16, properties_len: u32, arrived: Time) -> Parts {
+    let persistent = address_and_marks & PERSISTENT != 0;
+    let expires = address_and_marks & EXPIRES != 0;
+    Parts { persistent, expires, arrived, ..Parts::packed(address_and_marks & ADDRESS_LEN, properties_len) }
+}
 
 /// What [`push_record`] appends for this message, in bytes.
 pub fn record_len(message: &Message) -> usize {
@@ -40,11 +64,10 @@ pub fn gap(last: Position, next: Position) -> Option<u16> {
 
 /// Appends a message as a record. `gap` is its position minus that of the record before it, and 0 for a block's first.
 pub fn push_record(into: &mut BytesMut, gap: u16, message: &Message) {
-    let persistent = if message.is_persistent() { PERSISTENT } else { 0 };
-    // The address is two short strings, and the codec admits neither properties nor bodies of 4 GiB.
-    let address_len = u16::try_from(message.address().len()).unwrap_or(u16::MAX) & !PERSISTENT;
-    into.put_u16_le(address_len | persistent);
+    into.put_u16_le(address_and_marks(message.parts()));
     into.put_u16_le(gap);
+    into.put_uint_le(message.arrived().as_millis(), TIME_BYTES);
+    // The codec admits neither properties nor bodies of 4 GiB.
     into.put_u32_le(u32::try_from(message.properties_bytes().len()).unwrap_or(u32::MAX));
     into.put_u32_le(u32::try_from(message.body_len()).unwrap_or(u32::MAX));
     message.write_packed(into);
@@ -55,11 +78,12 @@ pub fn push_record(into: &mut BytesMut, gap: u16, message: &Message) {
 #[inline]
 pub fn pop_record(from: &mut Bytes) -> Option<(u16, Message)> {
     let mut head = from.get(..RECORD_HEAD_BYTES)?;
-    let address_len = head.get_u16_le();
+    let address = head.get_u16_le();
     let gap = head.get_u16_le();
+    let arrived = u64::from(head.get_u32_le()) | u64::from(head.get_u16_le()) << 32;
     let properties_len = head.get_u32_le();
     let body_len = head.get_u32_le();
-    let parts = Parts::packed(address_len & !PERSISTENT, properties_len, address_len & PERSISTENT != 0);
+    let parts = marked_parts(address, properties_len, Time::from_millis(arrived));
     let len = (parts.body_at as usize).checked_add(body_len as usize)?;
     if from.len() - RECORD_HEAD_BYTES < len {
         return None;
@@ -133,6 +157,8 @@ mod tests {
             && one.properties_bytes() == other.properties_bytes()
             && one.body() == other.body()
             && one.is_persistent() == other.is_persistent()
+            && one.deadline() == other.deadline()
+            && one.arrived() == other.arrived()
     }
 
     /// Delivery mode 2, and none.

@@ -7,7 +7,8 @@ use bytes::{Buf, BufMut};
 
 use crate::place::{Position, QueueId, SegmentNumber};
 use crate::store::checksum::{checksum, extended};
-use crate::store::stored::{BlockPlace, OutBlock};
+use crate::store::stored::{BlockPlace, OutBlock, Standing};
+use crate::time::Time;
 
 /// The folder of the queues' folders.
 pub const QUEUES_FOLDER: &str = "queue";
@@ -18,7 +19,7 @@ pub const TRANSIENT_SUFFIX: &str = ".transient";
 /// Length of the header in bytes: where the first block begins.
 pub const HEADER_BYTES: u64 = 32;
 /// Length of a block's header in bytes.
-pub const BLOCK_HEAD_BYTES: u64 = 40;
+pub const BLOCK_HEAD_BYTES: u64 = 48;
 /// Length of the trailer in bytes.
 pub const TRAILER_BYTES: u64 = 24;
 
@@ -28,7 +29,7 @@ const FOOTER_MAGIC: u32 = u32::from_le_bytes(*b"FOOT");
 const TRAILER_MAGIC: u32 = u32::from_le_bytes(*b"TRAI");
 const FORMAT: u32 = 1;
 const FOOTER_HEAD_BYTES: usize = 8;
-const FOOTER_ENTRY_BYTES: usize = 36;
+const FOOTER_ENTRY_BYTES: usize = 44;
 
 /// Which segment of which queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -105,6 +106,8 @@ pub struct BlockEntry {
     pub last: Position,
     /// How many messages there are.
     pub count: u32,
+    /// How they wait.
+    pub standing: Standing,
 }
 
 impl BlockEntry {
@@ -118,7 +121,13 @@ impl BlockEntry {
             len: u32::try_from(block.bytes.len()).ok()?,
             crc: checksum(&block.bytes),
         };
-        Some(Self { place, first: block.first, last: block.last, count: block.count })
+        Some(Self {
+            place,
+            first: block.first,
+            last: block.last,
+            count: block.count,
+            standing: block.standing,
+        })
     }
 
     /// Where the block ends, in bytes from the start of the file.
@@ -134,12 +143,13 @@ impl BlockEntry {
 
     /// The header that stands before its payload.
     pub fn header(&self, id: SegmentId) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(40);
+        let mut bytes = Vec::with_capacity(48);
         bytes.put_u32_le(BLOCK_MAGIC);
         bytes.put_u32_le(self.place.index);
         bytes.put_u64_le(self.first.0);
         bytes.put_u64_le(self.last.0);
         bytes.put_u32_le(self.count);
+        bytes.put_u64_le(standing_number(self.standing));
         bytes.put_u32_le(self.place.len);
         bytes.put_u32_le(self.place.crc);
         seal(extended(id.identity(), &self.place.offset.to_le_bytes()), bytes)
@@ -156,13 +166,27 @@ impl BlockEntry {
         let first = Position(bytes.try_get_u64_le().ok()?);
         let last = Position(bytes.try_get_u64_le().ok()?);
         let count = bytes.try_get_u32_le().ok()?;
+        let standing = standing_of(bytes.try_get_u64_le().ok()?);
         let len = bytes.try_get_u32_le().ok()?;
         let crc = bytes.try_get_u32_le().ok()?;
         let place =
             BlockPlace { segment: id.number, journalled: id.journalled, index, offset: payload, len, crc };
-        Some(Self { place, first, last, count })
+        Some(Self { place, first, last, count, standing })
     }
 }
+
+/// The deadline in the lower seven octets, all ones when there is none, and the level above.
+fn standing_number(standing: Standing) -> u64 {
+    u64::from(standing.level) << 56 | standing.deadline.as_millis().min(NO_DEADLINE)
+}
+
+fn standing_of(number: u64) -> Standing {
+    let deadline = number & NO_DEADLINE;
+    let deadline = if deadline == NO_DEADLINE { Time::NEVER } else { Time::from_millis(deadline) };
+    Standing { level: u8::try_from(number >> 56).unwrap_or(u8::MAX), deadline }
+}
+
+const NO_DEADLINE: u64 = (1 << 56) - 1;
 
 /// The footer that lists these blocks, and the trailer behind it, for a footer that stands at `offset`.
 pub fn footer(id: SegmentId, offset: u64, blocks: &[BlockEntry]) -> Vec<u8> {
@@ -174,6 +198,7 @@ pub fn footer(id: SegmentId, offset: u64, blocks: &[BlockEntry]) -> Vec<u8> {
         bytes.put_u64_le(block.first.0);
         bytes.put_u64_le(block.last.0);
         bytes.put_u32_le(block.count);
+        bytes.put_u64_le(standing_number(block.standing));
         bytes.put_u32_le(block.place.len);
         bytes.put_u32_le(block.place.crc);
     }
@@ -222,10 +247,11 @@ impl Trailer {
             let first = Position(bytes.try_get_u64_le().ok()?);
             let last = Position(bytes.try_get_u64_le().ok()?);
             let count = bytes.try_get_u32_le().ok()?;
+            let standing = standing_of(bytes.try_get_u64_le().ok()?);
             let len = bytes.try_get_u32_le().ok()?;
             let crc = bytes.try_get_u32_le().ok()?;
             let place = BlockPlace { segment: id.number, journalled: id.journalled, index, offset, len, crc };
-            Some(BlockEntry { place, first, last, count })
+            Some(BlockEntry { place, first, last, count, standing })
         };
         (0..count).map(entry).collect()
     }

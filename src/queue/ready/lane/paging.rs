@@ -8,7 +8,7 @@ use super::super::block::{Block, PART, Packed, Paged, home_at};
 use super::{AHEAD_BLOCKS, AHEAD_BLOCKS_MAX, AHEAD_BYTES, Lane};
 use crate::place::{Home, JournalFile, Position};
 use crate::queue::segments::Segments;
-use crate::store::stored::{BlockPlace, Damage, OutBlock};
+use crate::store::stored::{BlockPlace, Damage, OutBlock, Standing};
 
 /// How often those messages were delivered that came from an earlier broker.
 pub(in crate::queue::ready) type Counts = BTreeMap<Position, u32>;
@@ -111,7 +111,7 @@ impl Lane {
                     self.paged = self.paged.saturating_add(1);
                     *block = Block::Paged(paged);
                 }
-                None => out.push(out_block(packed, self.journalled, counts)),
+                None => out.push(out_block(packed, (self.journalled, self.level), counts)),
             }
         }
         taken
@@ -133,7 +133,7 @@ impl Lane {
         });
         for packed in self.front.iter_mut().chain(blocks) {
             if is_through(packed.home, through) {
-                out.push(out_block(packed, self.journalled, counts));
+                out.push(out_block(packed, (self.journalled, self.level), counts));
             }
         }
     }
@@ -214,7 +214,7 @@ impl Lane {
     }
 }
 
-fn out_block(packed: &mut Packed, journalled: bool, counts: &Counts) -> OutBlock {
+fn out_block(packed: &mut Packed, (journalled, level): (bool, u8), counts: &Counts) -> OutBlock {
     packed.sought = journalled;
     let range = packed.head..=packed.last;
     OutBlock {
@@ -224,6 +224,7 @@ fn out_block(packed: &mut Packed, journalled: bool, counts: &Counts) -> OutBlock
         bytes: packed.records(),
         deliveries: counts.range(range).map(|(position, count)| (*position, *count)).collect(),
         journalled,
+        standing: Standing { level, deadline: packed.deadline },
     }
 }
 

@@ -9,6 +9,8 @@ use crate::place::{Position, QueueId, SegmentNumber};
 use crate::store::disk::Disk;
 use crate::store::segment::block::{Records, push_record};
 use crate::store::simulated::SimDisk;
+use crate::store::stored::Standing;
+use crate::time::Time;
 
 const ID: SegmentId = SegmentId { queue: QueueId::stored(7), number: SegmentNumber(3), journalled: true };
 
@@ -26,6 +28,7 @@ fn block(first: u64, bodies: &[&str]) -> OutBlock {
         bytes: bytes.freeze(),
         deliveries: Vec::new(),
         journalled: true,
+        standing: Standing { level: 3, deadline: Time::from_millis(first) },
     }
 }
 
