@@ -22,6 +22,7 @@ mod contract;
 mod corruption;
 mod crash;
 mod disk_full;
+mod failing_disk;
 mod lives;
 mod load;
 mod publication;
