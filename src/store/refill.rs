@@ -151,7 +151,8 @@ impl<'q, Q: Refill> Refilling<'q, Q> {
             store.numbers_used(*id, found.segments_gone.iter().copied());
             let blocks = store.restore(*id, states, &found.settled)?.blocks;
             let highest = blocks.iter().map(|block| block.last).max().max(found.highest);
-            let next = highest.map_or(Position::default(), Position::next);
+            // The records of what may have been delivered may be gone, and what comes is not to be taken for it.
+            let next = highest.map_or(Position::default(), Position::next).max(found.redelivered_below);
             let redelivered_below = if is_clean_stop { found.redelivered_below } else { next };
             if redelivered_below > Position::default() {
                 self.redelivered_below.push((*id, redelivered_below));

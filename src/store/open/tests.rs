@@ -110,6 +110,22 @@ fn what_was_durable_comes_back_and_what_may_have_been_delivered_is_told() {
 }
 
 #[test]
+fn what_is_new_is_not_among_what_may_have_been_delivered_though_nothing_of_that_is_left() {
+    let (data, disk) = (Temporary::new(), SimDisk::new(1));
+    let Seen { store, .. } = open(data.path(), &disk);
+    let mut group = Group::default();
+    group.redelivered_below(QUEUE, Position(9));
+    store.journal().append_now(&mut group);
+    store.close();
+    let Seen { store, queue, .. } = open(data.path(), &disk);
+    assert_eq!(*queue.next.lock().unwrap(), (Position(9), Position(9)));
+    store.abandon();
+    let Seen { store, queue, .. } = open(data.path(), &disk.after_kill());
+    assert_eq!(*queue.next.lock().unwrap(), (Position(9), Position(9)));
+    store.close();
+}
+
+#[test]
 fn a_disk_that_fails_is_told_once_and_nothing_is_durable_from_then_on() {
     let (data, disk) = (Temporary::new(), SimDisk::new(1));
     let Seen { store, failures, .. } = open(data.path(), &disk);
