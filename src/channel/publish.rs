@@ -258,7 +258,10 @@ fn expiration_millis(text: &str) -> Result<u64, String> {
 }
 
 /// The routing keys in CC and BCC; members that are no text are passed over, as RabbitMQ does.
-fn extra_keys<'m>(headers: Option<Table<'m>>, mut key: impl FnMut(&'m str)) -> Result<(), Exception> {
+pub(super) fn extra_keys<'m>(
+    headers: Option<Table<'m>>,
+    mut key: impl FnMut(&'m str),
+) -> Result<(), Exception> {
     let Some(headers) = headers else { return Ok(()) };
     for name in ["CC", "BCC"] {
         let keys = match headers.get(name) {

@@ -137,6 +137,25 @@ impl Publisher {
         }
     }
 
+    /// How many queues a message would go to; none if it cannot be routed.
+    pub fn queues_of(
+        &mut self,
+        vhost: &Vhost,
+        message: &Message,
+        extra_keys: ExtraKeys<'_>,
+        headers: Option<Table<'_>>,
+        unit: &mut Unit,
+    ) -> usize {
+        match self.route(vhost, message, extra_keys, headers, unit) {
+            Ok(Routed::Lasting(route)) => route.count as usize,
+            Ok(Routed::Once(route)) => {
+                self.targets.truncate(route.first as usize);
+                route.count as usize
+            }
+            Ok(Routed::Reply) | Err(_) => 0,
+        }
+    }
+
     /// Gathers a message for the queues that it goes to. When any of them outlives the broker, and the message with it, its
     /// record is made now, with a place for its position in each of those.
     #[inline]

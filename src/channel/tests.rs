@@ -245,3 +245,31 @@ fn what_outlives_the_broker_stays_in_its_queue_until_it_is_sent_to_a_consumer_th
         assert_eq!((status.ready, status.unacked), left, "sent: {sent}");
     }
 }
+
+#[test]
+fn a_commit_that_multiplies_beyond_all_bounds_is_refused_and_one_of_many_small_messages_is_not() {
+    let mut connection = Connection::new();
+    let mut channel = Channel::new(1);
+    connection.ok(&mut channel, tx::Select {});
+    let publish = |channel: &mut Channel, connection: &mut Connection, exchange: &str, count: usize| {
+        let message = Message::compose(exchange, "q", &[0, 0], b"").unwrap();
+        for _ in 0..count {
+            channel.publish(false, message.clone(), &mut connection.session, &mut connection.told).unwrap();
+        }
+        channel.method(tx::Commit {}.into(), &mut connection.session, &mut connection.told)
+    };
+    for _ in 0..1000 {
+        connection.ok(&mut channel, declare("", true, false));
+        connection
+            .ok(&mut channel, queue_class::Bind { exchange: "amq.fanout", ..queue_class::Bind::default() });
+    }
+    connection.ok(&mut channel, declare("q", true, false));
+    assert!(publish(&mut channel, &mut connection, "", 10_000).is_ok());
+    assert_eq!(connection.session.vhost.queues().get("q").unwrap().status().unwrap().ready, 10_000);
+    let refused = publish(&mut channel, &mut connection, "amq.fanout", 10_000).unwrap_err();
+    assert!(refused.text.contains("larger than what is committed at once"), "{}", refused.text);
+    let all = connection.session.exclusive_queues.values();
+    let ready: usize = all.map(|queue| queue.status().unwrap().ready).sum();
+    assert_eq!(ready, 10_000, "nothing of what was refused is anywhere");
+    assert!(publish(&mut channel, &mut connection, "amq.fanout", 10).is_ok());
+}

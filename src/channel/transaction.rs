@@ -5,12 +5,17 @@ use leveret_protocol::method::tx;
 use super::answer::{Answer, Served};
 use super::exception::{Exception, crashed_queue, precondition_failed};
 use super::outstanding::Outstanding;
+use super::publish::extra_keys;
 use super::{Channel, Mode, Peer, Session};
 use crate::message::Message;
 use crate::queue::core::Settlement;
+use crate::queue::ready::PACKED_MAX_BYTES;
 
-/// A commit is written in one piece, which must have an end. In bytes of messages.
+/// A commit is written in one piece, which must have an end: its records, and what its messages take in their queues, in
+/// bytes.
 const COMMIT_MAX: usize = 512 * 1024 * 1024;
+/// What a record takes, or a message in a queue, beside the message itself; rather more than less, in bytes.
+const OVERHEAD: usize = 64;
 
 /// What a transaction has gathered.
 #[derive(Default)]
@@ -67,14 +72,17 @@ impl Channel {
         peer: &mut dyn Peer,
     ) -> Result<Served, Exception> {
         let Transaction { publications, settlements } = std::mem::take(self.transaction()?);
-        let bytes = publications.iter().map(|publication| publication.message.len()).sum::<usize>();
-        if bytes > COMMIT_MAX {
-            self.unsettle(settlements);
-            return Err(precondition_failed(format!(
-                "transaction of {bytes} bytes is larger than what is committed at once ({COMMIT_MAX})"
-            )));
-        }
         session.end_unit();
+        let mut bytes = settlements.len().saturating_mul(OVERHEAD);
+        for publication in &publications {
+            bytes = bytes.saturating_add(cost(&publication.message, session));
+            if bytes > COMMIT_MAX {
+                self.unsettle(settlements);
+                return Err(precondition_failed(format!(
+                    "transaction is larger than what is committed at once ({COMMIT_MAX} bytes in all queues together)"
+                )));
+            }
+        }
         let now = session.now();
         for Publication { mandatory, mut message } in publications {
             message.arrive(now);
@@ -116,4 +124,22 @@ impl Channel {
             Mode::Plain | Mode::Confirm(_) => Err(precondition_failed("channel is not transactional")),
         }
     }
+}
+
+/// What a message costs its commit, in bytes. A large one is shared by its queues, others are copied into each.
+fn cost(message: &Message, session: &mut Session) -> usize {
+    let queues = queues_of(message, session);
+    let copied = if message.len() > PACKED_MAX_BYTES { 0 } else { message.len() };
+    let record = message.len().saturating_add(OVERHEAD);
+    record.saturating_add(queues.saturating_mul(copied.saturating_add(OVERHEAD)))
+}
+
+/// How many queues a message goes to, as far as can be told before it is sent.
+fn queues_of(message: &Message, session: &mut Session) -> usize {
+    let headers = message.properties().headers();
+    let mut keys = Vec::new();
+    // What is wrong with it was said when it was published.
+    let _ = extra_keys(headers, |key| keys.push(key));
+    let Session { publisher, vhost, unit, .. } = session;
+    publisher.queues_of(vhost, message, &keys, headers, unit)
 }
