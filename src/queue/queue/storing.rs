@@ -14,6 +14,9 @@ use crate::store::stored::{BlockPlace, Damage, OutBlock, SegmentState, Stored};
 /// A queue tells the budget what it takes only in steps of this size, so that one with little never does.
 const STEP_BYTES: u64 = BLOCK_MAX_BYTES as u64;
 
+/// A queue with no more than this in memory has no block that may leave it, unless it has many.
+const KEPT_BYTES: u64 = (AHEAD_BLOCKS as u64 + 1) * STEP_BYTES;
+
 /// What a queue has told its store.
 pub(super) struct Paging {
     /// The bytes that the budget knows of.
@@ -22,11 +25,13 @@ pub(super) struct Paging {
     asked: bool,
     /// No more blocks than this are in memory: there is nothing to page out.
     above: usize,
+    /// The same in bytes: a few blocks may be large.
+    above_bytes: u64,
 }
 
 impl Default for Paging {
     fn default() -> Self {
-        Self { reported: 0, asked: false, above: AHEAD_BLOCKS }
+        Self { reported: 0, asked: false, above: AHEAD_BLOCKS, above_bytes: KEPT_BYTES }
     }
 }
 
@@ -60,8 +65,10 @@ impl Queue {
             paging.reported = memory;
         }
         let sealed = core.sealed();
-        let page_out = sealed > paging.above && !paging.asked && self.store.budget().is_passed();
+        let has_much = sealed > paging.above || memory > paging.above_bytes;
+        let page_out = has_much && !paging.asked && self.store.budget().is_passed();
         paging.above = paging.above.min(sealed.max(AHEAD_BLOCKS));
+        paging.above_bytes = paging.above_bytes.min(memory.max(KEPT_BYTES));
         paging.asked |= page_out;
         (page_out || core.asks()).then(|| Work { loads: core.take_loads(), dead: core.take_dead(), page_out })
     }
@@ -136,6 +143,8 @@ impl Stored for Queue {
             paging.asked = false;
             // Else one of which nothing may go would ask again and again.
             paging.above = core.sealed().saturating_sub(blocks.len()).max(AHEAD_BLOCKS);
+            let leaving = blocks.iter().map(|block| block.bytes.len() as u64).fold(0, u64::saturating_add);
+            paging.above_bytes = core.memory().saturating_sub(leaving).max(KEPT_BYTES);
             blocks
         })
     }

@@ -22,9 +22,11 @@ pub const PACKED_MAX_BYTES: usize = 8 * 1024;
 /// The size of a full block of packed messages.
 pub const BLOCK_MAX_BYTES: usize = 128 * 1024;
 const BLOCK_MIN_BYTES: usize = 512;
-/// Blocks that are read ahead of the consumers, with the one that is needed next.
+/// Blocks that are read ahead of the consumers, with the one that is needed next...
 pub const AHEAD_BLOCKS: usize = 4;
-/// Of small blocks and large messages more are read ahead, up to this size together...
+/// ...as long as those before take no more than this together: a large message is a block of its own.
+const AHEAD_MAX_BYTES: u64 = (AHEAD_BLOCKS * BLOCK_MAX_BYTES) as u64;
+/// Of small blocks more are read ahead, up to this size together...
 const AHEAD_BYTES: u64 = 256 * 1024;
 /// ...and this number.
 const AHEAD_BLOCKS_MAX: usize = 64;

@@ -121,6 +121,45 @@ fn blocks_are_read_ahead_of_a_consumer_and_not_without_one() {
 }
 
 #[test]
+fn of_large_messages_no_more_stay_in_memory_than_of_small_ones() {
+    const LARGE: usize = 1_000_000;
+    let mut kept = Kept::new(0);
+    let message = Message::compose("", "q", &[0x10, 0, 2], &vec![7; LARGE]).unwrap();
+    kept.queue.publish(&mut vec![message.clone()], Some(JournalFile(1))).unwrap();
+    kept.queue.publish(&mut vec![message.clone()], Some(JournalFile(1))).unwrap();
+    assert_eq!(kept.page_outs(), 1, "all but the first may leave memory");
+    kept.queue.publish(&mut vec![message; 8], Some(JournalFile(1))).unwrap();
+    let blocks = kept.queue.outgoing(4, usize::MAX);
+    assert_eq!(blocks.len(), 9);
+    for block in &blocks {
+        let place = kept.disk.write(block);
+        kept.queue.stored(block, place, true);
+    }
+    let used = kept.requests.budget().used();
+    assert!(used < 2 * LARGE as u64, "{used}");
+    kept.queue.purge(&mut Group::default()).unwrap();
+    assert_eq!(kept.requests.budget().used(), 0);
+}
+
+#[test]
+fn of_large_messages_no_more_are_read_ahead_than_stay_in_memory() {
+    let mut kept = Kept::new(0);
+    let message = Message::compose("", "q", &[0x10, 0, 2], &vec![7; 1_000_000]).unwrap();
+    kept.queue.publish(&mut vec![message; 10], Some(JournalFile(1))).unwrap();
+    assert_eq!(kept.page_out(), 10);
+    let inbox = Inbox::new(1, 1 << 30);
+    consume(&kept.queue, consumer(&inbox, 0));
+    let mut read = Vec::new();
+    while kept.requests.any_load() {
+        read.push(kept.read());
+        assert!(kept.queue.outgoing(4, usize::MAX).is_empty(), "what was read ahead leaves memory again");
+    }
+    assert_eq!(read, [1; 10]);
+    let numbers: Vec<u64> = inbox.drain().iter().map(|delivery| delivery.position.0).collect();
+    assert_eq!(numbers, (0..10).collect::<Vec<_>>());
+}
+
+#[test]
 fn what_was_read_ahead_and_not_taken_leaves_memory_without_being_written_again() {
     let mut kept = Kept::new(0);
     kept.publish(3_000, Some(JournalFile(1)));

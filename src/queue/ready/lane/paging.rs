@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::super::block::{Block, PART, Packed, Paged, home_at};
-use super::{AHEAD_BLOCKS, AHEAD_BLOCKS_MAX, AHEAD_BYTES, Lane};
+use super::{AHEAD_BLOCKS, AHEAD_BLOCKS_MAX, AHEAD_BYTES, AHEAD_MAX_BYTES, Lane};
 use crate::place::{Home, JournalFile, Position};
 use crate::queue::segments::Segments;
 use crate::store::stored::{BlockPlace, Damage, OutBlock, Standing};
@@ -30,7 +30,8 @@ impl Lane {
         }
         let mut ahead = 0_u64;
         for (at, block) in self.blocks.iter_mut().enumerate() {
-            if at >= AHEAD_BLOCKS && (ahead > AHEAD_BYTES || at >= AHEAD_BLOCKS_MAX) {
+            let is_small = at < AHEAD_BLOCKS_MAX && ahead <= AHEAD_BYTES;
+            if !is_small && !is_near(at, AHEAD_BLOCKS, ahead) {
                 return;
             }
             ahead = ahead.saturating_add(u64::from(block.bytes()));
@@ -97,9 +98,13 @@ impl Lane {
         counts: &Counts,
         out: &mut Vec<OutBlock>,
     ) -> u64 {
-        let mut taken = 0_u64;
-        let skip = keep.saturating_sub(usize::from(self.front.is_some()));
-        for block in self.blocks.iter_mut().skip(skip) {
+        let (mut taken, mut kept) = (0_u64, 0_u64);
+        let keep = keep.saturating_sub(usize::from(self.front.is_some()));
+        for (at, block) in self.blocks.iter_mut().enumerate() {
+            if is_near(at, keep, kept) {
+                kept = kept.saturating_add(u64::from(block.bytes()));
+                continue;
+            }
             if taken >= bytes_max {
                 break;
             }
@@ -212,6 +217,12 @@ impl Lane {
             segments.drop_block(place, count);
         }
     }
+}
+
+/// Whether a block is so near to the head that it is kept in memory: it is one of the first `keep`, and those before it
+/// have no more than so many bytes.
+fn is_near(at: usize, keep: usize, before_bytes: u64) -> bool {
+    at < keep && before_bytes <= AHEAD_MAX_BYTES
 }
 
 fn out_block(packed: &mut Packed, (journalled, level): (bool, u8), counts: &Counts) -> OutBlock {
