@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use bytes::BytesMut;
+
 use crate::table::{Table, TableError};
 use crate::wire::cut;
 
@@ -120,6 +122,12 @@ impl<'a> Properties<'a> {
             flags ^= property;
         }
         if rest.is_empty() { Ok(Self { bytes }) } else { Err(PropertiesError::Trailing) }
+    }
+
+    /// Takes bytes that [`Self::parse`] has passed before, or that were made here. Of others some values are missing.
+    #[inline]
+    pub const fn validated(bytes: &'a [u8]) -> Self {
+        if bytes.len() < 2 { Self::EMPTY } else { Self { bytes } }
     }
 
     /// Flags and values as on the wire.
@@ -277,28 +285,43 @@ impl<'a> Properties<'a> {
         self.with(REPLY_TO, &[length], octets)
     }
 
+    /// Appends the same properties with other headers and without an expiration; everything else byte for byte.
+    pub fn put_without_expiration(self, headers: Table<'_>, into: &mut BytesMut) {
+        let length = u32::try_from(headers.as_bytes().len()).unwrap_or(u32::MAX).to_be_bytes();
+        let flags = (self.flags() | HEADERS) & !EXPIRATION;
+        into.extend_from_slice(&flags.to_be_bytes());
+        self.put_values(flags, HEADERS, [&length, headers.as_bytes()], |octets| {
+            into.extend_from_slice(octets);
+        });
+    }
+
     /// The same properties with one set to a value, given as its length and its octets.
     fn with(self, property: u16, length: &[u8], octets: &[u8]) -> Vec<u8> {
-        let mut out = Raw { flags: 0, bytes: vec![0, 0] };
+        let flags = self.flags() | property;
+        let mut out = flags.to_be_bytes().to_vec();
+        self.put_values(flags, property, [length, octets], |octets| out.extend_from_slice(octets));
+        out
+    }
+
+    /// Puts the values of `flags`: of `property` the given one, of the others those that are here.
+    fn put_values(self, flags: u16, property: u16, value: [&[u8]; 2], mut put: impl FnMut(&[u8])) {
         let mut rest = self.bytes.get(2..).unwrap_or_default();
-        let mut flags = self.flags() | property;
-        while flags != 0 {
-            let next = highest(flags);
+        let mut left = self.flags() | property;
+        while left != 0 {
+            let next = highest(left);
             if self.flags() & next != 0 {
                 let Some((_, after)) = split(rest, next) else { break };
                 let whole = rest.len().saturating_sub(after.len());
-                if next != property {
-                    out.put(next, rest.get(..whole).unwrap_or_default());
+                if next != property && flags & next != 0 {
+                    put(rest.get(..whole).unwrap_or_default());
                 }
                 rest = after;
             }
             if next == property {
-                out.put(property, length);
-                out.put(property, octets);
+                value.into_iter().for_each(&mut put);
             }
-            flags ^= next;
+            left ^= next;
         }
-        out.finish()
     }
 }
 

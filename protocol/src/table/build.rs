@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Array, Table, Value};
+use super::{Array, Table, Value, value};
 use crate::wire::cut;
 
 macro_rules! owned {
@@ -61,6 +61,11 @@ impl TableBuilder {
     /// A builder without entries.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A builder with room for so many bytes.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes) }
     }
 
     /// Adds an entry of any type.
@@ -140,6 +145,25 @@ impl TableBuilder {
     /// The table.
     pub fn finish(self) -> TableBuf {
         TableBuf(self.bytes.into_boxed_slice())
+    }
+
+    /// The table with its entries in the order of their keys, as RabbitMQ sorts headers that it adds to; entries with
+    /// one key stay in their order.
+    pub fn finish_sorted(self) -> TableBuf {
+        let mut entries = Vec::new();
+        let mut rest = self.bytes.as_slice();
+        while let Some((key, value)) = value::split_key(rest)
+            && let Some(after) = value::skip(value)
+        {
+            entries.push((key, rest.get(..rest.len() - after.len()).unwrap_or_default()));
+            rest = after;
+        }
+        entries.sort_by_key(|(key, _)| *key);
+        let mut sorted = Vec::with_capacity(self.bytes.len());
+        for (_, entry) in entries {
+            sorted.extend_from_slice(entry);
+        }
+        TableBuf(sorted.into_boxed_slice())
     }
 }
 

@@ -162,9 +162,43 @@ fn a_header_is_taken_out_and_the_others_stay_as_they_were() {
 }
 
 #[test]
+fn an_expiration_is_taken_out_and_the_others_stay_as_they_were() {
+    let headers = TableBuilder::new().int("n", 1).finish();
+    for (raw, expected) in [
+        (&b"\x00\x00"[..], &b"\x20\x00\x00\x00\x00\x07\x01nI\x00\x00\x00\x01"[..]),
+        (b"\x01\x00\x0220", b"\x20\x00\x00\x00\x00\x07\x01nI\x00\x00\x00\x01"),
+        (
+            b"\xa5\x04\x01c\x00\x00\x00\x00\x02\xff\xfe\x0220\x01l",
+            b"\xa4\x04\x01c\x00\x00\x00\x07\x01nI\x00\x00\x00\x01\x02\xff\xfe\x01l",
+        ),
+    ] {
+        let mut out = BytesMut::new();
+        Properties::parse(raw).unwrap().put_without_expiration(headers.as_table(), &mut out);
+        assert_eq!(out, expected, "{raw:?}");
+        assert!(Properties::parse(&out).is_ok());
+    }
+}
+
+#[test]
 fn without_any_property_there_are_two_octets() {
     assert_eq!(Properties::parse(&[0, 0]), Ok(Properties::EMPTY));
     assert_eq!(PropertiesBuilder::default().finish(), [0, 0]);
     assert!(Properties::EMPTY.is_empty());
     assert_eq!(Properties::EMPTY.headers(), None::<Table<'_>>);
+}
+
+proptest! {
+    #[test]
+    fn octets_that_are_no_properties_read_as_some_without_a_panic(octets in vec(any::<u8>(), 0..60)) {
+        let properties = Properties::validated(&octets);
+        if let Ok(parsed) = Properties::parse(&octets) {
+            prop_assert_eq!(parsed, properties);
+        }
+        let headers = TableBuilder::new().int("n", 1).finish();
+        let mut out = BytesMut::new();
+        properties.put_without_expiration(headers.as_table(), &mut out);
+        let printed = format!("{properties:?}");
+        prop_assert!(!printed.is_empty());
+        prop_assert_eq!(Properties::validated(&out).expiration(), None);
+    }
 }

@@ -20,6 +20,15 @@ proptest! {
     }
 
     #[test]
+    fn sorted_entries_are_the_same_in_the_order_of_their_keys(entries in entries()) {
+        let expected = our_table(&entries);
+        let mut backwards: Vec<_> = expected.as_table().iter().collect();
+        backwards.reverse();
+        let table = backwards.into_iter().fold(TableBuilder::new(), |table, (key, value)| table.value(key, value));
+        prop_assert_eq!(table.finish_sorted(), expected);
+    }
+
+    #[test]
     fn a_cut_table_is_refused_or_shorter(entries in entries()) {
         let table = our_table(&entries);
         for cut in 0..table.as_bytes().len() {
@@ -171,4 +180,13 @@ fn values_are_equal_when_type_and_bytes_are() {
     }
     assert_eq!(Value::SignedInt(1).as_integer(), Value::Long(1).as_integer());
     assert_eq!(Value::Timestamp(1).as_integer(), None);
+}
+
+#[test]
+fn sorting_keeps_the_octets_of_entries_and_the_order_of_those_with_one_key() {
+    let raw = b"\x01bt\x07\x01aL\x00\x00\x00\x00\x00\x00\x00\x01\x01bV\x00V";
+    let table = Table::parse(raw).unwrap();
+    let sorted = TableBuilder::with_capacity(raw.len()).entries(table).finish_sorted();
+    assert_eq!(sorted.as_bytes(), b"\x00V\x01aL\x00\x00\x00\x00\x00\x00\x00\x01\x01bt\x07\x01bV");
+    assert!(TableBuilder::new().finish_sorted().is_empty());
 }
