@@ -34,10 +34,25 @@ pub struct Parts {
     pub body_at: u32,
     /// Whether the message is to outlive the broker in queues that do (delivery mode 2).
     pub persistent: bool,
-    /// Whether it has an expiration, so that nobody looks for one in the properties of all others.
-    pub expires: bool,
+    /// What is known of the properties without a look at them.
+    pub noted: Noted,
     /// When the broker took it.
     pub arrived: Time,
+}
+
+/// What the broker has noted of a message's properties, so that nobody looks for it in those of all others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Noted {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// They have an expiration that is one.
+    Expires,
+    /// It is a dead letter: the broker took its expiration out, and what the headers say of its deaths is the broker's
+    /// and not a client's.
+    Died,
+    /// As `Died`, and a dead-letter routing key has replaced all its keys: those in CC say nothing any more.
+    Readdressed,
 }
 
 impl Parts {
@@ -50,15 +65,15 @@ impl Parts {
             properties_len,
             body_at: properties_at.saturating_add(properties_len),
             persistent: false,
-            expires: false,
+            noted: Noted::Nothing,
             arrived: Time::default(),
         }
     }
 
     /// The same parts without gaps, of properties of this length.
     fn repacked(self, properties_len: u32) -> Self {
-        let Self { persistent, expires, arrived, .. } = self;
-        Self { persistent, expires, arrived, ..Self::packed(self.address_len, properties_len) }
+        let Self { persistent, noted, arrived, .. } = self;
+        Self { persistent, noted, arrived, ..Self::packed(self.address_len, properties_len) }
     }
 }
 
@@ -74,25 +89,15 @@ impl Message {
 
     /// A message made here, not received: each part is copied. Nothing when a name is longer than 255 bytes.
     pub fn compose(exchange: &str, routing_key: &str, properties: &[u8], body: &[u8]) -> Option<Self> {
-        let mut bytes = BytesMut::with_capacity(
-            exchange
-                .len()
-                .saturating_add(routing_key.len())
-                .saturating_add(properties.len())
-                .saturating_add(body.len())
-                + 2,
-        );
-        for name in [exchange, routing_key] {
-            bytes.put_u8(u8::try_from(name.len()).ok()?);
-            bytes.put_slice(name.as_bytes());
-        }
-        let address_len = u16::try_from(bytes.len()).ok()?;
+        let rest = properties.len().saturating_add(body.len());
+        let (mut bytes, address_len) = addressed(exchange, routing_key, rest)?;
         bytes.put_slice(properties);
         bytes.put_slice(body);
         let parsed = Properties::parse(properties).unwrap_or(Properties::EMPTY);
-        let (persistent, expires) = (parsed.is_persistent(), parsed.expiration().is_some());
+        let persistent = parsed.is_persistent();
+        let noted = if parsed.expiration().is_some() { Noted::Expires } else { Noted::Nothing };
         let packed = Parts::packed(address_len, u32::try_from(properties.len()).ok()?);
-        Self::new(bytes.freeze(), Parts { persistent, expires, ..packed })
+        Self::new(bytes.freeze(), Parts { persistent, noted, ..packed })
     }
 
     /// Exchange and routing key as they stand on the wire: two short strings with their length octets.
@@ -120,7 +125,7 @@ impl Message {
 
     /// The properties, to read single ones.
     pub fn properties(&self) -> Properties<'_> {
-        Properties::parse(self.properties_bytes()).unwrap_or(Properties::EMPTY)
+        Properties::validated(self.properties_bytes())
     }
 
     /// The body.
@@ -157,13 +162,13 @@ impl Message {
 
     /// Its properties have an expiration that is one.
     pub fn expires(&mut self) {
-        self.parts.expires = true;
+        self.parts.noted = Noted::Expires;
     }
 
     /// When it expires by its own expiration.
     #[inline]
     pub fn deadline(&self) -> Time {
-        if self.parts.expires { self.own_deadline() } else { Time::NEVER }
+        if self.parts.noted == Noted::Expires { self.own_deadline() } else { Time::NEVER }
     }
 
     #[cold]
@@ -215,6 +220,41 @@ impl Message {
         let properties_len = u32::try_from(properties.len()).unwrap_or(u32::MAX);
         Self { bytes: bytes.freeze(), parts: self.parts.repacked(properties_len) }
     }
+}
+
+impl Message {
+    /// The same message as a dead letter: at another address, with other properties, which `put` appends; they take
+    /// about `properties_len` bytes. Nothing when a name is longer than 255 bytes.
+    pub fn as_dead_letter(
+        &self,
+        exchange: &str,
+        routing_key: Option<&str>,
+        properties_len: usize,
+        put: impl FnOnce(&mut BytesMut),
+    ) -> Option<Self> {
+        let rest = properties_len.saturating_add(self.body_len());
+        let (mut bytes, address_len) = addressed(exchange, routing_key.unwrap_or(self.routing_key()), rest)?;
+        put(&mut bytes);
+        let properties_len = u32::try_from(bytes.len()).ok()?.checked_sub(address_len.into())?;
+        bytes.put_slice(self.body());
+        let readdressed = routing_key.is_some() || self.parts.noted == Noted::Readdressed;
+        let noted = if readdressed { Noted::Readdressed } else { Noted::Died };
+        let Parts { persistent, arrived, .. } = self.parts;
+        let parts = Parts { persistent, noted, arrived, ..Parts::packed(address_len, properties_len) };
+        Self::new(bytes.freeze(), parts)
+    }
+}
+
+/// An address with room for `rest` bytes behind it, and its length. Nothing when a name is longer than 255 bytes.
+fn addressed(exchange: &str, routing_key: &str, rest: usize) -> Option<(BytesMut, u16)> {
+    let names = exchange.len().checked_add(routing_key.len())?;
+    let mut bytes = BytesMut::with_capacity(names.saturating_add(rest).saturating_add(2));
+    for name in [exchange, routing_key] {
+        bytes.put_u8(u8::try_from(name.len()).ok()?);
+        bytes.put_slice(name.as_bytes());
+    }
+    let address_len = u16::try_from(bytes.len()).ok()?;
+    Some((bytes, address_len))
 }
 
 fn short_string(bytes: &[u8]) -> &str {

@@ -10,7 +10,7 @@ use super::waiting::{Waiting, WaitingChannels};
 use crate::channel::content::check_header;
 use crate::channel::exception::{Exception, channel_error, not_allowed, resource_error};
 use crate::channel::{Channel, Peer, Session};
-use crate::message::{Message, Parts};
+use crate::message::{Message, Noted, Parts};
 use crate::place::Batch;
 use crate::queue::QueueId;
 use crate::queue::delivery::Delivery;
@@ -479,7 +479,7 @@ fn message_in_place(
         properties_len: u32::try_from(properties.len()).ok()?,
         body_at: u32::try_from(body_at).ok()?,
         persistent,
-        expires: false,
+        noted: Noted::Nothing,
         arrived: Time::default(),
     };
     let message = Message::new(chunk.slice(start..end), parts)?;

@@ -6,6 +6,7 @@
 pub mod arguments;
 pub mod consumers;
 pub mod core;
+pub mod death;
 pub mod delivery;
 pub mod id;
 pub mod options;

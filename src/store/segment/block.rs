@@ -3,7 +3,8 @@
 //! A record is a head of 18 bytes, little endian, and the message without gaps:
 //!
 //! ```text
-//! u16  length of the address; bit 15: the message is persistent; bit 14: it has an expiration
+//! u16  length of the address; bit 15: the message is persistent; bit 14: it has an expiration; bit 13: it is a dead
+//!      letter; bit 12: and its keys were replaced
 //! u16  gap: its position minus that of the record before it
 //! u48  when it arrived: milliseconds since the Unix epoch
 //! u32  length of the properties
@@ -16,7 +17,7 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use crate::message::{Message, Parts};
+use crate::message::{Message, Noted, Parts};
 use crate::place::Position;
 use crate::time::Time;
 
@@ -33,21 +34,33 @@ pub const GAP_MAX: u64 = u16::MAX as u64;
 const ADDRESS_LEN: u16 = (1 << 10) - 1;
 const PERSISTENT: u16 = 1 << 15;
 const EXPIRES: u16 = 1 << 14;
+const DIED: u16 = 1 << 13;
+const READDRESSED: u16 = 1 << 12;
 
 /// What a record begins with in the journal and in segments: the length of the address with what is to be known of
 /// the message without a look at its properties.
 pub fn address_and_marks(parts: Parts) -> u16 {
     // The address is two short strings.
-    let marks = if parts.persistent { PERSISTENT } else { 0 } | if parts.expires { EXPIRES } else { 0 };
-    (parts.address_len & ADDRESS_LEN) | marks
+    let noted = match parts.noted {
+        Noted::Nothing => 0,
+        Noted::Expires => EXPIRES,
+        Noted::Died => DIED,
+        Noted::Readdressed => DIED | READDRESSED,
+    };
+    (parts.address_len & ADDRESS_LEN) | if parts.persistent { PERSISTENT } else { 0 } | noted
 }
 
 /// The parts of a message without gaps of which [`address_and_marks`] said this.
 #[inline]
 pub fn marked_parts(address_and_marks: u16, properties_len: u32, arrived: Time) -> Parts {
     let persistent = address_and_marks & PERSISTENT != 0;
-    let expires = address_and_marks & EXPIRES != 0;
-    Parts { persistent, expires, arrived, ..Parts::packed(address_and_marks & ADDRESS_LEN, properties_len) }
+    let noted = match address_and_marks & (EXPIRES | DIED | READDRESSED) {
+        0 => Noted::Nothing,
+        EXPIRES => Noted::Expires,
+        DIED => Noted::Died,
+        _ => Noted::Readdressed,
+    };
+    Parts { persistent, noted, arrived, ..Parts::packed(address_and_marks & ADDRESS_LEN, properties_len) }
 }
 
 /// What [`push_record`] appends for this message, in bytes.
@@ -159,6 +172,7 @@ mod tests {
             && one.is_persistent() == other.is_persistent()
             && one.deadline() == other.deadline()
             && one.arrived() == other.arrived()
+            && one.parts().noted == other.parts().noted
     }
 
     /// Delivery mode 2, and none.
@@ -199,6 +213,36 @@ mod tests {
             let len = bytes.len();
             let taken: usize = Records::new(Position(u64::MAX - 3), Bytes::from(bytes)).map(|(_, message)| record_len(&message)).sum();
             prop_assert!(taken <= len);
+        }
+    }
+
+    #[test]
+    fn what_is_noted_of_a_message_stands_beside_the_length_of_its_address() {
+        for noted in [Noted::Nothing, Noted::Expires, Noted::Died, Noted::Readdressed] {
+            for (address_len, persistent) in [(2, false), (2, true), (512, false), (512, true)] {
+                let parts = Parts {
+                    noted,
+                    persistent,
+                    arrived: Time::from_millis(5),
+                    ..Parts::packed(address_len, 7)
+                };
+                assert_eq!(marked_parts(address_and_marks(parts), 7, parts.arrived), parts);
+            }
+        }
+    }
+
+    #[test]
+    fn a_dead_letter_is_one_after_it_was_packed() {
+        for (key, noted) in [(None, Noted::Died), (Some("other"), Noted::Readdressed)] {
+            let dead = message("key", PROPERTIES[0], b"body")
+                .as_dead_letter("dlx", key, 2, |into| into.put_u16(0))
+                .unwrap();
+            let mut block = BytesMut::new();
+            push_record(&mut block, 0, &dead);
+            let (_, unpacked) = pop_record(&mut block.freeze()).unwrap();
+            assert!(same(&unpacked, &dead));
+            assert_eq!((unpacked.parts().noted, dead.detached().parts().noted), (noted, noted));
+            assert_eq!(unpacked.with_properties(&[0, 0]).parts().noted, noted);
         }
     }
 
