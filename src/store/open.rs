@@ -163,6 +163,8 @@ impl Store {
     }
 
     fn stop_threads(&self) {
+        // The threads may wait for what the journal has no space for.
+        self.journal.wait_for_no_space();
         self.segments.close();
         self.definitions.close();
     }

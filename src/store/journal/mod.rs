@@ -285,6 +285,12 @@ impl Journal {
         &self.group_commit.counters
     }
 
+    /// The end is near: nobody waits for space on the disk any more. What finds none from now on fails the journal, as
+    /// nothing of it was promised to anybody.
+    pub fn wait_for_no_space(&self) {
+        self.group_commit.files.end();
+    }
+
     /// Ends in order: everything that was appended is written and synced, and behind it that this was the end. What is
     /// appended afterwards is never durable.
     pub fn close(&self) {

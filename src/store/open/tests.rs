@@ -126,6 +126,28 @@ fn what_is_new_is_not_among_what_may_have_been_delivered_though_nothing_of_that_
 }
 
 #[test]
+fn a_store_that_waits_for_space_ends_when_it_is_told_to() {
+    let (data, disk) = (Temporary::new(), SimDisk::new(1));
+    let Seen { store, failures, .. } = open(data.path(), &disk);
+    let kept = publish(&store, 1, "kept");
+    assert!(store.journal().wait(kept));
+    disk.set_full(true);
+    // More than is left of the file in use, and something that waits for what comes behind it.
+    let body = "x".repeat(66 << 20);
+    publish(&store, 2, &body);
+    define(&store);
+    while !store.journal().is_full() {
+        std::thread::yield_now();
+    }
+    store.close();
+    assert_eq!(failures.lock().unwrap().len(), 1, "what was not written is not said to be");
+    disk.set_full(false);
+    let Seen { store, queue, .. } = open(data.path(), &disk.after_kill());
+    assert_eq!(*queue.messages.lock().unwrap(), [(Position(1), 0, "kept".to_owned())]);
+    store.close();
+}
+
+#[test]
 fn a_disk_that_fails_is_told_once_and_nothing_is_durable_from_then_on() {
     let (data, disk) = (Temporary::new(), SimDisk::new(1));
     let Seen { store, failures, .. } = open(data.path(), &disk);
