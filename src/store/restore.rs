@@ -162,9 +162,23 @@ impl SegmentStore {
         Ok((segment.len()?, problems))
     }
 
+    /// Whether the file that stands in this segment's place is something else. One that was never finished may be empty.
+    fn is_anothers(&self, id: SegmentId) -> bool {
+        let read = || -> io::Result<bool> {
+            let file = self.files.disk().open(&id.path())?;
+            let mut found = id.header();
+            if file.len()? < found.len() as u64 {
+                return Ok(false);
+            }
+            file.read_at(&mut found, 0)?;
+            Ok(found != id.header() && found.iter().any(|byte| *byte != 0))
+        };
+        read().unwrap_or(true)
+    }
+
     /// Removes what is in the queues' folders without being registered: transient messages of an earlier run, segments that
     /// a crash left unfinished, folders of deleted queues. Where the journal was damaged and could have said more,
-    /// journalled segments are moved to the quarantine instead. To be called when all queues are restored. `unknown` are
+    /// journalled segments are moved to the quarantine instead, and always what is another's. To be called when all queues are restored. `unknown` are
     /// queues of which the journal says something though nobody has defined them: their folders are left alone.
     ///
     /// # Errors
@@ -194,7 +208,10 @@ impl SegmentStore {
                     |id: SegmentId| segments.as_ref().is_some_and(|segments| segments.is_damaged(id));
                 match id {
                     Some(id) if is_needed(id) => left = left.saturating_add(1),
-                    Some(id) if !id.journalled || (journal_is_whole && !is_damaged(id)) => {
+                    Some(id)
+                        if (!id.journalled || (journal_is_whole && !is_damaged(id)))
+                            && !self.is_anothers(id) =>
+                    {
                         disk.remove(&id.path())?;
                         swept.removed = swept.removed.saturating_add(1);
                     }

@@ -64,6 +64,8 @@ impl Home {
                  The messages of all other queues stay where they are, in {QUEUES}/",
                 data_dir.display()
             );
+            // The next start finds what is left as it is meant to be.
+            tree.begin_anew()?;
         }
         tree.sync()?;
         File::open(data_dir)?.sync_all()?;

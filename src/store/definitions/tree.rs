@@ -189,6 +189,11 @@ impl Tree {
         })
     }
 
+    /// An empty tree is not one that has lost something.
+    pub(super) fn begin_anew(&mut self) -> Result<(), TreeError> {
+        guarded(|| self.apply_stamped(sled::Batch::default(), Stamp { generation: 1, sum: 0 }))
+    }
+
     /// Fills an empty tree with what the second copy has.
     pub(super) fn restore(
         &mut self,

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{JournalEvents, Limits, LiveFile, Start};
+use super::{JournalEvents, Limits, LiveFile, Start, last};
 use crate::place::JournalFile;
 use crate::store::disk::{Disk, DiskFile};
 
@@ -272,6 +272,13 @@ impl Files {
     /// A file is complete.
     pub(super) fn closed(&self, live: LiveFile, file: Arc<dyn DiskFile>) {
         self.lock().live.push_back((live, Some(file)));
+    }
+
+    /// The header of this file is on the disk, and records come into it.
+    pub(super) fn begun(&self, file: JournalFile) {
+        if let Err(error) = last::note(&*self.disk, file) {
+            tracing::warn!("that journal file {} is the last one cannot be noted: {error}", file.0);
+        }
     }
 
     /// The lowest file that is needed.

@@ -19,6 +19,7 @@ mod counters;
 mod failure;
 mod files;
 mod group_commit;
+mod last;
 mod ticket;
 mod waiters;
 mod writer;
@@ -40,6 +41,7 @@ use writer::Writer;
 pub use counters::JournalCounters;
 pub use failure::JournalFailure;
 pub use files::{FOLDER, UNPREPARED};
+pub use last::{LAST, noted};
 pub use ticket::Ticket;
 pub use waiters::Synced;
 

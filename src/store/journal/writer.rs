@@ -49,6 +49,7 @@ impl Writer {
         last: Batch,
     ) -> io::Result<Self> {
         let file = InUse::begin(spare, header)?;
+        group_commit.files.begun(header.number);
         Ok(Self { group_commit, file, next: None, last, head: Vec::new() })
     }
 
@@ -188,6 +189,7 @@ impl Writer {
         };
         let begun = InUse::begin(next, header);
         let begun = begun.map_err(|error| JournalFailure { operation: "begin", file: number, error })?;
+        self.group_commit.files.begun(number);
         let complete = std::mem::replace(&mut self.file, begun);
         let (complete, file) = complete.into_live();
         let number = complete.number;

@@ -8,7 +8,7 @@ use super::RecoveryError;
 use crate::place::JournalFile;
 use crate::store::disk::{Disk, DiskFile};
 use crate::store::journal::batch::{BLOCK_BYTES, FileHeader, FoundHeader};
-use crate::store::journal::{FOLDER, UNPREPARED};
+use crate::store::journal::{FOLDER, LAST, UNPREPARED, noted};
 
 /// A file of the journal.
 #[derive(Clone, Debug)]
@@ -30,6 +30,8 @@ pub(super) struct FoundFiles {
     pub(super) damaged: Vec<String>,
     /// The names of files that are not ours.
     pub(super) foreign: Vec<String>,
+    /// Which file was the last, as far as that was noted.
+    pub(super) noted: Option<JournalFile>,
 }
 
 /// The path of a journal file.
@@ -39,7 +41,7 @@ pub(super) fn path(name: &str) -> PathBuf {
 
 impl FoundFiles {
     pub(super) fn find(disk: &dyn Disk) -> Result<Self, RecoveryError> {
-        let mut found = Self::default();
+        let mut found = Self { noted: noted(disk), ..Self::default() };
         let mut names =
             disk.list(Path::new(FOLDER)).map_err(|error| RecoveryError::io("list", FOLDER, error))?;
         // By number and not by text, so that of two files with one number it is always the same that counts.
@@ -47,7 +49,7 @@ impl FoundFiles {
         for name in names {
             if name.parse::<u64>().is_ok() {
                 found.add(disk, name)?;
-            } else if !name.ends_with(UNPREPARED) {
+            } else if !name.ends_with(UNPREPARED) && name != LAST {
                 found.foreign.push(name);
             }
         }
@@ -101,7 +103,13 @@ impl FoundFiles {
         self.files.last()
     }
 
-    /// The numbers from `from` on that are not there, though a higher one is.
+    /// The last file of the journal when that is not there.
+    pub(super) fn lost_last(&self) -> Option<JournalFile> {
+        let found = self.last().map(|file| file.header.number);
+        self.noted.filter(|noted| found.is_none_or(|found| found < *noted))
+    }
+
+    /// The numbers from `from` on that are not there, though a higher one is or was.
     pub(super) fn missing(&self, from: JournalFile) -> Vec<(JournalFile, JournalFile)> {
         let mut missing = Vec::new();
         let mut expected = from.0;
@@ -114,6 +122,11 @@ impl FoundFiles {
                 missing.push((JournalFile(expected), JournalFile(number.saturating_sub(1))));
             }
             expected = number.saturating_add(1);
+        }
+        if let Some(last) = self.lost_last() {
+            // Where there is no file at all nobody knows which were needed.
+            let first = if self.files.is_empty() { last.0 } else { expected.min(last.0) };
+            missing.push((JournalFile(first), last));
         }
         missing
     }

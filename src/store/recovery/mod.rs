@@ -154,6 +154,10 @@ impl Recovery {
             self.replay_file(&file, &opened, is_last, &mut replaying, &mut reading)?;
         }
         self.live_from = self.live_from.max(after(replaying.checkpointed()));
+        if let Some(file) = self.found.lost_last() {
+            // Whatever the one before it says.
+            self.report.end = JournalEnd::Open { file, offset: 0, torn: false };
+        }
         for (first, last) in self.found.missing(self.live_from) {
             self.report.add(Damage { what: Damaged::MissingFiles { first, last }, quarantined: None });
         }
@@ -257,7 +261,13 @@ impl Recovery {
 
     /// Where the journal goes on.
     pub fn start(&self) -> Start {
-        let first = Start::default();
+        let mut first = Start::default();
+        let missing = self.found.lost_last();
+        if let Some(JournalFile(missing)) = missing {
+            let file = JournalFile(missing.saturating_add(1));
+            // Nobody knows where that one ended; should it come back, all of it counts.
+            first = Start { file, previous_end: u64::MAX, live_from: file, ..first };
+        }
         let Some(last) = self.found.last() else {
             return Start { spares: self.found.blank.clone(), ..first };
         };
@@ -266,11 +276,13 @@ impl Recovery {
             name: file.name.clone(),
             len: file.len,
         };
-        let file = JournalFile(last.header.number.0.saturating_add(1));
+        let next = JournalFile(last.header.number.0.saturating_add(1));
+        let (file, previous_end) =
+            missing.map_or((next, self.last_end), |_| (first.file, first.previous_end));
         let unneeded = self.found.files.iter().filter(|file| file.header.number < self.live_from);
         Start {
             file,
-            previous_end: self.last_end,
+            previous_end,
             live_from: self.live_from.min(file),
             batch: Batch(self.last_batch.map_or(0, |batch| batch.0).saturating_add(1)),
             live: self.found.from(self.live_from).map(live).collect(),

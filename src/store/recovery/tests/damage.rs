@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::store::journal::{Journal, Limits};
 
 /// A chunk and where its bytes are.
 struct Placed {
@@ -199,6 +200,30 @@ fn a_lost_or_swapped_file_is_told() {
     }
     let (lost, recovery) = small.check(&disk);
     assert!(lost.is_empty() && recovery.report().is_clean_stop(), "the name of a file says nothing");
+}
+
+#[test]
+fn the_last_file_is_missed_and_the_journal_goes_on_behind_it() {
+    let small = small();
+    let disk = small.disk();
+    let start = Start { file: JournalFile(3), ..Start::default() };
+    let journal = Journal::open(Arc::<SimDisk>::clone(&disk), &start, Limits::default(), Arc::new(()));
+    journal.unwrap().close();
+    disk.remove(Path::new("journal/3")).unwrap();
+    let (_, recovery) = recover(&disk);
+    let missing = Damaged::MissingFiles { first: JournalFile(3), last: JournalFile(3) };
+    assert_eq!(recovery.report().damages, [Damage { what: missing, quarantined: None }]);
+    assert!(!recovery.report().is_clean_stop(), "whatever the file before says");
+    let start = recovery.start();
+    assert_eq!((start.file, start.live_from), (JournalFile(4), JournalFile(1)));
+    // All of them.
+    for name in ["1", "2"] {
+        disk.remove(Path::new(&format!("journal/{name}"))).unwrap();
+    }
+    let (outcome, recovery) = recover(&disk);
+    assert_eq!(outcome, model::Outcome::default());
+    assert!(recovery.report().is_damaged() && !recovery.report().is_clean_stop());
+    assert_eq!((recovery.start().file, recovery.start().live_from), (JournalFile(4), JournalFile(4)));
 }
 
 #[test]
