@@ -4,7 +4,7 @@
 //! line has the number of definitions and the crc32c of all bytes before it.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,9 @@ use crate::store::checksum::{checksum, extended};
 /// Its name in the data directory.
 pub(super) const NAME: &str = "definitions.json";
 const NEW_NAME: &str = "definitions.json.new";
+
+/// No line is longer: a definition came in one frame, which has at most 16 MiB, and base64 makes that a third longer.
+const LINE_MAX_BYTES: u64 = 32 * 1024 * 1024;
 
 /// The version of the file's form.
 const FORMAT: u64 = 1;
@@ -163,10 +166,11 @@ struct Lines {
 }
 
 impl Lines {
-    /// The next line with its end; an empty one behind the last.
+    /// The next line with its end; an empty one behind the last. One that is too long to be ours is cut off.
     fn next(&mut self) -> Result<&[u8], CopyError> {
         self.line.clear();
-        self.file.read_until(b'\n', &mut self.line).map_err(CopyError::Disk)?;
+        let mut file = (&mut self.file).take(LINE_MAX_BYTES);
+        file.read_until(b'\n', &mut self.line).map_err(CopyError::Disk)?;
         Ok(&self.line)
     }
 }
@@ -250,6 +254,21 @@ mod tests {
         }
         fs::write(&path, [&good[..], b"{}\n"].concat()).unwrap();
         assert!(matches!(read(folder.path()), Err(CopyError::Damaged(_))));
+    }
+
+    #[test]
+    fn of_a_copy_that_became_long_no_more_is_read_into_memory_than_a_line_may_have() {
+        let folder = Temporary::new();
+        write(folder.path(), 7, &ENTRIES);
+        let path = folder.path().join(NAME);
+        let file = OpenOptions::new().write(true).open(&path).unwrap();
+        file.set_len(8 << 30).unwrap();
+        assert!(matches!(check(folder.path()), Err(CopyError::Damaged("something follows its end"))));
+        fs::write(&path, "").unwrap();
+        file.set_len(100 << 20).unwrap();
+        let mut lines = Lines { file: BufReader::new(File::open(path).unwrap()), line: Vec::new() };
+        assert_eq!(lines.next().unwrap().len(), 32 << 20);
+        assert!(matches!(check(folder.path()), Err(CopyError::Damaged(_))));
     }
 
     #[test]

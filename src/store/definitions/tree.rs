@@ -23,6 +23,12 @@ const STAMP_KEY: [u8; 1] = [0];
 /// What sled may keep of its pages in memory: definitions are read at the start and written from then on.
 const CACHE_BYTES: u64 = 1 << 20;
 
+/// sled's own settings are some sixty octets, in a file that it reads whole.
+const SETTINGS_MAX_BYTES: u64 = 64 * 1024;
+
+/// So much longer than the tree itself may be what sled has written down of where its pages are, which it reads whole.
+const SNAPSHOT_SLACK_BYTES: u64 = 1024 * 1024;
+
 /// How long to wait for a lock that only we can have.
 const UNLOCKED_WITHIN: Duration = Duration::from_secs(10);
 
@@ -116,6 +122,7 @@ impl Tree {
     pub(super) fn open(folder: &Path) -> Result<Self, TreeError> {
         guarded(|| {
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+            check_sizes(folder)?;
             let db = open(folder)?;
             let mut tree =
                 Self { db, folder: folder.to_owned(), stamp: Stamp::default(), synced_blobs: HashSet::new() };
@@ -251,6 +258,27 @@ impl Tree {
         self.synced_blobs = names;
         Ok(())
     }
+}
+
+/// sled reads some of its files whole and asks for as much memory as they are long, before it finds that they are damaged.
+fn check_sizes(folder: &Path) -> Result<(), TreeError> {
+    let of_pages = fs::metadata(folder.join("db")).map_or(0, |file| file.len());
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let max = match name.as_str() {
+            "conf" => SETTINGS_MAX_BYTES,
+            name if name.starts_with("snap") => of_pages.saturating_add(SNAPSHOT_SLACK_BYTES),
+            _ => continue,
+        };
+        let length = entry.metadata()?.len();
+        if length > max {
+            return Err(TreeError::Damaged(format!(
+                "its file {name} has {length} bytes, and never that many"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Opens sled. One that was closed a moment ago may be at work in a thread of its own still, and has its file locked.

@@ -117,6 +117,21 @@ fn a_tree_that_comes_back_empty_or_older_is_made_anew_from_the_copy() {
 }
 
 #[test]
+fn a_file_that_sled_would_read_whole_is_not_read_when_it_is_too_long() {
+    for (name, bytes) in [("conf", 8 << 30), ("snap.0000000000000001", 8 << 30)] {
+        let folder = Temporary::new();
+        let expected = filled(folder.path());
+        let path = folder.path().join(TREE).join(name);
+        let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(path).unwrap();
+        file.set_len(bytes).unwrap();
+        let Err(TreeError::Damaged(what)) = Tree::open(&folder.path().join(TREE)) else { panic!("{name}") };
+        assert_eq!(what, format!("its file {name} has {bytes} bytes, and never that many"));
+        assert_eq!(entries(&Home::open(folder.path()).unwrap()), expected, "{name}");
+        assert_eq!(quarantined(folder.path()), ["definitions-1"], "{name}");
+    }
+}
+
+#[test]
 fn a_bad_copy_is_moved_away_and_written_again() {
     let data = Temporary::new();
     let expected = filled(data.path());
