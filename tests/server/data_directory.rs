@@ -108,7 +108,10 @@ fn a_directory_that_may_not_be_written_ends_with_73() {
     fs::create_dir(&data).unwrap();
     // Root may write anywhere: then it is somebody else's, who runs the broker, from where they can read it.
     let program = temporary.path().join("leveret");
-    fs::copy(env!("CARGO_BIN_EXE_leveret"), &program).unwrap();
+    // By another process: a file that this one has open for writing would be inherited by what other tests start, and a
+    // program that somebody has open for writing does not start.
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_leveret")).arg(&program).status().unwrap();
+    assert!(copied.success(), "{copied}");
     let mut command = Command::new(program);
     if chown(&data, Some(SOMEBODY), None).is_ok() {
         command.uid(SOMEBODY);
