@@ -86,7 +86,7 @@ impl Format {
         let mut text = String::new();
         match File::open(path.join(FORMAT_FILE)) {
             Ok(file) => file.take(100).read_to_string(&mut text).map_err(|error| match error.kind() {
-                ErrorKind::InvalidData => Reason::UnknownFormat,
+                ErrorKind::InvalidData | ErrorKind::IsADirectory => Reason::UnknownFormat,
                 _ => error.into(),
             })?,
             Err(error) if error.kind() == ErrorKind::NotFound => return Self::unwritten(path),
@@ -158,7 +158,8 @@ impl From<io::Error> for Reason {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             ErrorKind::ReadOnlyFilesystem => Self::ReadOnly,
-            ErrorKind::PermissionDenied => Self::NotPermitted,
+            // One of a file inside says which.
+            ErrorKind::PermissionDenied if error.get_ref().is_none() => Self::NotPermitted,
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full,
             _ => Self::NotWritable(error),
         }

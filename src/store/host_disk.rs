@@ -27,8 +27,8 @@ impl HostDisk {
     }
 
     fn opened(&self, options: &mut OpenOptions, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        let file = options.read(true).write(true).mode(0o600).open(self.root.join(path))?;
-        Ok(Arc::new(HostFile(file)))
+        let file = options.read(true).write(true).mode(0o600).open(self.root.join(path));
+        Ok(Arc::new(HostFile(file.map_err(|error| named(path, error))?)))
     }
 }
 
@@ -42,25 +42,26 @@ impl Disk for HostDisk {
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(self.root.join(path))
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(self.root.join(path));
+        made.map_err(|error| named(path, error))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::rename(self.root.join(from), self.root.join(to))
+        fs::rename(self.root.join(from), self.root.join(to)).map_err(|error| named(from, error))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        absent_is_fine(fs::remove_file(self.root.join(path)))
+        absent_is_fine(fs::remove_file(self.root.join(path))).map_err(|error| named(path, error))
     }
 
     fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
-        absent_is_fine(fs::remove_dir_all(self.root.join(path)))
+        absent_is_fine(fs::remove_dir_all(self.root.join(path))).map_err(|error| named(path, error))
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
         let entries = match fs::read_dir(self.root.join(path)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries?,
+            entries => entries.map_err(|error| named(path, error))?,
         };
         let mut names = Vec::new();
         for entry in entries {
@@ -73,6 +74,17 @@ impl Disk for HostDisk {
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         File::open(self.root.join(path))?.sync_all()
+    }
+}
+
+/// Says with what of the data directory something is wrong, where that is the file's own fault and not the system's.
+fn named(path: &Path, error: io::Error) -> io::Error {
+    use io::ErrorKind::{AlreadyExists, IsADirectory, NotADirectory, PermissionDenied};
+    match error.kind() {
+        kind @ (AlreadyExists | IsADirectory | NotADirectory | PermissionDenied) => {
+            io::Error::new(kind, format!("{}: {error}", path.display()))
+        }
+        _ => error,
     }
 }
 
@@ -238,6 +250,22 @@ mod tests {
         let mut read = vec![1; 3_000_000];
         file.read_at(&mut read, 0).unwrap();
         assert!(read.starts_with(b"kept") && read[4..].iter().all(|byte| *byte == 0));
+    }
+
+    #[test]
+    fn what_is_of_the_wrong_kind_is_named() {
+        let folder = Folder::new();
+        let disk = HostDisk::new(&folder.0);
+        let path = Path::new("queue/7");
+        disk.create_dir(path).unwrap();
+        let said = |result: io::Result<()>| result.unwrap_err().to_string();
+        assert_eq!(said(disk.open(path).map(drop)), "queue/7: Is a directory (os error 21)");
+        assert_eq!(said(disk.create(path).map(drop)), "queue/7: File exists (os error 17)");
+        assert_eq!(said(disk.remove(path)), "queue/7: Is a directory (os error 21)");
+        let file = Path::new("queue/7/0");
+        disk.create(file).unwrap();
+        assert_eq!(said(disk.create_dir(file)), "queue/7/0: File exists (os error 17)");
+        assert_eq!(said(disk.list(file).map(drop)), "queue/7/0: Not a directory (os error 20)");
     }
 
     #[test]

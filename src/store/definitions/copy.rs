@@ -170,7 +170,10 @@ impl Lines {
     fn next(&mut self) -> Result<&[u8], CopyError> {
         self.line.clear();
         let mut file = (&mut self.file).take(LINE_MAX_BYTES);
-        file.read_until(b'\n', &mut self.line).map_err(CopyError::Disk)?;
+        file.read_until(b'\n', &mut self.line).map_err(|error| match error.kind() {
+            ErrorKind::IsADirectory => CopyError::Damaged("it is a directory"),
+            _ => CopyError::Disk(error),
+        })?;
         Ok(&self.line)
     }
 }

@@ -87,6 +87,15 @@ fn a_format_that_is_not_ours_to_read_is_refused_and_not_touched() {
 }
 
 #[test]
+fn a_folder_in_the_place_of_the_format_is_not_one_that_we_write() {
+    let temporary = Temporary::new();
+    fs::create_dir(temporary.path().join("format")).unwrap();
+    let refusal = DataDirectory::open(temporary.path()).unwrap_err();
+    assert!(refusal.is_misconfigured());
+    assert!(refusal.to_string().contains("is not one that leveret writes"), "{refusal}");
+}
+
+#[test]
 fn a_path_that_is_no_directory_is_refused_as_a_wrong_setting() {
     let temporary = Temporary::new();
     let path = temporary.path().join("file");

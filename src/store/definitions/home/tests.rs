@@ -132,6 +132,20 @@ fn a_file_that_sled_would_read_whole_is_not_read_when_it_is_too_long() {
 }
 
 #[test]
+fn a_folder_in_the_place_of_the_copy_is_moved_away() {
+    let folder = Temporary::new();
+    let expected = filled(folder.path());
+    let path = folder.path().join(copy::NAME);
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    let mut home = Home::open(folder.path()).unwrap();
+    save(&mut home, &[]);
+    assert_eq!(entries(&home), expected);
+    assert_eq!(quarantined(folder.path()), ["definitions.json-1"]);
+    assert!(path.is_file());
+}
+
+#[test]
 fn a_bad_copy_is_moved_away_and_written_again() {
     let data = Temporary::new();
     let expected = filled(data.path());
