@@ -20,4 +20,5 @@ pub mod queue;
 pub mod store;
 pub mod term;
 pub mod time;
+pub mod timer;
 pub mod vhost;

@@ -36,6 +36,12 @@ impl Time {
         Self(self.0.saturating_add(millis(after)))
     }
 
+    /// This moment, `before` earlier.
+    #[must_use]
+    pub fn minus(self, before: Duration) -> Self {
+        Self(self.0.saturating_sub(millis(before)))
+    }
+
     /// The time from `earlier` to this moment; zero when `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

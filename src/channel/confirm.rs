@@ -3,7 +3,7 @@
 //! What was published in one batch of frames is a *run*: it waits for the group commit with its records, or for nothing.
 //! Runs are confirmed in their order. One that is to be told otherwise than by `basic.ack` would be a run of its own.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::place::Batch;
 
@@ -14,6 +14,10 @@ pub struct Confirms {
     /// The first publish since the last run that has a record in the journal.
     journalled_from: Option<u64>,
     runs: VecDeque<Run>,
+    /// Those that a queue has refused, as far as the publisher was not told.
+    refused: BTreeSet<u64>,
+    /// The last one that the publisher may be told of.
+    released: u64,
     /// The last one that is in a run, or was in one.
     gathered: u64,
     confirmed: u64,
@@ -27,13 +31,15 @@ struct Run {
     until: Option<Batch>,
 }
 
-/// A `basic.ack` to a publisher.
+/// A `basic.ack` or `basic.nack` to a publisher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Confirm {
     /// The last number that it covers.
     pub delivery_tag: u64,
     /// Whether it covers all before as well.
     pub multiple: bool,
+    /// Whether it is a `basic.nack`.
+    pub refused: bool,
 }
 
 impl Confirms {
@@ -50,6 +56,16 @@ impl Confirms {
         if self.published > self.gathered {
             self.journalled_from = Some(self.gathered.saturating_add(1));
         }
+    }
+
+    /// The number of the publish that comes next.
+    pub fn next(&self) -> u64 {
+        self.published.saturating_add(1)
+    }
+
+    /// A queue has refused this one.
+    pub fn refused(&mut self, number: u64) {
+        self.refused.insert(number);
     }
 
     /// Whether nothing was published since [`Self::gathered`].
@@ -86,14 +102,23 @@ impl Confirms {
 
     /// The group commits through `done` have succeeded: what to tell the publisher. To be asked until it says nothing.
     pub fn release(&mut self, done: Batch) -> Option<Confirm> {
-        let mut through = None;
         while let Some(run) = self.runs.pop_front_if(|run| run.until.is_none_or(|until| until <= done)) {
-            through = Some(run.through);
+            self.released = run.through;
         }
-        let delivery_tag = through?;
-        let multiple = delivery_tag.saturating_sub(self.confirmed) > 1;
+        let next = self.confirmed.saturating_add(1);
+        if next > self.released {
+            return None;
+        }
+        let (delivery_tag, refused) = match self.refused.first() {
+            Some(first) if *first <= next => (next, true),
+            Some(first) => (self.released.min(first.saturating_sub(1)), false),
+            None => (self.released, false),
+        };
+        if refused {
+            self.refused.pop_first();
+        }
         self.confirmed = delivery_tag;
-        Some(Confirm { delivery_tag, multiple })
+        Some(Confirm { delivery_tag, multiple: delivery_tag > next, refused })
     }
 }
 
@@ -104,11 +129,11 @@ mod tests {
     const NONE: Batch = Batch(0);
 
     fn single(delivery_tag: u64) -> Confirm {
-        Confirm { delivery_tag, multiple: false }
+        Confirm { delivery_tag, multiple: false, refused: false }
     }
 
     fn through(delivery_tag: u64) -> Confirm {
-        Confirm { delivery_tag, multiple: true }
+        Confirm { delivery_tag, multiple: true, refused: false }
     }
 
     #[test]
@@ -174,6 +199,21 @@ mod tests {
         assert_eq!(confirms.release(Batch(2)), Some(single(1)));
         assert_eq!(confirms.release(Batch(2)), None);
         assert_eq!(confirms.release(Batch(3)), Some(through(3)));
+    }
+
+    #[test]
+    fn what_a_queue_refused_is_told_by_itself_and_in_its_turn() {
+        let mut confirms = Confirms::default();
+        for _ in 0..6 {
+            confirms.published(false);
+        }
+        for number in [4, 1, 5] {
+            confirms.refused(number);
+        }
+        confirms.gathered(None);
+        let refused = |delivery_tag| Confirm { delivery_tag, multiple: false, refused: true };
+        let told: Vec<_> = std::iter::from_fn(|| confirms.release(NONE)).collect();
+        assert_eq!(told, [refused(1), through(3), refused(4), refused(5), single(6)]);
     }
 
     #[test]

@@ -9,7 +9,6 @@ pub mod content;
 pub mod exception;
 pub mod get;
 pub mod outstanding;
-pub mod publisher;
 pub mod qos;
 pub mod session;
 pub mod subscription;
@@ -39,8 +38,9 @@ pub use session::Session;
 
 use crate::name::{ConsumerTag, QueueName};
 use crate::place::Batch;
+use crate::vhost::publisher::Origin;
 use answer::{Answer, Served, Until};
-use confirm::Confirms;
+use confirm::{Confirm, Confirms};
 use content::Content;
 use exception::{Exception, command_invalid, not_found, not_implemented, precondition_failed};
 use outstanding::OutstandingTags;
@@ -184,6 +184,13 @@ impl Channel {
         Ok(())
     }
 
+    /// A publish was refused by a queue that it was routed to.
+    pub fn refused(&mut self, origin: Origin) {
+        if let Mode::Confirm(confirms) = &mut self.mode {
+            confirms.refused(origin.number);
+        }
+    }
+
     /// All that was published is where it belongs, and its records are in the group commit `until`; `late` if there may be
     /// some of messages that were said to have none.
     pub fn gathered(&mut self, until: Option<Batch>, late: bool) {
@@ -200,8 +207,14 @@ impl Channel {
     pub fn confirm(&mut self, done: Batch, peer: &mut dyn Peer) -> bool {
         let Mode::Confirm(confirms) = &mut self.mode else { return false };
         while let Some(confirm) = confirms.release(done) {
-            let ack = basic::Ack { delivery_tag: confirm.delivery_tag, multiple: confirm.multiple };
-            peer.method(self.number, ack.into());
+            let Confirm { delivery_tag, multiple, refused } = confirm;
+            let told = if refused {
+                // With the requeue bit, as RabbitMQ sends it.
+                basic::Nack { delivery_tag, multiple, requeue: true }.into()
+            } else {
+                basic::Ack { delivery_tag, multiple }.into()
+            };
+            peer.method(self.number, told);
         }
         confirms.is_waiting()
     }

@@ -8,10 +8,10 @@ use leveret_protocol::table::{Table, Value};
 
 use super::content::{Complete, Content};
 use super::exception::{Exception, Subject, not_implemented, precondition_failed, refused};
-use super::publisher::Gathered;
 use super::transaction::Publication;
 use super::{Channel, Mode, Peer, Session};
 use crate::message::Message;
+use crate::vhost::publisher::{Gathered, Origin};
 
 /// The longest expiration, in milliseconds: ten years of 365 days (RabbitMQ's limit).
 const EXPIRATION_MAX: u64 = 315_360_000_000;
@@ -111,7 +111,7 @@ impl Channel {
                 .publisher
                 .route(vhost, &message, &[], None, &mut session.unit)
                 .map_err(|refusal| refused(&refusal, Subject::Exchange(message.exchange()), vhost.name()))?;
-            let gathered = session.publisher.gather(vhost, routed, message, &mut session.unit);
+            let gathered = session.publisher.gather(vhost, routed, message, self.origin(), &mut session.unit);
             self.published(gathered, session);
             return Ok(());
         }
@@ -170,7 +170,8 @@ impl Channel {
             .publisher
             .route(vhost, sent, &keys, headers, &mut session.unit)
             .map_err(|refusal| refused(&refusal, Subject::Exchange(message.exchange()), vhost.name()))?;
-        let gathered = session.publisher.gather(vhost, routed, sent.clone(), &mut session.unit);
+        let gathered =
+            session.publisher.gather(vhost, routed, sent.clone(), self.origin(), &mut session.unit);
         if mandatory && gathered == Gathered::Unroutable {
             self.return_unroutable(sent, peer);
         }
@@ -185,6 +186,16 @@ impl Channel {
             routing_key: message.routing_key(),
         };
         peer.content(self.number, returned.into(), message);
+    }
+
+    /// Which publish comes next, if anybody is told what becomes of it.
+    #[inline]
+    fn origin(&self) -> Origin {
+        let number = match &self.mode {
+            Mode::Confirm(confirms) => confirms.next(),
+            Mode::Plain | Mode::Transaction(_) => 0,
+        };
+        Origin { channel: self.number, number }
     }
 
     fn published(&mut self, gathered: Gathered, session: &mut Session) {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use foldhash::HashMap;
 
 use super::answer::Until;
-use super::publisher::Publisher;
 use super::subscription::{Source, Subscriptions};
 use crate::auth::User;
 use crate::config::Durability;
@@ -19,6 +18,7 @@ use crate::store::op::Group;
 use crate::store::unit::Unit;
 use crate::time::Time;
 use crate::vhost::Vhost;
+use crate::vhost::publisher::Publisher;
 
 /// One connection, as its channels see it.
 pub struct Session {

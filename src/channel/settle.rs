@@ -154,7 +154,7 @@ impl Channel {
     /// Settles what was taken from the outstanding tags.
     pub(super) fn settle(&mut self, settled: Vec<Settled>, session: &mut Session) {
         let mut credit = 0_u32;
-        let mut requeues: HashMap<QueueId, (Arc<Queue>, Vec<UnackedKey>)> = HashMap::default();
+        let mut others: HashMap<(QueueId, bool), (Arc<Queue>, Vec<UnackedKey>)> = HashMap::default();
         for Settled { outstanding, settlement, .. } in settled {
             if settlement == Settlement::Discard {
                 credit = credit.saturating_add(u32::from(acknowledge(outstanding, session)));
@@ -164,13 +164,15 @@ impl Channel {
             subscription.unsettled = subscription.unsettled.saturating_sub(1);
             credit = credit.saturating_add(u32::from(subscription.shares_credit));
             if let Some(queue) = subscription.queue() {
-                let (_, keys) = requeues.entry(queue.id()).or_insert_with(|| (Arc::clone(queue), Vec::new()));
+                let which = (queue.id(), settlement == Settlement::Reject);
+                let (_, keys) = others.entry(which).or_insert_with(|| (Arc::clone(queue), Vec::new()));
                 keys.push(outstanding.key);
             }
             session.subscriptions.release_if_spent(outstanding.slot);
         }
-        for (queue, keys) in requeues.into_values() {
-            queue.settle(&keys, Settlement::Requeue, records_of(&queue, &mut session.unit));
+        for ((_, is_rejected), (queue, keys)) in others {
+            let settlement = if is_rejected { Settlement::Reject } else { Settlement::Requeue };
+            queue.settle(&keys, settlement, records_of(&queue, &mut session.unit));
         }
         self.release_credit(credit, session);
     }
@@ -202,5 +204,5 @@ fn acknowledge(outstanding: Outstanding, session: &mut Session) -> bool {
 }
 
 fn refusal(requeue: bool) -> Settlement {
-    if requeue { Settlement::Requeue } else { Settlement::Discard }
+    if requeue { Settlement::Requeue } else { Settlement::Reject }
 }

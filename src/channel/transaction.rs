@@ -99,9 +99,14 @@ impl Channel {
             self.unsettle(settlements);
             return Err(crashed_queue(&queue, session.vhost.name()));
         }
+        let any_refused = !session.publisher.take_refused().is_empty();
         self.settle(settlements, session);
         session.flush_acked();
         let until = session.commit_unit();
+        if any_refused {
+            // What the queues took is in them, and what was settled is: a commit does not isolate.
+            return Err(precondition_failed("partial tx completion"));
+        }
         Ok(self.answer(Answer::Committed, until, session, peer))
     }
 

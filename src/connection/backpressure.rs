@@ -8,9 +8,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::open::{Open, State};
 use crate::channel::Peer;
-use crate::channel::publisher::Behind;
 use crate::store::Blocked;
 use crate::time::Time;
+use crate::vhost::publisher::Behind;
 
 /// Those that are far behind hold a publisher back for so long between two reads. It is read less often, never not at
 /// all: they may be behind because their client writes to us before it reads, or waits for one that does.

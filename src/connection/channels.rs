@@ -313,6 +313,11 @@ impl Channels {
     pub fn confirm(&mut self, until: Option<Batch>, session: &mut Session, peer: &mut dyn Peer) {
         let done = session.done();
         let late = session.publisher.take_late_records();
+        for origin in session.publisher.take_refused() {
+            if let Some(channel) = self.open_mut(origin.channel) {
+                channel.refused(origin);
+            }
+        }
         let mut waits = false;
         while let Some(number) = session.confirming.pop() {
             if let Some(channel) = self.open_mut(number) {

@@ -11,6 +11,24 @@ use leveret_protocol::table::{Table, Value};
 pub(super) const QUEUE_TYPE: &str = "x-queue-type";
 /// The exchange to which a queue's dead messages go.
 pub(super) const DEAD_LETTER_EXCHANGE: &str = "x-dead-letter-exchange";
+/// How long a queue stays without being used, in milliseconds.
+pub(super) const EXPIRES: &str = "x-expires";
+/// How long a message may wait, in milliseconds.
+pub(super) const MESSAGE_TTL: &str = "x-message-ttl";
+/// The routing key of dead messages.
+pub(super) const DEAD_LETTER_ROUTING_KEY: &str = "x-dead-letter-routing-key";
+/// How surely dead messages arrive.
+pub(super) const DEAD_LETTER_STRATEGY: &str = "x-dead-letter-strategy";
+/// How many messages may be ready.
+pub(super) const MAX_LENGTH: &str = "x-max-length";
+/// How many bytes of bodies may be ready.
+pub(super) const MAX_LENGTH_BYTES: &str = "x-max-length-bytes";
+/// What happens at a limit.
+pub(super) const OVERFLOW: &str = "x-overflow";
+/// How often a message may come back.
+pub(super) const DELIVERY_LIMIT: &str = "x-delivery-limit";
+/// How long a message may be unacked, in milliseconds.
+pub(super) const CONSUMER_TIMEOUT: &str = "x-consumer-timeout";
 /// The highest priority of a queue's messages.
 pub(super) const MAX_PRIORITY: &str = "x-max-priority";
 /// Whether only one consumer at a time gets messages.
@@ -25,46 +43,39 @@ type Rule = fn(Value<'_>, Table<'_>) -> Result<(), Reason>;
 /// In the order in which RabbitMQ looks at them.
 const KNOWN: [(&str, Rule); 26] = [
     (QUEUE_TYPE, queue_type),
-    ("x-expires", expires),
-    ("x-message-ttl", milliseconds),
+    (EXPIRES, expires),
+    (MESSAGE_TTL, milliseconds),
     (DEAD_LETTER_EXCHANGE, any),
-    ("x-dead-letter-routing-key", dead_letter_routing_key),
-    ("x-dead-letter-strategy", dead_letter_strategy),
-    ("x-max-length", non_negative),
-    ("x-max-length-bytes", non_negative),
+    (DEAD_LETTER_ROUTING_KEY, dead_letter_routing_key),
+    (DEAD_LETTER_STRATEGY, dead_letter_strategy),
+    (MAX_LENGTH, non_negative),
+    (MAX_LENGTH_BYTES, non_negative),
     ("x-max-in-memory-length", non_negative),
     ("x-max-in-memory-bytes", non_negative),
     (MAX_PRIORITY, max_priority),
-    ("x-overflow", overflow),
+    (OVERFLOW, overflow),
     ("x-queue-mode", queue_mode),
     ("x-queue-version", queue_version),
     (SINGLE_ACTIVE_CONSUMER, boolean),
     ("x-quorum-initial-group-size", positive),
     ("x-queue-leader-locator", leader_locator),
     ("x-queue-master-locator", any),
-    ("x-delivery-limit", any),
+    (DELIVERY_LIMIT, any),
     ("x-delayed-retry-type", any),
     ("x-delayed-retry-min", any),
     ("x-delayed-retry-max", any),
-    ("x-consumer-timeout", non_negative),
+    (CONSUMER_TIMEOUT, non_negative),
     ("x-consumer-disconnected-timeout", non_negative),
     ("x-message-group", any),
     ("x-member-placement-tag", any),
 ];
 
 /// What is checked, stored and compared, but not acted on yet.
-const WITHOUT_EFFECT: [&str; 13] = [
-    "x-expires",
-    "x-message-ttl",
-    DEAD_LETTER_EXCHANGE,
-    "x-dead-letter-routing-key",
-    "x-dead-letter-strategy",
-    "x-max-length",
-    "x-max-length-bytes",
-    "x-overflow",
-    "x-delivery-limit",
+const WITHOUT_EFFECT: [&str; 6] = [
+    EXPIRES,
+    DELIVERY_LIMIT,
     "x-delayed-retry-type",
-    "x-consumer-timeout",
+    CONSUMER_TIMEOUT,
     "x-consumer-disconnected-timeout",
     "x-message-group",
 ];

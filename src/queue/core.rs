@@ -5,26 +5,36 @@
 //! Invariants: what was accepted is ready, unacked or settled, each exactly once; ready messages leave by position;
 //! a consumer is never given more than its credit nor more than its recipient has room for.
 
+mod dying;
+mod expiry;
 mod storing;
 
+pub use dying::Dead;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::consumers::{Consumer, Consumers, Turn};
+use super::death::Reason;
 use super::delivery::{Delivery, Recipient, SharedCredit, cost};
 use super::id::{ConsumerKey, QueueId, UnackedKey};
 use super::options::QueueOptions;
 use super::ready::{Entry, PACKED_MAX_BYTES, Position, Ready};
+use super::terms::Terms;
 use super::unacked::{Holder, Unacked};
 use crate::message::Message;
 use crate::place::Home;
 use crate::store::op::Group;
 use crate::store::stored::BlockPlace;
+use crate::time::Time;
 
 /// What becomes of an unacked message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settlement {
     /// Done with.
     Discard,
+    /// Not wanted by its consumer: done with, unless there is somewhere for it to go.
+    Reject,
     /// It goes back to its place and counts as delivered once more.
     Requeue,
     /// It goes back to its place as if it had never left: it was not sent.
@@ -70,6 +80,13 @@ pub struct QueueCore {
     next: Position,
     /// The highest priority that there is; 0 when there are none.
     max_priority: u8,
+    terms: Arc<Terms>,
+    /// The terms say nothing.
+    is_plain: bool,
+    /// What is to leave, and nobody has taken yet.
+    dead: Vec<Dead>,
+    /// What could not leave, and when it is tried again.
+    staying: Vec<(Time, Dead)>,
     staged: Vec<ConsumerKey>,
     awaits: Vec<Await>,
     askers: Vec<Asker>,
@@ -87,11 +104,26 @@ impl QueueCore {
             consumers: Consumers::new(options.single_active_consumer),
             next: Position::default(),
             max_priority: options.max_priority,
+            terms: Arc::default(),
+            is_plain: true,
+            dead: Vec::new(),
+            staying: Vec::new(),
             staged: Vec::new(),
             awaits: Vec::new(),
             askers: Vec::new(),
             loads: Vec::new(),
         }
+    }
+
+    /// What is in force from now on. Follow with [`Self::deliver`] and [`Self::trim`].
+    pub fn set_terms(&mut self, terms: Arc<Terms>) {
+        self.is_plain = *terms == Terms::default();
+        self.terms = terms;
+    }
+
+    /// What is in force.
+    pub fn terms(&self) -> &Arc<Terms> {
+        &self.terms
     }
 
     /// The position of the next message that is published.
@@ -124,8 +156,19 @@ impl QueueCore {
         self.consumers.any_awaits_room()
     }
 
-    /// Takes a message: to a consumer at once when one can take it and nothing waits before it.
-    pub fn publish(&mut self, message: Message, home: Home) {
+    /// Takes a message: to a consumer at once when one can take it and nothing waits before it. `false`: it is refused.
+    #[inline]
+    pub fn publish(&mut self, message: Message, home: Home) -> bool {
+        if !self.is_plain {
+            return self.publish_on_terms(message, home);
+        }
+        self.take(message, home);
+        true
+    }
+
+    /// See [`Self::publish`].
+    #[inline]
+    fn take(&mut self, message: Message, home: Home) {
         let position = self.next;
         self.next = position.next();
         if self.ready.is_empty()
@@ -135,6 +178,9 @@ impl QueueCore {
             return self.stage(key, Entry { home, level, ..Entry::new(position, message) });
         }
         let level = self.level(&message);
+        if message.deadline() <= message.arrived() || self.terms.message_ttl == Some(Duration::ZERO) {
+            return self.bury(Entry { home, level, ..Entry::new(position, message) }, Reason::Expired);
+        }
         self.ready.push(level, position, message, home);
     }
 
@@ -226,7 +272,8 @@ impl QueueCore {
         for key in keys {
             let Some((mut entry, holder)) = self.unacked.remove(*key) else { continue };
             match settlement {
-                Settlement::Discard => self.discard(&entry, group),
+                Settlement::Reject if self.terms.dead_letter.is_some() => self.bury(entry, Reason::Rejected),
+                Settlement::Discard | Settlement::Reject => self.discard(&entry, group),
                 Settlement::Requeue => {
                     entry.deliveries = entry.deliveries.saturating_add(1);
                     entry.redelivered = true;

@@ -15,7 +15,9 @@ pub mod queue;
 pub mod ready;
 pub mod registry;
 pub mod segments;
+pub mod terms;
 pub mod unacked;
+pub mod undertaker;
 
 pub use id::QueueId;
 pub use queue::{Gone, Queue};

@@ -5,19 +5,23 @@
 
 mod storing;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use super::consumers::Consumer;
-use super::core::{Asker, Await, QueueCore, Settlement, Taken};
+use super::core::{Asker, Await, Dead, QueueCore, Settlement, Taken};
 use super::delivery::{Recipient, SharedCredit, Waiter};
 use super::id::{ConsumerKey, QueueId, UnackedKey};
 use super::options::QueueOptions;
 use super::ready::{Entry, Position};
+use super::terms::Terms;
+use super::undertaker::UndertakerCell;
 use crate::message::Message;
 use crate::name::{ConnectionId, QueueName};
 use crate::place::{Home, JournalFile};
 use crate::store::handle::StoreHandle;
 use crate::store::op::Group;
+use crate::time::Time;
 use storing::Paging;
 
 /// The queue cannot be used.
@@ -59,12 +63,14 @@ pub enum Pressure {
 }
 
 /// Where a batch of messages stands in a queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {
     /// How the queue took it.
     pub pressure: Pressure,
     /// The position of the first; each of the others is the next one.
     pub first: Position,
+    /// Which of the messages are refused, in their order: they are not in the queue.
+    pub refused: Vec<u32>,
 }
 
 /// What a `basic.get` finds.
@@ -108,7 +114,9 @@ pub struct Queue {
     options: QueueOptions,
     owner: Option<ConnectionId>,
     journalled: bool,
+    may_refuse: AtomicBool,
     store: StoreHandle,
+    undertaker: UndertakerCell,
     me: OnceLock<Weak<Self>>,
     state: Mutex<State>,
 }
@@ -131,7 +139,9 @@ impl Queue {
             options,
             owner,
             journalled: false,
+            may_refuse: AtomicBool::new(false),
             store: StoreHandle::in_memory(),
+            undertaker: UndertakerCell::default(),
             me: OnceLock::new(),
         }
     }
@@ -158,12 +168,39 @@ impl Queue {
         self
     }
 
-    /// Makes the queue known to its store. Once, before it is used.
+    /// The same queue with somebody who sees to what it cannot do alone.
+    #[must_use]
+    pub fn with_undertaker(mut self, undertaker: UndertakerCell) -> Self {
+        self.undertaker = undertaker;
+        self
+    }
+
+    /// Makes the queue known to its store, and its terms come into force. Once, before it is used.
     pub fn register(self: &Arc<Self>) {
-        if !self.store.is_in_memory() && self.me.set(Arc::downgrade(self)).is_ok() {
+        if self.me.set(Arc::downgrade(self)).is_ok() {
             let me: Weak<Self> = Arc::downgrade(self);
             self.store.register(self.id, me);
+            self.set_terms(Arc::new(Terms::declared(self.options.arguments.as_table())));
         }
+    }
+
+    /// What is in force from now on.
+    pub fn set_terms(self: &Arc<Self>, terms: Arc<Terms>) {
+        self.may_refuse.store(terms.may_refuse(), Ordering::Relaxed);
+        let _gone = self.with(|core| {
+            core.set_terms(terms);
+            self.perform(core);
+        });
+    }
+
+    /// What is in force.
+    pub fn terms(&self) -> Result<Arc<Terms>, Gone> {
+        self.with(|core| Arc::clone(core.terms()))
+    }
+
+    /// Whether it may refuse messages. That changes with an epoch of its virtual host.
+    pub fn may_refuse(&self) -> bool {
+        self.may_refuse.load(Ordering::Relaxed)
     }
 
     /// Whether its persistent messages outlive the broker.
@@ -201,18 +238,21 @@ impl Queue {
         let file = file.filter(|_| self.journalled);
         self.with(|core| {
             let first = core.next();
-            for message in messages.drain(..) {
+            let mut refused = Vec::new();
+            for (index, message) in messages.drain(..).enumerate() {
                 let home = match file {
                     Some(file) if message.is_persistent() => Home::Journal(file),
                     Some(_) | None => Home::Transient,
                 };
-                core.publish(message, home);
+                if !core.publish(message, home) {
+                    refused.push(u32::try_from(index).unwrap_or(u32::MAX));
+                }
             }
             self.perform(core);
             let far_behind = core.ready() > BEHIND_MESSAGES || core.ready_bytes() > BEHIND_BYTES;
             let behind = far_behind && core.consumers_lag();
             let pressure = if behind { Pressure::Behind } else { Pressure::None };
-            Published { pressure, first }
+            Published { pressure, first, refused }
         })
     }
 
@@ -232,6 +272,16 @@ impl Queue {
             core.settle(keys, settlement, group);
             self.perform(core);
         });
+    }
+
+    /// Messages have left: they are settled, which is written into `group`.
+    pub fn left(&self, keys: &[UnackedKey], group: &mut Group) {
+        let _gone = self.with(|core| core.left(keys.iter().copied(), group));
+    }
+
+    /// Messages could not leave: they are tried again in a while.
+    pub fn stay(&self, dead: Vec<Dead>) {
+        let _gone = self.with(|core| core.stay(dead, Time::now()));
     }
 
     /// Takes back messages that were on their way to an automatically acknowledging consumer and were not sent.
@@ -396,7 +446,7 @@ impl Queue {
                 }
             }
             if !again {
-                return;
+                return core.trim();
             }
         }
     }

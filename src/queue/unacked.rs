@@ -13,8 +13,8 @@ pub struct Unacked {
     free: Option<u32>,
     len: usize,
     bytes: u64,
-    /// Those of them that are on their way to a consumer that acknowledges automatically.
-    automatic: usize,
+    /// Those of them that no client is to settle: on their way to a consumer that acknowledges automatically, or leaving.
+    unseen: usize,
     /// Where those are that are being written elsewhere.
     sought: HashMap<Position, u32>,
 }
@@ -28,6 +28,14 @@ pub enum Holder {
     Get,
     /// A consumer that acknowledges automatically: it is held until it was sent.
     Automatic,
+    /// Nobody: it is on its way to other queues, or to its end.
+    Leaving,
+}
+
+impl Holder {
+    fn is_unseen(self) -> bool {
+        matches!(self, Self::Automatic | Self::Leaving)
+    }
 }
 
 enum Place {
@@ -39,9 +47,9 @@ enum Place {
 const KEEP_PLACES: usize = 1024;
 
 impl Unacked {
-    /// How many messages wait for their settlement; those that count as settled when they are sent are left out.
+    /// How many messages wait for a client to settle them.
     pub fn len(&self) -> usize {
-        self.len.saturating_sub(self.automatic)
+        self.len.saturating_sub(self.unseen)
     }
 
     /// Whether none is.
@@ -57,8 +65,8 @@ impl Unacked {
     /// Enters a message that goes to `holder`.
     pub fn insert(&mut self, entry: Entry, holder: Holder) -> UnackedKey {
         self.len = self.len.saturating_add(1);
-        self.bytes = self.bytes.saturating_add(entry.message.len() as u64);
-        self.automatic = self.automatic.saturating_add(usize::from(holder == Holder::Automatic));
+        self.bytes = self.bytes.saturating_add(entry.message.body_len() as u64);
+        self.unseen = self.unseen.saturating_add(usize::from(holder.is_unseen()));
         let at = self.free.unwrap_or(u32::try_from(self.places.len()).unwrap_or(u32::MAX));
         if entry.sought {
             self.sought.insert(entry.position, at);
@@ -88,8 +96,8 @@ impl Unacked {
         };
         self.free = Some(key.at());
         self.len = self.len.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(entry.message.len() as u64);
-        self.automatic = self.automatic.saturating_sub(usize::from(holder == Holder::Automatic));
+        self.bytes = self.bytes.saturating_sub(entry.message.body_len() as u64);
+        self.unseen = self.unseen.saturating_sub(usize::from(holder.is_unseen()));
         if entry.sought {
             self.sought.remove(&entry.position);
         }

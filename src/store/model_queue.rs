@@ -186,7 +186,10 @@ impl State {
                 bytes: bytes.freeze(),
                 deliveries: counted.map(|(position, _, deliveries)| (*position, *deliveries)).collect(),
                 journalled,
-                standing: Standing::default(),
+                standing: Standing {
+                    bytes: chunk.iter().map(|(_, message, _)| message.body_len() as u64).sum(),
+                    ..Standing::default()
+                },
             }
         };
         chosen.chunks(BLOCK_MESSAGES).map(block).collect()

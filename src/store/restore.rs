@@ -26,7 +26,7 @@ pub struct RestoredBlock {
     pub last: Position,
     /// How many of its messages are alive.
     pub count: u32,
-    /// Their size in bytes: addresses, properties, bodies.
+    /// The size of their bodies in bytes.
     pub bytes: u64,
     /// The positions that are alive, when some are not. Positions that the block does not have may be among them.
     pub alive: Option<PositionSet>,
@@ -150,7 +150,7 @@ impl SegmentStore {
                 first: entry.first,
                 last: entry.last,
                 count: partial.map_or(entry.count, |partial| partial.count),
-                bytes: partial.map_or_else(|| entry.message_bytes(), |partial| partial.bytes),
+                bytes: partial.map_or_else(|| entry.standing.bytes, |partial| partial.bytes),
                 alive: partial.map(|partial| partial.ranges.iter().copied().collect()),
                 standing: entry.standing,
             };
@@ -257,7 +257,7 @@ fn without_settled(
     if let Some(payload) = read() {
         let left = Records::new(first, payload).filter(|(position, _)| alive.contains(*position));
         (block.count, block.bytes) = left.fold((0, 0), |(count, bytes): (u32, u64), (_, message)| {
-            (count.saturating_add(1), bytes.saturating_add(message.len() as u64))
+            (count.saturating_add(1), bytes.saturating_add(message.body_len() as u64))
         });
     }
     // A payload that cannot be read is found out when it is to be delivered; what is counted until then is what there was.

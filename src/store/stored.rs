@@ -31,11 +31,13 @@ pub struct Standing {
     pub level: u8,
     /// The earliest deadline that one of them has by its own expiration; never when none has one.
     pub deadline: Time,
+    /// The size of their bodies in bytes.
+    pub bytes: u64,
 }
 
 impl Default for Standing {
     fn default() -> Self {
-        Self { level: 0, deadline: Time::NEVER }
+        Self { level: 0, deadline: Time::NEVER, bytes: 0 }
     }
 }
 
@@ -74,7 +76,7 @@ pub struct PartialBlock {
     pub index: u32,
     /// How many messages are alive.
     pub count: u32,
-    /// Their size in bytes: addresses, properties, bodies.
+    /// The size of their bodies in bytes.
     pub bytes: u64,
     /// The positions that are alive, both ends included; positions that the block does not have may lie between.
     pub ranges: Vec<(Position, Position)>,

@@ -2,8 +2,10 @@
 //!
 //! It knows no channel and no reply code.
 
+mod burial;
 pub mod exchange;
 pub mod generated;
+pub mod publisher;
 mod records;
 pub mod refused;
 pub mod registry;
@@ -23,6 +25,7 @@ use crate::exchange::ExchangeOptions;
 use crate::name::VhostName;
 use crate::place::Batch;
 use crate::queue::registry::Registry;
+use crate::queue::undertaker::UndertakerCell;
 use crate::store::definitions::{Definition, Definitions, VhostDefinition};
 use crate::store::{Journal, StoreHandle};
 use exchange::Exchange;
@@ -44,6 +47,8 @@ pub struct VhostStore {
 pub struct Vhost {
     name: VhostName,
     durability: Durability,
+    /// Who sees to what its queues cannot do alone: itself.
+    undertaker: UndertakerCell,
     /// Where the backlogs of its queues go.
     handle: StoreHandle,
     /// None in a broker that keeps nothing.
@@ -66,6 +71,7 @@ impl Vhost {
         let vhost = Self {
             name,
             durability,
+            undertaker: UndertakerCell::default(),
             handle,
             stored: None,
             queues: Registry::default(),

@@ -43,7 +43,9 @@ impl Vhosts {
 
     /// Enters a virtual host under its name.
     pub fn insert(&self, vhost: Vhost) {
-        self.0.insert(vhost.name().clone(), Arc::new(vhost));
+        let vhost = Arc::new(vhost);
+        vhost.appoint();
+        self.0.insert(vhost.name().clone(), vhost);
     }
 }
 

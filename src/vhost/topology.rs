@@ -139,7 +139,7 @@ impl Vhost {
     /// A queue as this virtual host has them, that nobody knows yet.
     pub(super) fn new_queue(&self, queue: Queue) -> Arc<Queue> {
         let is_journalled = self.durability != Durability::Memory && queue.options().durable;
-        let queue = queue.with_store(self.handle.clone());
+        let queue = queue.with_store(self.handle.clone()).with_undertaker(self.undertaker.clone());
         Arc::new(if is_journalled { queue.journalled() } else { queue })
     }
 

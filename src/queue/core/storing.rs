@@ -31,7 +31,7 @@ impl QueueCore {
     }
 
     /// Segments that nothing is needed of any more.
-    pub fn take_dead(&mut self) -> Vec<(SegmentNumber, bool)> {
+    pub fn take_dead_segments(&mut self) -> Vec<(SegmentNumber, bool)> {
         self.ready.segments.take_dead()
     }
 

@@ -1,6 +1,6 @@
 //! A queue and its store: what is asked of it once the queue's lock is left, and what it asks and tells.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError, Weak};
 
 use bytes::Bytes;
 use tracing::error;
@@ -8,8 +8,12 @@ use tracing::error;
 use super::{Queue, QueueCore, State};
 use crate::message::Message;
 use crate::place::{Home, JournalFile, Position, QueueId, SegmentNumber};
+use crate::queue::core::Dead;
 use crate::queue::ready::{AHEAD_BLOCKS, BLOCK_MAX_BYTES, RestoredBlock};
+use crate::store::op::Group;
 use crate::store::stored::{BlockPlace, Damage, OutBlock, SegmentState, Stored};
+use crate::time::Time;
+use crate::timer::{self, Due};
 
 /// A queue tells the budget what it takes only in steps of this size, so that one with little never does.
 const STEP_BYTES: u64 = BLOCK_MAX_BYTES as u64;
@@ -27,11 +31,19 @@ pub(super) struct Paging {
     above: usize,
     /// The same in bytes: a few blocks may be large.
     above_bytes: u64,
+    /// When the timer is to look at the queue, as far as it was told.
+    looked_at: Time,
 }
 
 impl Default for Paging {
     fn default() -> Self {
-        Self { reported: 0, asked: false, above: AHEAD_BLOCKS, above_bytes: KEPT_BYTES }
+        Self {
+            reported: 0,
+            asked: false,
+            above: AHEAD_BLOCKS,
+            above_bytes: KEPT_BYTES,
+            looked_at: Time::NEVER,
+        }
     }
 }
 
@@ -42,18 +54,31 @@ impl Paging {
     }
 }
 
-/// What is asked of the store once the queue's lock is left.
+/// What is left to be done once the queue's lock is left.
 pub(super) struct Work {
     loads: Vec<BlockPlace>,
-    dead: Vec<(SegmentNumber, bool)>,
+    segments: Vec<(SegmentNumber, bool)>,
     page_out: bool,
+    dead: Vec<Dead>,
+    look_at: Option<Time>,
 }
 
 impl Queue {
     /// What is left to be done after a change.
+    #[inline]
     pub(super) fn work(&self, core: &mut QueueCore, paging: &mut Paging) -> Option<Work> {
-        if self.store.is_in_memory() {
+        let is_eventful = core.is_timed() || core.any_dead();
+        if self.store.is_in_memory() && !is_eventful {
             return None;
+        }
+        self.work_there_is(core, paging)
+    }
+
+    fn work_there_is(&self, core: &mut QueueCore, paging: &mut Paging) -> Option<Work> {
+        let look_at = if core.is_timed() { self.look_at(core, paging) } else { None };
+        let dead = core.take_dead();
+        if self.store.is_in_memory() {
+            return Some(Work { dead, look_at, loads: Vec::new(), segments: Vec::new(), page_out: false });
         }
         for asker in core.take_askers() {
             asker.recipient.loaded(asker.channel);
@@ -70,20 +95,52 @@ impl Queue {
         paging.above = paging.above.min(sealed.max(AHEAD_BLOCKS));
         paging.above_bytes = paging.above_bytes.min(memory.max(KEPT_BYTES));
         paging.asked |= page_out;
-        (page_out || core.asks()).then(|| Work { loads: core.take_loads(), dead: core.take_dead(), page_out })
+        let any = page_out || core.asks() || !dead.is_empty() || look_at.is_some();
+        any.then(|| Work {
+            loads: core.take_loads(),
+            segments: core.take_dead_segments(),
+            page_out,
+            dead,
+            look_at,
+        })
+    }
+
+    /// When the timer is to be told to look at the queue, if it does not know.
+    fn look_at(&self, core: &mut QueueCore, paging: &mut Paging) -> Option<Time> {
+        let due = core.next_due();
+        if due >= paging.looked_at {
+            return None;
+        }
+        paging.looked_at = due;
+        Some(due)
     }
 
     /// Asks the store, with no lock held.
     pub(super) fn carry_out(&self, work: Option<Work>) {
-        let Some(Work { loads, dead, page_out }) = work else { return };
+        let Some(Work { loads, segments, page_out, dead, look_at }) = work else { return };
         for place in loads {
             self.store.load(self.id, place);
         }
-        if !dead.is_empty() {
-            self.store.segments_dead(self.id, dead);
+        if !segments.is_empty() {
+            self.store.segments_dead(self.id, segments);
         }
         if page_out {
             self.store.page_out(self.id);
+        }
+        if let (Some(time), Some(me)) = (look_at, self.me.get()) {
+            timer::at(time, Weak::<Self>::clone(me));
+        }
+        if !dead.is_empty() {
+            self.bury(dead);
+        }
+    }
+
+    /// Has those see to dead messages who can.
+    fn bury(&self, dead: Vec<Dead>) {
+        match (self.undertaker.undertaker(), self.me.get().and_then(Weak::upgrade)) {
+            (Some(undertaker), Some(me)) => undertaker.bury(&me, dead),
+            // Without any there is nowhere to go, and nothing is written.
+            _ => self.left(&dead.iter().map(|dead| dead.key).collect::<Vec<_>>(), &mut Group::default()),
         }
     }
 
@@ -129,6 +186,19 @@ impl Queue {
         {
             me.perform(core);
         }
+    }
+}
+
+impl Due for Queue {
+    fn due(self: Arc<Self>, now: Time) {
+        let mut state = self.lock();
+        let State::Running(core, paging) = &mut *state else { return };
+        paging.looked_at = Time::NEVER;
+        core.expire(now);
+        self.perform(core);
+        let work = self.work(core, paging);
+        drop(state);
+        self.carry_out(work);
     }
 }
 

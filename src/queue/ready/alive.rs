@@ -97,7 +97,7 @@ impl<'q> AliveInSegment<'q> {
         }
         let part = self.partial.entry(block).or_default();
         part.count = part.count.saturating_add(1);
-        part.bytes = part.bytes.saturating_add(entry.message.len() as u64);
+        part.bytes = part.bytes.saturating_add(entry.message.body_len() as u64);
         part.positions.insert(entry.position);
         if entry.deliveries > 0 {
             self.deliveries.push((entry.position, entry.deliveries));

@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use crate::message::Message;
 use crate::place::{Home, Position};
 use crate::store::positions::PositionSet;
-use crate::store::segment::block::{front_gap, pop_record, push_record, record_len};
+use crate::store::segment::block::{front_arrival, front_gap, gap, pop_record, push_record, record_len};
 use crate::store::stored::{BlockPlace, Damage};
 use crate::time::Time;
 
@@ -28,7 +28,7 @@ pub(super) struct Paged {
     pub(super) alive: Alive,
     /// How many messages are alive.
     pub(super) count: u32,
-    /// Their size in bytes.
+    /// The size of their bodies in bytes.
     pub(super) bytes: u32,
     /// How many were stored; [`PART`] when more than are alive.
     pub(super) total: u32,
@@ -55,7 +55,7 @@ pub(super) struct Packed {
     pub(super) total: u32,
     /// How many are not read yet.
     pub(super) count: u32,
-    /// Their size in bytes.
+    /// The size of their bodies in bytes.
     pub(super) bytes: u32,
     /// The memory that it takes as long as it is here.
     pub(super) weight: u32,
@@ -103,6 +103,22 @@ impl Block {
         }
     }
 
+    /// The positions that are alive; all when there is no set.
+    pub(super) fn alive(&self) -> Option<&Box<PositionSet>> {
+        match self {
+            Self::Memory(packed) => packed.alive.as_ref(),
+            Self::Paged(paged) => paged.alive.as_ref(),
+        }
+    }
+
+    /// The earliest deadline of a message by its own expiration.
+    pub(super) fn deadline(&self) -> Time {
+        match self {
+            Self::Memory(packed) => packed.deadline,
+            Self::Paged(paged) => paged.deadline,
+        }
+    }
+
     /// Where it is stored.
     pub(super) fn place(&self) -> Option<BlockPlace> {
         match self {
@@ -128,7 +144,7 @@ impl Paged {
             let (_, message) = pop_record(&mut rest).ok_or_else(|| Damage("no whole record".to_owned()))?;
             if self.is_alive(position) {
                 count = count.saturating_add(1);
-                alive_bytes = alive_bytes.saturating_add(small(message.len()));
+                alive_bytes = alive_bytes.saturating_add(small(message.body_len()));
                 start.get_or_insert((at, position));
             }
             match front_gap(&rest) {
@@ -136,7 +152,8 @@ impl Paged {
                 None => break,
             }
         }
-        if position != self.last {
+        // The last ones may have left before the others were stored; then not all of it is said to be alive.
+        if position > self.last || (position < self.last && self.alive.is_none()) {
             return Err(Damage("positions that it should not have".to_owned()));
         }
         let (at, head) = start.unwrap_or((bytes.len(), self.last));
@@ -165,9 +182,10 @@ impl Paged {
 impl Packed {
     /// A large message by itself.
     pub(super) fn single(position: Position, message: Message, home: Home) -> Self {
-        let bytes = small(message.len());
+        let (bytes, weight) = (small(message.body_len()), small(message.len()));
         Self {
             content: Content::Single(message),
+            weight,
             ..Self::new(position, position, home, (1, bytes), Bytes::new())
         }
     }
@@ -189,7 +207,7 @@ impl Packed {
             total: PART,
             count,
             bytes,
-            weight: small(records.len()).max(bytes),
+            weight: small(records.len()),
             sought: false,
             alive: None,
             deadline: Time::NEVER,
@@ -204,7 +222,7 @@ impl Packed {
         let Content::Records(records) = &mut self.content else { return self.pop_single() };
         let (_, message) = pop_record(records)?;
         self.count = self.count.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(small(message.len()));
+        self.bytes = self.bytes.saturating_sub(small(message.body_len()));
         if self.count > 0 {
             self.advance();
         }
@@ -216,6 +234,69 @@ impl Packed {
         let Content::Single(message) = &self.content else { return None };
         (self.count, self.bytes) = (0, 0);
         Some((self.head, message.clone()))
+    }
+
+    /// When the first message arrived.
+    pub(super) fn first_arrival(&self) -> Option<Time> {
+        match &self.content {
+            Content::Records(records) => front_arrival(records),
+            Content::Single(message) => Some(message.arrived()),
+        }
+    }
+
+    /// Takes out all messages whose own deadline has come, or, when these are less than a `part`th of all, that many of
+    /// those that come next.
+    pub(super) fn take_due(&mut self, now: Time, part: usize) -> Vec<(Position, Message)> {
+        let Content::Records(records) = &self.content else {
+            self.deadline = Time::NEVER;
+            return self.pop_single().into_iter().collect();
+        };
+        let alive: Vec<(usize, Position, Message)> = self.alive_records(records).collect();
+        if alive.is_empty() {
+            return Vec::new();
+        }
+        let mut deadlines: Vec<Time> = alive.iter().map(|(_, _, message)| message.deadline()).collect();
+        let nth = (deadlines.len() / part.max(1)).min(deadlines.len().saturating_sub(1));
+        let next = deadlines.select_nth_unstable(nth).1;
+        let until = if *next == Time::NEVER { now } else { now.max(*next) };
+        let (mut taken, mut left, mut kept_bytes, mut start) =
+            (Vec::new(), PositionSet::default(), 0_u32, None);
+        self.deadline = Time::NEVER;
+        for (at, position, message) in alive {
+            if message.deadline() <= until {
+                taken.push((position, message));
+                continue;
+            }
+            self.deadline = self.deadline.min(message.deadline());
+            kept_bytes = kept_bytes.saturating_add(small(message.body_len()));
+            left.insert(position);
+            start.get_or_insert((at, position));
+        }
+        self.count = self.count.saturating_sub(small(taken.len()));
+        self.bytes = kept_bytes;
+        if let Some((at, head)) = start {
+            self.head = head;
+            self.content = Content::Records(records.slice(at..));
+        }
+        self.alive = Some(Box::new(left));
+        self.total = PART;
+        taken
+    }
+
+    /// The messages that are alive, with where their records begin and their positions.
+    fn alive_records(&self, records: &Bytes) -> impl Iterator<Item = (usize, Position, Message)> {
+        let len = records.len();
+        let (mut rest, mut position, mut is_first) = (records.clone(), self.head, true);
+        let all = std::iter::from_fn(move || {
+            let at = len.saturating_sub(rest.len());
+            if !is_first {
+                position = position.plus(u64::from(front_gap(&rest)?));
+            }
+            is_first = false;
+            let (_, message) = pop_record(&mut rest)?;
+            Some((at, position, message))
+        });
+        all.filter(|(_, position, _)| self.alive.as_ref().is_none_or(|alive| alive.contains(*position)))
     }
 
     /// To the next message that is alive.
@@ -234,6 +315,14 @@ impl Packed {
     /// What is not read yet, as records.
     pub(super) fn records(&self) -> Bytes {
         match &self.content {
+            Content::Records(records) if self.alive.is_some() => {
+                let (mut packed, mut last) = (BytesMut::with_capacity(records.len()), self.head);
+                for (_, position, message) in self.alive_records(records) {
+                    push_record(&mut packed, gap(last, position).unwrap_or(0), &message);
+                    last = position;
+                }
+                packed.freeze()
+            }
             Content::Records(records) => records.clone(),
             Content::Single(message) => {
                 let mut record = BytesMut::with_capacity(record_len(message));

@@ -1,9 +1,13 @@
 //! A run of ready messages in the order of their positions: a block that is read, blocks that wait in memory or on the
 //! disk, and one that is being written.
 
+mod expiry;
 pub(super) mod paging;
 
-use std::collections::VecDeque;
+pub(super) use expiry::NextDue;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 
 use bytes::BytesMut;
 
@@ -12,7 +16,7 @@ use super::block::{Block, Packed, small};
 use crate::message::Message;
 use crate::place::{Home, Position};
 use crate::queue::segments::Segments;
-use crate::store::segment::block::{gap, push_record, record_len};
+use crate::store::segment::block::{front_arrival, gap, push_record, record_len};
 use crate::time::Time;
 
 /// Messages larger than this are kept as they are; smaller ones are packed. Whoever assembles a message that is
@@ -52,6 +56,8 @@ pub(super) struct Lane {
     asked: usize,
     /// What the sealed blocks take in memory, in bytes.
     memory: u64,
+    /// The earliest deadlines of blocks, with the positions that these end with. A block may have gone since.
+    deadlines: BinaryHeap<Reverse<(Time, Position)>>,
 }
 
 /// Still being written.
@@ -67,6 +73,11 @@ struct Open {
 }
 
 impl Open {
+    /// When the first message arrived.
+    fn first_arrival(&self) -> Option<Time> {
+        if self.count > 0 { front_arrival(&self.records) } else { None }
+    }
+
     fn freeze(&mut self) -> Packed {
         let records = self.records.split().freeze();
         let mut packed = Packed::new(self.head, self.last, self.home, (self.count, self.bytes), records);
@@ -88,6 +99,7 @@ impl Lane {
             paged: 0,
             asked: 0,
             memory: 0,
+            deadlines: BinaryHeap::new(),
         }
     }
 
@@ -174,7 +186,7 @@ impl Lane {
         push_record(&mut open.records, gap.unwrap_or(0), &message);
         open.last = position;
         open.count = open.count.saturating_add(1);
-        open.bytes = open.bytes.saturating_add(small(message.len()));
+        open.bytes = open.bytes.saturating_add(small(message.body_len()));
     }
 
     /// Nothing more is written to the block that was open.
@@ -193,6 +205,9 @@ impl Lane {
         match &block {
             Block::Memory(packed) => self.memory = self.memory.saturating_add(u64::from(packed.weight)),
             Block::Paged(_) => self.paged = self.paged.saturating_add(1),
+        }
+        if block.deadline() != Time::NEVER {
+            self.deadlines.push(Reverse((block.deadline(), block.last())));
         }
         self.blocks.push_back(block);
     }
@@ -259,6 +274,9 @@ impl Lane {
             return None;
         }
         let front = self.open.freeze();
+        if front.deadline != Time::NEVER {
+            self.deadlines.push(Reverse((front.deadline, front.last)));
+        }
         self.memory = self.memory.saturating_add(u64::from(front.weight));
         Some(front)
     }

@@ -8,6 +8,7 @@ use crate::message::Message;
 use crate::place::Home;
 use crate::queue::segments::Segments;
 use crate::store::stored::BlockPlace;
+use crate::time::Time;
 
 /// The ready messages of one priority.
 #[derive(Default)]
@@ -66,6 +67,26 @@ impl Level {
             Some(Head::Journalled) => self.journalled.as_ref().is_some_and(|lane| lane.head_is_paged()),
             Some(Head::Transient) => self.transient.as_ref().is_some_and(|lane| lane.head_is_paged()),
             Some(Head::Run(at)) => self.runs.get(at).is_some_and(Lane::head_is_paged),
+        }
+    }
+
+    /// When the first message arrived; nothing when there is none, or it is on the disk only.
+    pub(super) fn first_arrival(&self) -> Option<Time> {
+        match self.head()? {
+            Head::Returned => self.returned.first_key_value().map(|(_, entry)| entry.message.arrived()),
+            Head::Journalled => self.journalled.as_ref()?.first_arrival(),
+            Head::Transient => self.transient.as_ref()?.first_arrival(),
+            Head::Run(at) => self.runs.get(at)?.first_arrival(),
+        }
+    }
+
+    /// Asks for the first block.
+    pub(super) fn ask_first(&mut self, asks: &mut Vec<BlockPlace>) {
+        match self.head() {
+            Some(Head::Journalled) => self.journalled.iter_mut().for_each(|lane| lane.ask_first(asks)),
+            Some(Head::Transient) => self.transient.iter_mut().for_each(|lane| lane.ask_first(asks)),
+            Some(Head::Run(at)) => self.runs.iter_mut().skip(at).take(1).for_each(|run| run.ask_first(asks)),
+            Some(Head::Returned) | None => {}
         }
     }
 

@@ -11,6 +11,7 @@
 mod alive;
 mod block;
 mod entry;
+mod expiry;
 mod lane;
 mod level;
 mod restored;
@@ -25,6 +26,7 @@ pub use restored::RestoredBlock;
 pub(super) use storing::pack;
 
 use block::Paged;
+use expiry::Singles;
 use lane::Lane;
 use lane::paging::{Counts, Fewer};
 use level::Level;
@@ -37,6 +39,7 @@ use crate::place::QueueId;
 use crate::store::op::Group;
 use crate::store::positions::PositionSet;
 use crate::store::stored::BlockPlace;
+use crate::time::Time;
 
 /// The ready messages of one queue.
 #[derive(Default)]
@@ -51,6 +54,10 @@ pub struct Ready {
     redelivered_below: Position,
     /// What cannot be read. It is not ready, but nothing says that it is settled.
     damaged: Vec<Paged>,
+    /// Whether any message may have a deadline of its own.
+    has_deadlines: bool,
+    /// The deadlines of those messages that came back.
+    singles: Singles,
     /// What the queue needs of its segments.
     pub(super) segments: Segments,
     len: usize,
@@ -68,7 +75,7 @@ impl Ready {
         self.len == 0
     }
 
-    /// Address, properties and bodies of the ready messages, in bytes.
+    /// The bodies of the ready messages, in bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -91,13 +98,19 @@ impl Ready {
     /// Appends a message that has just arrived; positions only grow.
     pub fn push(&mut self, level: u8, position: Position, message: Message, home: Home) {
         self.added(&message);
-        let waiting = self.bytes.saturating_sub(message.len() as u64);
+        // As much as all of them take, about: bodies may be empty.
+        self.has_deadlines |= message.deadline() != Time::NEVER;
+        let waiting = self.bytes.saturating_add((self.len as u64).saturating_mul(64));
         self.level_mut(level).push(level, position, message, home, waiting);
     }
 
     /// Puts a message back at its place.
     pub fn give_back(&mut self, entry: Entry) {
         self.added(&entry.message);
+        let deadline = entry.message.deadline();
+        if deadline != Time::NEVER {
+            self.note_single(deadline, entry.level, entry.position);
+        }
         self.level_mut(entry.level).returned.insert(entry.position, entry);
     }
 
@@ -124,7 +137,7 @@ impl Ready {
         {
             let entry = lane.pop(self.redelivered_below, &mut self.segments)?;
             self.len = self.len.saturating_sub(1);
-            self.bytes = self.bytes.saturating_sub(entry.message.len() as u64);
+            self.bytes = self.bytes.saturating_sub(entry.message.body_len() as u64);
             return Some(entry);
         }
         self.pop_first()
@@ -133,7 +146,7 @@ impl Ready {
     /// The same with messages of more than one kind or priority, or with deliveries of an earlier broker.
     fn pop_first(&mut self) -> Option<Entry> {
         let (segments, below) = (&mut self.segments, self.redelivered_below);
-        let mut entry = match self.higher.last_entry() {
+        let entry = match self.higher.last_entry() {
             Some(mut highest) => {
                 let entry = highest.get_mut().pop(below, segments);
                 if highest.get().is_empty() {
@@ -143,12 +156,17 @@ impl Ready {
             }
             None => self.lowest.pop(below, segments),
         }?;
+        Some(self.popped(entry))
+    }
+
+    /// A message has left its block or its place.
+    fn popped(&mut self, mut entry: Entry) -> Entry {
         self.len = self.len.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(entry.message.len() as u64);
+        self.bytes = self.bytes.saturating_sub(entry.message.body_len() as u64);
         if let Some(count) = self.counts.remove(&entry.position) {
             (entry.deliveries, entry.redelivered) = (entry.deliveries.max(count), true);
         }
-        Some(entry)
+        entry
     }
 
     /// Drops everything, what cannot be read as well, and gives how many messages were ready; what was journalled of them
@@ -225,7 +243,7 @@ impl Ready {
 
     fn added(&mut self, message: &Message) {
         self.len = self.len.saturating_add(1);
-        self.bytes = self.bytes.saturating_add(message.len() as u64);
+        self.bytes = self.bytes.saturating_add(message.body_len() as u64);
     }
 
     /// Levels and runs without messages go.

@@ -6,6 +6,7 @@ use crate::message::Message;
 use crate::place::Home;
 pub use crate::store::restore::RestoredBlock;
 use crate::store::stored::Standing;
+use crate::time::Time;
 
 impl Ready {
     /// Messages before `position` may have been delivered by an earlier broker.
@@ -22,7 +23,8 @@ impl Ready {
             self.len = self.len.saturating_add(count as usize);
             self.bytes = self.bytes.saturating_add(bytes);
             self.segments.add_block(place, count);
-            let Standing { level, deadline } = standing;
+            let Standing { level, deadline, .. } = standing;
+            self.has_deadlines |= deadline != Time::NEVER;
             let total = if alive.is_some() { PART } else { count };
             let alive: Alive = alive.map(Box::new);
             let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);

@@ -138,6 +138,7 @@ pub(in crate::queue) fn pack<'e>(entries: impl IntoIterator<Item = &'e Entry>) -
         if let Some(block) = blocks.last_mut() {
             block.last = position;
             block.standing.deadline = block.standing.deadline.min(entry.message.deadline());
+            block.standing.bytes = block.standing.bytes.saturating_add(message.body_len() as u64);
             block.count = block.count.saturating_add(1);
             if entry.deliveries > 0 {
                 block.deliveries.push((position, entry.deliveries));

@@ -78,7 +78,7 @@ fn stored(segment: u32, positions: &[u64]) -> (RestoredBlock, Bytes) {
         first: Position(positions[0]),
         last: Position(last),
         count: u32::try_from(positions.len()).unwrap(),
-        bytes: (positions.len() * message(b"x").len()) as u64,
+        bytes: (positions.len() * message(b"x").body_len()) as u64,
         alive: None,
         standing: Standing::default(),
     };
@@ -93,7 +93,7 @@ fn blocks_that_lie_across_each_other_are_read_in_the_order_of_their_positions() 
     ready.push_restored(0, Position(8_000), 2, Home::Journal(JournalFile(4)), message(b"x"));
     ready.push_restored(0, Position(11_000), 0, Home::Journal(JournalFile(4)), message(b"x"));
     ready.push_restored(0, Position(10_000), 0, Home::Journal(JournalFile(4)), message(b"x"));
-    assert_eq!((ready.len(), ready.bytes()), (13, 13 * message(b"x").len() as u64));
+    assert_eq!((ready.len(), ready.bytes()), (13, 13 * message(b"x").body_len() as u64));
     let mut order = Vec::new();
     while !ready.is_empty() {
         if ready.head_is_paged() {

@@ -325,7 +325,7 @@ fn size(block: &Block, alive: &PositionSet) -> (u32, u64) {
     for (position, message) in Records::new(block.first, block.bytes.clone()) {
         if alive.contains(position) {
             count += 1;
-            bytes += message.len() as u64;
+            bytes += message.body_len() as u64;
         }
     }
     (count, bytes)

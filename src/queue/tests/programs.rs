@@ -258,7 +258,7 @@ impl Run {
         for held in taken {
             credit += u32::from(held.consumer.is_some_and(|at| self.model.consumers[at].shares_credit));
             match settlement {
-                Settlement::Discard => self.model.done.push(held.number),
+                Settlement::Discard | Settlement::Reject => self.model.done.push(held.number),
                 Settlement::Requeue | Settlement::Unsent => {
                     self.model.ready.insert(held.number);
                     let counts = settlement == Settlement::Requeue;

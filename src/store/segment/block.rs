@@ -112,6 +112,12 @@ pub fn front_gap(from: &[u8]) -> Option<u16> {
     from.get(2..4).map(|mut gap| gap.get_u16_le())
 }
 
+/// When the message of the record at the front arrived; nothing when there is none.
+#[inline]
+pub fn front_arrival(from: &[u8]) -> Option<Time> {
+    from.get(4..4 + TIME_BYTES).map(|mut arrived| Time::from_millis(arrived.get_uint_le(TIME_BYTES)))
+}
+
 /// The records of a block, taken from its front.
 #[derive(Clone, Debug)]
 pub struct Records {

@@ -19,7 +19,7 @@ pub const TRANSIENT_SUFFIX: &str = ".transient";
 /// Length of the header in bytes: where the first block begins.
 pub const HEADER_BYTES: u64 = 32;
 /// Length of a block's header in bytes.
-pub const BLOCK_HEAD_BYTES: u64 = 48;
+pub const BLOCK_HEAD_BYTES: u64 = 56;
 /// Length of the trailer in bytes.
 pub const TRAILER_BYTES: u64 = 24;
 
@@ -29,7 +29,7 @@ const FOOTER_MAGIC: u32 = u32::from_le_bytes(*b"FOOT");
 const TRAILER_MAGIC: u32 = u32::from_le_bytes(*b"TRAI");
 const FORMAT: u32 = 1;
 const FOOTER_HEAD_BYTES: usize = 8;
-const FOOTER_ENTRY_BYTES: usize = 44;
+const FOOTER_ENTRY_BYTES: usize = 52;
 
 /// Which segment of which queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -135,21 +135,15 @@ impl BlockEntry {
         self.place.offset.saturating_add(u64::from(self.place.len))
     }
 
-    /// Address, properties and bodies of its messages, in bytes.
-    pub fn message_bytes(&self) -> u64 {
-        let heads = (super::block::RECORD_HEAD_BYTES as u64).saturating_mul(u64::from(self.count));
-        u64::from(self.place.len).saturating_sub(heads)
-    }
-
     /// The header that stands before its payload.
     pub fn header(&self, id: SegmentId) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(48);
+        let mut bytes = Vec::with_capacity(56);
         bytes.put_u32_le(BLOCK_MAGIC);
         bytes.put_u32_le(self.place.index);
         bytes.put_u64_le(self.first.0);
         bytes.put_u64_le(self.last.0);
         bytes.put_u32_le(self.count);
-        bytes.put_u64_le(standing_number(self.standing));
+        put_standing(&mut bytes, self.standing);
         bytes.put_u32_le(self.place.len);
         bytes.put_u32_le(self.place.crc);
         seal(extended(id.identity(), &self.place.offset.to_le_bytes()), bytes)
@@ -166,7 +160,7 @@ impl BlockEntry {
         let first = Position(bytes.try_get_u64_le().ok()?);
         let last = Position(bytes.try_get_u64_le().ok()?);
         let count = bytes.try_get_u32_le().ok()?;
-        let standing = standing_of(bytes.try_get_u64_le().ok()?);
+        let standing = take_standing(&mut bytes)?;
         let len = bytes.try_get_u32_le().ok()?;
         let crc = bytes.try_get_u32_le().ok()?;
         let place =
@@ -175,15 +169,20 @@ impl BlockEntry {
     }
 }
 
-/// The deadline in the lower seven octets, all ones when there is none, and the level above.
-fn standing_number(standing: Standing) -> u64 {
-    u64::from(standing.level) << 56 | standing.deadline.as_millis().min(NO_DEADLINE)
+/// The deadline in the lower seven octets, all ones when there is none, and the level above; then the size.
+fn put_standing(into: &mut Vec<u8>, standing: Standing) {
+    into.put_u64_le(u64::from(standing.level) << 56 | standing.deadline.as_millis().min(NO_DEADLINE));
+    into.put_u64_le(standing.bytes);
 }
 
-fn standing_of(number: u64) -> Standing {
+fn take_standing(from: &mut &[u8]) -> Option<Standing> {
+    let number = from.try_get_u64_le().ok()?;
     let deadline = number & NO_DEADLINE;
-    let deadline = if deadline == NO_DEADLINE { Time::NEVER } else { Time::from_millis(deadline) };
-    Standing { level: u8::try_from(number >> 56).unwrap_or(u8::MAX), deadline }
+    Some(Standing {
+        level: u8::try_from(number >> 56).unwrap_or(u8::MAX),
+        deadline: if deadline == NO_DEADLINE { Time::NEVER } else { Time::from_millis(deadline) },
+        bytes: from.try_get_u64_le().ok()?,
+    })
 }
 
 const NO_DEADLINE: u64 = (1 << 56) - 1;
@@ -198,7 +197,7 @@ pub fn footer(id: SegmentId, offset: u64, blocks: &[BlockEntry]) -> Vec<u8> {
         bytes.put_u64_le(block.first.0);
         bytes.put_u64_le(block.last.0);
         bytes.put_u32_le(block.count);
-        bytes.put_u64_le(standing_number(block.standing));
+        put_standing(&mut bytes, block.standing);
         bytes.put_u32_le(block.place.len);
         bytes.put_u32_le(block.place.crc);
     }
@@ -247,7 +246,7 @@ impl Trailer {
             let first = Position(bytes.try_get_u64_le().ok()?);
             let last = Position(bytes.try_get_u64_le().ok()?);
             let count = bytes.try_get_u32_le().ok()?;
-            let standing = standing_of(bytes.try_get_u64_le().ok()?);
+            let standing = take_standing(&mut bytes)?;
             let len = bytes.try_get_u32_le().ok()?;
             let crc = bytes.try_get_u32_le().ok()?;
             let place = BlockPlace { segment: id.number, journalled: id.journalled, index, offset, len, crc };

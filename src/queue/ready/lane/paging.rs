@@ -1,5 +1,6 @@
 //! What the store does with a lane: it takes blocks to the disk, says where they are, and brings them back.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
@@ -8,7 +9,9 @@ use super::super::block::{Block, PART, Packed, Paged, home_at};
 use super::{AHEAD_BLOCKS, AHEAD_BLOCKS_MAX, AHEAD_BYTES, AHEAD_MAX_BYTES, Lane};
 use crate::place::{Home, JournalFile, Position};
 use crate::queue::segments::Segments;
+use crate::store::positions::PositionSet;
 use crate::store::stored::{BlockPlace, Damage, OutBlock, Standing};
+use crate::time::Time;
 
 /// How often those messages were delivered that came from an earlier broker.
 pub(in crate::queue::ready) type Counts = BTreeMap<Position, u32>;
@@ -72,6 +75,9 @@ impl Lane {
                     segments.drop_block(place, 0);
                     self.blocks.remove(at);
                 } else if let Some(block) = self.blocks.get_mut(at) {
+                    if packed.deadline != Time::NEVER {
+                        self.deadlines.push(Reverse((packed.deadline, packed.last)));
+                    }
                     self.memory = self.memory.saturating_add(u64::from(packed.weight));
                     *block = Block::Memory(Box::new(packed));
                 }
@@ -154,11 +160,11 @@ impl Lane {
     ) -> Option<(u32, Position)> {
         if let Some(front) = self.front.as_mut().filter(|front| front.last == last) {
             re_place(front, (first, total), place, segments);
-            return Some((front.count, front.head));
+            return Some((front.count, taken_below(front.head, front.alive.as_ref())));
         }
         let at = self.blocks.partition_point(|block| block.last() < last);
         let block = self.blocks.get_mut(at).filter(|block| block.last() == last)?;
-        let here = (block.count(), block.head());
+        let here = (block.count(), taken_below(block.head(), block.alive()));
         match block {
             Block::Memory(packed) => {
                 re_place(packed, (first, total), place, segments);
@@ -174,6 +180,9 @@ impl Lane {
                 if paged.asked {
                     // What comes from the old place is not waited for any more.
                     self.asked = self.asked.saturating_sub(1);
+                }
+                if paged.deadline != Time::NEVER {
+                    self.deadlines.push(Reverse((paged.deadline, paged.last)));
                 }
                 let alive = paged.alive.clone();
                 *paged = Paged { first, total, place, alive, asked: false, ..*paged };
@@ -194,7 +203,7 @@ impl Lane {
             (Some(front), _) => front,
             (None, Some(Block::Memory(packed))) if packed.last == last => packed,
             (None, Some(Block::Paged(paged))) if paged.last == last => {
-                return Some((paged.count, paged.head()));
+                return Some((paged.count, taken_below(paged.head(), paged.alive.as_ref())));
             }
             (None, _) => return None,
         };
@@ -202,7 +211,7 @@ impl Lane {
         if matches!(packed.home, Home::Journal(_)) {
             packed.home = Home::Journal(file);
         }
-        Some((packed.count, packed.head))
+        Some((packed.count, taken_below(packed.head, packed.alive.as_ref())))
     }
 
     /// What a lane needs of segments, when it is dropped.
@@ -235,8 +244,13 @@ fn out_block(packed: &mut Packed, (journalled, level): (bool, u8), counts: &Coun
         bytes: packed.records(),
         deliveries: counts.range(range).map(|(position, count)| (*position, *count)).collect(),
         journalled,
-        standing: Standing { level, deadline: packed.deadline },
+        standing: Standing { level, deadline: packed.deadline, bytes: u64::from(packed.bytes) },
     }
+}
+
+/// Below which position messages of a block have been taken from it: anywhere, when some of it are alive and others not.
+fn taken_below(head: Position, alive: Option<&Box<PositionSet>>) -> Position {
+    if alive.is_none() { head } else { Position(u64::MAX) }
 }
 
 fn re_place(

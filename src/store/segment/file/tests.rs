@@ -28,7 +28,11 @@ fn block(first: u64, bodies: &[&str]) -> OutBlock {
         bytes: bytes.freeze(),
         deliveries: Vec::new(),
         journalled: true,
-        standing: Standing { level: 3, deadline: Time::from_millis(first) },
+        standing: Standing {
+            level: 3,
+            deadline: Time::from_millis(first),
+            bytes: bodies.iter().map(|body| body.len() as u64).sum(),
+        },
     }
 }
 
@@ -83,10 +87,11 @@ fn what_is_written_is_found_by_the_footer() {
     let found = open(&*disk.open(&ID.path()).unwrap(), ID).unwrap();
     assert_eq!(found.damage, None);
     assert_eq!(found.blocks.iter().map(|entry| entry.place).collect::<Vec<_>>(), places);
-    let sizes: Vec<(u32, u64)> =
-        found.blocks.iter().map(|entry| (entry.count, entry.message_bytes())).collect();
-    // Two short strings ("" and "key"), the properties, the body.
-    assert_eq!(sizes, [(2, 2 * (5 + 3) + 6), (1, 8 + 5), (3, 3 * 8 + 7)]);
+    let standings: Vec<_> = found.blocks.iter().map(|entry| (entry.count, entry.standing)).collect();
+    let expected_standings: Vec<_> =
+        three_blocks().iter().map(|block| (block.count, block.standing)).collect();
+    assert_eq!(standings, expected_standings);
+    assert_eq!(standings.iter().map(|(_, standing)| standing.bytes).collect::<Vec<_>>(), [6, 5, 7]);
     assert_eq!(read_all(&disk, ID), (expected(), false));
 }
 

@@ -45,7 +45,7 @@ fn publish(publisher: &mut Publisher, vhost: &Vhost) {
     let message = Message::compose("", "q", &[0, 0], b"body").unwrap();
     let unit = &mut Unit::default();
     let routed = publisher.route(vhost, &message, &[], None, unit).unwrap();
-    assert_eq!(publisher.gather(vhost, routed, message, unit), Gathered::Transient);
+    assert_eq!(publisher.gather(vhost, routed, message, Origin::default(), unit), Gathered::Transient);
     publisher.flush(vhost, unit);
 }
 
@@ -104,7 +104,7 @@ impl Kept {
         let properties: &[u8] = if persistent { &[0x10, 0x00, 2] } else { &[0, 0] };
         let message = Message::compose("", key, properties, body).unwrap();
         let routed = self.publisher.route(&self.vhost, &message, others, None, &mut self.unit).unwrap();
-        self.publisher.gather(&self.vhost, routed, message, &mut self.unit)
+        self.publisher.gather(&self.vhost, routed, message, Origin::default(), &mut self.unit)
     }
 
     /// Hands over what was gathered, and gives the body and the places of each record.

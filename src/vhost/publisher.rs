@@ -10,6 +10,7 @@ use leveret_protocol::table::Table;
 
 use crate::message::Message;
 use crate::name::QueueName;
+use crate::place::Position;
 use crate::queue::delivery::Recipient;
 use crate::queue::queue::{Pressure, Published};
 use crate::queue::{Gone, Queue, QueueId};
@@ -41,6 +42,8 @@ pub struct Publisher {
     spare: Vec<Vec<Message>>,
     found: Found,
     behind: Vec<Behind>,
+    /// Messages that a queue has refused.
+    refused: Vec<Origin>,
     /// A queue that could not take what was gathered for it.
     crashed: Option<QueueName>,
     /// Records were made for messages that were said to have none.
@@ -52,6 +55,9 @@ pub struct Publisher {
 struct Known {
     queue: Arc<Queue>,
     gathered: Vec<Message>,
+    /// Whose these are, if it may refuse any.
+    origins: Vec<Origin>,
+    may_refuse: bool,
     /// Which of them have a record, and where in it their position is to stand.
     records: Vec<Record>,
 }
@@ -63,6 +69,15 @@ struct Record {
     index: u32,
     /// Where its position in that queue stands in the group.
     at: u32,
+}
+
+/// Which publish a message is, for whoever has to know that a queue refused it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin {
+    /// The channel.
+    pub channel: u16,
+    /// The publish, as the channel numbers them.
+    pub number: u64,
 }
 
 /// A range of the remembered targets.
@@ -159,7 +174,14 @@ impl Publisher {
     /// Gathers a message for the queues that it goes to. When any of them outlives the broker, and the message with it, its
     /// record is made now, with a place for its position in each of those.
     #[inline]
-    pub fn gather(&mut self, vhost: &Vhost, routed: Routed, message: Message, unit: &mut Unit) -> Gathered {
+    pub fn gather(
+        &mut self,
+        vhost: &Vhost,
+        routed: Routed,
+        message: Message,
+        origin: Origin,
+        unit: &mut Unit,
+    ) -> Gathered {
         let (Routed::Lasting(route) | Routed::Once(route)) = routed else {
             return self.reply(vhost, &message, unit);
         };
@@ -176,14 +198,39 @@ impl Publisher {
             record(&mut self.known, &self.targets, route, &message, unit);
         }
         for at in others {
-            gather_for(&mut self.known, &mut self.gathered, &mut self.spare, *at, message.clone());
+            gather_for(&mut self.known, &mut self.gathered, &mut self.spare, *at, message.clone(), origin);
         }
         // The message itself goes to the last: with one queue nothing is counted up and down.
-        gather_for(&mut self.known, &mut self.gathered, &mut self.spare, *last, message);
+        gather_for(&mut self.known, &mut self.gathered, &mut self.spare, *last, message, origin);
         if let Routed::Once(route) = routed {
             self.targets.truncate(route.first as usize);
         }
         if journalled { Gathered::Journalled } else { Gathered::Transient }
+    }
+
+    /// The same without some of the queues.
+    pub fn without(&mut self, routed: Routed, mut dropped: impl FnMut(&Queue) -> bool) -> Routed {
+        let (Routed::Lasting(route) | Routed::Once(route)) = routed else { return routed };
+        let targets = self.targets.get(route.range()).unwrap_or_default();
+        let mut journalled = false;
+        let known = |at: &u32| self.known.get(*at as usize);
+        let left: Vec<u32> = targets
+            .iter()
+            .copied()
+            .filter(|at| {
+                let Some(known) = known(at).filter(|known| !dropped(&known.queue)) else { return false };
+                journalled |= known.queue.is_journalled();
+                true
+            })
+            .collect();
+        if left.len() == targets.len() {
+            return routed;
+        }
+        // It is forgotten together with what it was made of.
+        let first = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
+        let count = u32::try_from(left.len()).unwrap_or(u32::MAX);
+        self.targets.extend(left);
+        Routed::Once(Route { first, count, journalled })
     }
 
     /// Hands the gathered messages to their queues, and completes their records.
@@ -192,10 +239,9 @@ impl Publisher {
             let Some(known) = self.known.get_mut(at as usize) else { continue };
             let file = if known.records.is_empty() { None } else { unit.file() };
             match known.queue.publish(&mut known.gathered, file) {
-                Ok(Published { pressure, first }) => {
-                    for Record { index, at } in known.records.drain(..) {
-                        unit.group().place(at, first.plus(u64::from(index)));
-                    }
+                Ok(Published { pressure, first, refused }) => {
+                    place(known.records.drain(..), first, &refused, unit);
+                    self.refused.extend(of(&known.origins, &refused));
                     if pressure == Pressure::Behind {
                         self.behind.push(Behind::Queue(Arc::clone(&known.queue)));
                     }
@@ -203,15 +249,23 @@ impl Publisher {
                 Err(gone) => {
                     // Their records say that they are nowhere.
                     known.records.clear();
-                    let messages = std::mem::take(&mut known.gathered);
+                    let mut messages = std::mem::take(&mut known.gathered);
                     match gone {
                         Gone::Deleted => {
-                            self.late_records |= publish_again(vhost, &known.queue, messages, unit);
+                            let mut origins = std::mem::take(&mut known.origins);
+                            if origins.is_empty() {
+                                origins.resize(messages.len(), Origin::default());
+                            }
+                            let sent = messages.drain(..).zip(origins);
+                            let (late, refused) = publish_again(vhost, &known.queue, sent, unit);
+                            self.late_records |= late;
+                            self.refused.extend(refused);
                         }
                         Gone::Crashed => self.crashed = Some(known.queue.name().clone()),
                     }
                 }
             }
+            known.origins.clear();
             if known.records.capacity() > KEEP_GATHERED {
                 known.records = Vec::new();
             }
@@ -228,6 +282,11 @@ impl Publisher {
     /// confirmed.
     pub fn take_crashed(&mut self) -> Option<QueueName> {
         self.crashed.take()
+    }
+
+    /// The messages that a queue has refused since this was last taken, each as often as one did.
+    pub fn take_refused(&mut self) -> Vec<Origin> {
+        std::mem::take(&mut self.refused)
     }
 
     /// Whether records were made for messages that were said to be [transient](Gathered::Transient) since this was last
@@ -303,7 +362,13 @@ impl Publisher {
 
     fn know(&mut self, queue: &Arc<Queue>) -> u32 {
         *self.by_id.entry(queue.id()).or_insert_with(|| {
-            self.known.push(Known { queue: Arc::clone(queue), gathered: Vec::new(), records: Vec::new() });
+            self.known.push(Known {
+                queue: Arc::clone(queue),
+                gathered: Vec::new(),
+                origins: Vec::new(),
+                may_refuse: queue.may_refuse(),
+                records: Vec::new(),
+            });
             u32::try_from(self.known.len().saturating_sub(1)).unwrap_or(u32::MAX)
         })
     }
@@ -358,6 +423,7 @@ fn gather_for(
     spare: &mut Vec<Vec<Message>>,
     at: u32,
     message: Message,
+    origin: Origin,
 ) {
     if let Some(known) = known.get_mut(at as usize) {
         if known.gathered.is_empty() {
@@ -367,6 +433,9 @@ fn gather_for(
             {
                 known.gathered = lent;
             }
+        }
+        if known.may_refuse {
+            known.origins.push(origin);
         }
         known.gathered.push(message);
     }
@@ -397,13 +466,20 @@ fn record(known: &mut [Known], targets: &[u32], route: Route, message: &Message,
 /// A queue went between the routing of messages and their arrival: one that was declared again under its name, and is
 /// still routed to, gets them, with records of their own; otherwise they are gone as if the queue had gone a moment later,
 /// with them in it. Gives whether there are records.
-fn publish_again(vhost: &Vhost, queue: &Queue, mut messages: Vec<Message>, unit: &mut Unit) -> bool {
-    let Some(successor) = vhost.queues().get(queue.name().as_str()) else { return false };
+fn publish_again(
+    vhost: &Vhost,
+    queue: &Queue,
+    sent: impl Iterator<Item = (Message, Origin)>,
+    unit: &mut Unit,
+) -> (bool, Vec<Origin>) {
+    let none = (false, Vec::new());
+    let Some(successor) = vhost.queues().get(queue.name().as_str()) else { return none };
     if successor.id() == queue.id() {
-        return false;
+        return none;
     }
-    messages
-        .retain(|message| message.exchange().is_empty() && message.routing_key() == queue.name().as_str());
+    let is_routed =
+        |message: &Message| message.exchange().is_empty() && message.routing_key() == queue.name().as_str();
+    let (mut messages, origins): (Vec<_>, Vec<_>) = sent.filter(|(message, _)| is_routed(message)).unzip();
     let mut records = Vec::new();
     let mut file = None;
     if successor.is_journalled() {
@@ -414,12 +490,25 @@ fn publish_again(vhost: &Vhost, queue: &Queue, mut messages: Vec<Message>, unit:
         }
     }
     let has_records = !records.is_empty();
-    if let Ok(Published { first, .. }) = successor.publish(&mut messages, file) {
-        for Record { index, at } in records {
+    let Ok(Published { first, refused, .. }) = successor.publish(&mut messages, file) else {
+        return (has_records, Vec::new());
+    };
+    place(records.into_iter(), first, &refused, unit);
+    (has_records, of(&origins, &refused).collect())
+}
+
+/// Completes the records of messages that a queue took, from `first` on, but for those that it refused: these say nothing
+/// of it.
+fn place(records: impl Iterator<Item = Record>, first: Position, refused: &[u32], unit: &mut Unit) {
+    for Record { index, at } in records {
+        if refused.is_empty() || refused.binary_search(&index).is_err() {
             unit.group().place(at, first.plus(u64::from(index)));
         }
     }
-    has_records
+}
+
+fn of<'o>(origins: &'o [Origin], indexes: &'o [u32]) -> impl Iterator<Item = Origin> + 'o {
+    indexes.iter().filter_map(|index| origins.get(*index as usize).copied())
 }
 
 #[cfg(test)]

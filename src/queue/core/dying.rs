@@ -1,0 +1,129 @@
+//! Messages that leave the queue other than by being consumed, and the limits that make them.
+
+use std::time::Duration;
+
+use super::QueueCore;
+use crate::message::Message;
+use crate::place::Home;
+use crate::queue::death::Reason;
+use crate::queue::id::UnackedKey;
+use crate::queue::ready::Entry;
+use crate::queue::terms::Overflow;
+use crate::queue::unacked::Holder;
+use crate::store::op::Group;
+use crate::time::Time;
+
+/// A message that is to leave: it stays in the queue, out of everybody's sight, until it [has left](QueueCore::left).
+#[derive(Clone, Debug)]
+pub struct Dead {
+    /// Where the queue keeps it until then.
+    pub key: UnackedKey,
+    /// The message.
+    pub message: Message,
+    /// Why it leaves.
+    pub reason: Reason,
+    /// How often it was refused where it went.
+    pub attempts: u32,
+}
+
+/// What was refused is tried again after this time, then after twice that, and so on...
+const RETRY_MIN: Duration = Duration::from_secs(1);
+/// ...up to this.
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+impl QueueCore {
+    /// Takes a message as the terms of the queue say. `false`: it is refused, and its place stays empty.
+    pub(super) fn publish_on_terms(&mut self, message: Message, home: Home) -> bool {
+        if self.terms.overflow != Overflow::DropHead && self.would_overflow(&message) {
+            if self.terms.overflow == Overflow::RejectPublishDeadLetter {
+                // It was never here as far as the journal knows.
+                let entry = Entry::new(self.next, message);
+                self.bury(entry, Reason::MaxLength);
+            }
+            self.next = self.next.next();
+            return false;
+        }
+        self.take(message, home);
+        true
+    }
+
+    /// Whether a message would be one too many.
+    fn would_overflow(&self, message: &Message) -> bool {
+        // What could not leave would pile up without end.
+        let length = (self.ready.len() as u64).saturating_add(self.staying.len() as u64).saturating_add(1);
+        let bytes = self.ready.bytes().saturating_add(message.body_len() as u64);
+        self.terms.max_length.is_some_and(|max| length > max)
+            || self.terms.max_length_bytes.is_some_and(|max| bytes > max)
+    }
+
+    /// Drops the first messages for as long as there are too many. Follows [`Self::deliver`].
+    pub fn trim(&mut self) {
+        if self.is_plain || self.terms.overflow != Overflow::DropHead {
+            return;
+        }
+        let (max_length, max_bytes) = (self.terms.max_length, self.terms.max_length_bytes);
+        if max_length.is_none() && max_bytes.is_none() {
+            return;
+        }
+        while max_length.is_some_and(|max| self.ready.len() as u64 > max)
+            || max_bytes.is_some_and(|max| self.ready.bytes() > max)
+        {
+            let Some(entry) = self.ready.pop() else {
+                // What is on the disk goes once it has been read.
+                return self.ready.ask_ahead(&mut self.loads);
+            };
+            self.bury(entry, Reason::MaxLength);
+        }
+    }
+
+    /// A message leaves. Where nobody needs to know it is gone at once.
+    pub(super) fn bury(&mut self, entry: Entry, reason: Reason) {
+        if self.terms.dead_letter.is_none() && !entry.home.is_journalled() {
+            return;
+        }
+        let message = entry.message.clone();
+        let key = self.unacked.insert(entry, Holder::Leaving);
+        self.dead.push(Dead { key, message, reason, attempts: 0 });
+    }
+
+    /// Whether anything is to leave.
+    pub fn any_dead(&self) -> bool {
+        !self.dead.is_empty()
+    }
+
+    /// What is to leave: whoever takes it sees to it, with no lock held.
+    pub fn take_dead(&mut self) -> Vec<Dead> {
+        std::mem::take(&mut self.dead)
+    }
+
+    /// Messages have left: they are settled.
+    pub fn left(&mut self, keys: impl IntoIterator<Item = UnackedKey>, group: &mut Group) {
+        for key in keys {
+            if let Some((entry, _)) = self.unacked.remove(key) {
+                self.discard(&entry, group);
+            }
+        }
+    }
+
+    /// Messages could not leave: they are tried again in a while.
+    pub fn stay(&mut self, dead: Vec<Dead>, now: Time) {
+        for mut dead in dead {
+            let after = RETRY_MIN.saturating_mul(1 << dead.attempts.min(16)).min(RETRY_MAX);
+            dead.attempts = dead.attempts.saturating_add(1);
+            self.staying.push((now.plus(after), dead));
+        }
+    }
+
+    /// When the first of those is tried again.
+    pub(super) fn next_try(&self) -> Time {
+        self.staying.iter().map(|(time, _)| *time).min().unwrap_or(Time::NEVER)
+    }
+
+    /// Tries those again whose time has come.
+    pub(super) fn try_again(&mut self, now: Time) {
+        let (due, staying) =
+            std::mem::take(&mut self.staying).into_iter().partition(|(time, _)| *time <= now);
+        self.staying = staying;
+        self.dead.extend(due.into_iter().map(|(_, dead)| dead));
+    }
+}

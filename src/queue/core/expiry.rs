@@ -1,0 +1,44 @@
+//! Messages that have waited too long.
+
+use super::QueueCore;
+use crate::queue::death::Reason;
+use crate::time::Time;
+
+/// So many messages expire under one lock.
+const EXPIRED_AT_ONCE: usize = 1000;
+
+impl QueueCore {
+    /// Whether anything happens here by itself, in time.
+    pub fn is_timed(&self) -> bool {
+        self.terms.message_ttl.is_some() || self.ready.has_deadlines() || !self.staying.is_empty()
+    }
+
+    /// When something is to happen here by itself; never when nothing is. What has to be read to know it is asked for.
+    pub fn next_due(&mut self) -> Time {
+        let mut due = self.ready.next_deadline().min(self.next_try());
+        if let Some(ttl) = self.terms.message_ttl
+            && let Some(first) = self.ready.first_arrival(&mut self.loads)
+        {
+            due = due.min(first.plus(ttl));
+        }
+        due
+    }
+
+    /// Does what is due, as much of it as goes under one lock. Follow with [`Self::next_due`]: when that is not later
+    /// than `now`, there is more.
+    pub fn expire(&mut self, now: Time) {
+        self.try_again(now);
+        let mut left = EXPIRED_AT_ONCE;
+        if let Some(ttl) = self.terms.message_ttl {
+            while left > 0
+                && let Some(entry) = self.ready.pop_arrived_by(now.minus(ttl))
+            {
+                left = left.saturating_sub(1);
+                self.bury(entry, Reason::Expired);
+            }
+        }
+        for entry in self.ready.expire(now, left, &mut self.loads) {
+            self.bury(entry, Reason::Expired);
+        }
+    }
+}

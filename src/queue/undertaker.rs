@@ -1,0 +1,32 @@
+//! Who sees to what a queue cannot do by itself.
+
+use std::sync::{Arc, OnceLock, Weak};
+
+use super::Queue;
+use super::core::Dead;
+
+/// Sees to what a queue decided and cannot do alone, since it concerns others. Called with no lock held.
+pub trait Undertaker: Send + Sync {
+    /// Messages are to leave: they go where dead messages go, then [have left](Queue::left).
+    fn bury(&self, queue: &Arc<Queue>, dead: Vec<Dead>);
+
+    /// The queue has deleted itself, since nobody used it.
+    fn expired(&self, queue: &Arc<Queue>);
+}
+
+/// Where a queue finds its undertaker, once there is one.
+#[derive(Clone, Default)]
+pub struct UndertakerCell(Arc<OnceLock<Weak<dyn Undertaker>>>);
+
+impl UndertakerCell {
+    /// Appoints the undertaker; the first one stays.
+    pub fn appoint(&self, undertaker: Weak<dyn Undertaker>) {
+        // Whoever came second has no queues here.
+        let _ = self.0.set(undertaker);
+    }
+
+    /// The undertaker, if there is one.
+    pub fn undertaker(&self) -> Option<Arc<dyn Undertaker>> {
+        self.0.get()?.upgrade()
+    }
+}

@@ -1,0 +1,155 @@
+//! Dead messages on their way from their queue to where its dead messages go.
+//!
+//! A message is in its old queue until all its new ones have it: the records of both are one group of the journal. What
+//! happens to those queues may make further messages die; these come after, one queue at a time, however long the chain is.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
+
+use super::Vhost;
+use super::publisher::{Origin, Publisher};
+use crate::queue::core::Dead;
+use crate::queue::death::{dead_letter, would_cycle};
+use crate::queue::id::UnackedKey;
+use crate::queue::terms::DeadLetter;
+use crate::queue::undertaker::Undertaker;
+use crate::queue::{Queue, death};
+use crate::store::unit::Unit;
+use crate::time::Time;
+
+/// So much is buried at once, in bytes of messages.
+const BURIED_AT_ONCE_BYTES: usize = 4 * 1024 * 1024;
+/// ...or this many messages.
+const BURIED_AT_ONCE: usize = 1024;
+
+thread_local! {
+    /// What is still to be buried by this thread, which is at it.
+    static WAITING: RefCell<Option<VecDeque<(Arc<Queue>, Vec<Dead>)>>> = const { RefCell::new(None) };
+}
+
+impl Undertaker for Vhost {
+    fn bury(&self, queue: &Arc<Queue>, dead: Vec<Dead>) {
+        let is_at_it = WAITING.with_borrow_mut(|waiting| {
+            let is_at_it = waiting.is_some();
+            waiting.get_or_insert_default().push_back((Arc::clone(queue), dead));
+            is_at_it
+        });
+        if is_at_it {
+            return;
+        }
+        let _ended = Ended;
+        while let Some((queue, dead)) = WAITING.with_borrow_mut(|waiting| waiting.as_mut()?.pop_front()) {
+            self.bury_of(&queue, dead);
+        }
+    }
+
+    fn expired(&self, queue: &Arc<Queue>) {
+        tracing::debug!(queue = %queue.name(), "expired: nobody has used it");
+        self.forget_queue(queue);
+    }
+}
+
+/// This thread buries nothing any more, also after a panic.
+struct Ended;
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        WAITING.with_borrow_mut(|waiting| *waiting = None);
+    }
+}
+
+impl Vhost {
+    /// Its queues have it as their undertaker from now on.
+    pub(super) fn appoint(self: &Arc<Self>) {
+        let me: Weak<Self> = Arc::downgrade(self);
+        self.undertaker.appoint(me);
+    }
+
+    fn bury_of(&self, queue: &Arc<Queue>, dead: Vec<Dead>) {
+        let mut rest = dead.into_iter().peekable();
+        while rest.peek().is_some() {
+            let (mut part, mut bytes) = (Vec::new(), 0_usize);
+            while part.len() < BURIED_AT_ONCE
+                && bytes < BURIED_AT_ONCE_BYTES
+                && let Some(dead) = rest.next()
+            {
+                bytes = bytes.saturating_add(dead.message.len());
+                part.push(dead);
+            }
+            self.bury_part(queue, part);
+        }
+    }
+
+    /// Buries some messages in one group of records.
+    fn bury_part(&self, queue: &Arc<Queue>, dead: Vec<Dead>) {
+        let Ok(terms) = queue.terms() else { return };
+        let journal = self.stored.as_ref().map(|stored| Arc::clone(&stored.journal));
+        // Its ticket is taken now: what is settled in it was published before.
+        let mut unit = Unit::new(journal, self.durability);
+        unit.begin();
+        let mut staying = Vec::new();
+        let keys: Vec<UnackedKey> = match &terms.dead_letter {
+            None => dead.iter().map(|dead| dead.key).collect(),
+            Some(to) => {
+                let mut publisher = Publisher::default();
+                let now = Time::now();
+                for (number, dead) in dead.iter().enumerate() {
+                    let origin = Origin { channel: 0, number: number as u64 };
+                    self.send(queue, dead, to, origin, now, (&mut publisher, &mut unit));
+                }
+                publisher.flush(self, &mut unit);
+                let mut refused = publisher.take_refused();
+                refused.sort_unstable();
+                let is_staying = |number: usize| {
+                    refused.binary_search_by_key(&(number as u64), |origin| origin.number).is_ok()
+                };
+                let mut keys = Vec::with_capacity(dead.len());
+                for (number, dead) in dead.into_iter().enumerate() {
+                    if to.at_least_once && is_staying(number) {
+                        staying.push(dead);
+                    } else {
+                        keys.push(dead.key);
+                    }
+                }
+                keys
+            }
+        };
+        queue.left(&keys, unit.group());
+        unit.end();
+        if !staying.is_empty() {
+            queue.stay(staying);
+        }
+    }
+
+    /// Publishes a dead message where dead messages go. Where there is nothing, or it would go in a circle, it is dropped.
+    fn send(
+        &self,
+        queue: &Arc<Queue>,
+        dead: &Dead,
+        to: &DeadLetter,
+        origin: Origin,
+        now: Time,
+        (publisher, unit): (&mut Publisher, &mut Unit),
+    ) {
+        let key = to.routing_key.as_deref();
+        let (name, exchange) = (queue.name().as_str(), to.exchange.as_str());
+        let Some(letter) = dead_letter(&dead.message, name, dead.reason, exchange, key, now) else { return };
+        let keys: Vec<&str> = death::cc(&letter).collect();
+        let headers = letter.properties().headers();
+        // An exchange that does not exist takes nothing.
+        let Ok(routed) = publisher.route(self, &letter, &keys, headers, unit) else { return };
+        let routed = publisher.without(routed, |target| {
+            let cycles = would_cycle(&letter, target.name().as_str());
+            if cycles {
+                tracing::warn!(
+                    queue = name,
+                    target = target.name().as_str(),
+                    "a dead message would go in a circle without ever being rejected: it is dropped"
+                );
+            }
+            cycles
+        });
+        publisher.gather(self, routed, letter.clone(), origin, unit);
+    }
+}
