@@ -173,7 +173,9 @@ impl Message {
 
     #[cold]
     fn own_deadline(&self) -> Time {
-        let milliseconds = self.properties().expiration().and_then(|expiration| expiration.parse().ok());
+        // It was checked when it was published: a sign may stand before the number, as RabbitMQ allows it.
+        let expiration = self.properties().expiration().map(|text| text.trim_start_matches(['+', '-']));
+        let milliseconds = expiration.and_then(|digits| digits.parse().ok());
         milliseconds.map_or(Time::NEVER, |after| self.arrived().plus(Duration::from_millis(after)))
     }
 
