@@ -20,8 +20,6 @@ const EXTRA_KEYS_MAX: usize = 1024;
 
 /// Property flags on the wire of what a broker reads of a publish; without them nothing needs a look.
 const LOOK_AT: u16 = 0x2000 | 0x0200 | 0x0100 | 0x0010;
-/// The flag of a delivery mode: most that are told are persistent, which is known before.
-const DELIVERY_MODE: u16 = 0x1000;
 
 impl Channel {
     /// A `basic.publish` came; `address` is its exchange and routing key as on the wire. Its content is to follow.
@@ -102,9 +100,6 @@ impl Channel {
     ) -> Result<(), Exception> {
         message.arrive(session.now());
         let flags = message.properties_bytes().first_chunk().map_or(0, |flags| u16::from_be_bytes(*flags));
-        if flags & DELIVERY_MODE != 0 && !message.is_persistent() && flags & LOOK_AT == 0 {
-            check_delivery_mode(&message, session)?;
-        }
         if flags & LOOK_AT == 0 && matches!(self.mode, Mode::Plain | Mode::Confirm(_)) && !mandatory {
             let vhost = &session.vhost;
             let routed = session
@@ -135,7 +130,6 @@ impl Channel {
             message = message.with_properties(&properties);
         }
         extra_keys(message.properties().headers(), |_| {})?;
-        check_delivery_mode(&message, session)?;
         if let Mode::Transaction(transaction) = &mut self.mode {
             let (vhost, exchange) = (&session.vhost, message.exchange());
             vhost
@@ -217,19 +211,6 @@ fn check_user_id(properties: Properties<'_>, session: &Session) -> Result<(), Ex
     Err(precondition_failed(format!(
         "user_id property set to '{user_id}' but authenticated user was '{name}'"
     )))
-}
-
-/// A delivery mode is 1 or 2 (RabbitMQ 3.10; an exchange that cannot be published to counts before it).
-fn check_delivery_mode(message: &Message, session: &Session) -> Result<(), Exception> {
-    let mode = match message.properties().delivery_mode() {
-        None | Some(1 | 2) => return Ok(()),
-        Some(mode) => mode,
-    };
-    let (vhost, exchange) = (&session.vhost, message.exchange());
-    vhost
-        .check_publish(exchange)
-        .map_err(|refusal| refused(&refusal, Subject::Exchange(exchange), vhost.name()))?;
-    Err(precondition_failed(format!("invalid message: {{delivery_mode_unknown,{mode}}}")))
 }
 
 /// Whether there is an expiration; an error when it is none that can be.

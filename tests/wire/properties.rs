@@ -134,11 +134,11 @@ fn b44_an_expiration_within_ten_years_is_accepted() {
 }
 
 #[test]
-fn b45_any_priority_and_timestamp_is_accepted_and_kept() {
+fn b45_any_delivery_mode_priority_and_timestamp_is_accepted_and_kept() {
     others_go_on(|broker| {
         let mut raw = open(broker);
         let queue = raw.declare_own(1);
-        for (mode, priority, timestamp) in [(1, 0, 0), (2, 10, 1 << 63), (1, 255, u64::MAX)] {
+        for (mode, priority, timestamp) in [(0, 0, 0), (3, 10, 1 << 63), (255, 255, u64::MAX)] {
             let properties = Properties::new().delivery_mode(mode).priority(priority).timestamp(timestamp);
             raw.publish(1, "", &queue, &properties, b"odd");
             assert_eq!(raw.get(1, &queue).unwrap().properties, properties.encoded());
