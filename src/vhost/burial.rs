@@ -23,9 +23,12 @@ const BURIED_AT_ONCE_BYTES: usize = 4 * 1024 * 1024;
 /// ...or this many messages.
 const BURIED_AT_ONCE: usize = 1024;
 
+/// Dead messages of one queue after the other.
+type Waiting = VecDeque<(Arc<Queue>, Vec<Dead>)>;
+
 thread_local! {
-    /// What is still to be buried by this thread, which is at it.
-    static WAITING: RefCell<Option<VecDeque<(Arc<Queue>, Vec<Dead>)>>> = const { RefCell::new(None) };
+    /// What is still to be buried by this thread, if it is at it.
+    static WAITING: RefCell<Option<Waiting>> = const { RefCell::new(None) };
 }
 
 impl Undertaker for Vhost {

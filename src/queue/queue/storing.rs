@@ -48,6 +48,16 @@ impl Default for Paging {
 }
 
 impl Paging {
+    /// When the timer is to be told to look at the queue, if it does not know.
+    fn look_at(&mut self, core: &mut QueueCore) -> Option<Time> {
+        let due = core.next_due();
+        if due >= self.looked_at {
+            return None;
+        }
+        self.looked_at = due;
+        Some(due)
+    }
+
     /// The bytes that the budget knows of.
     pub(super) fn reported(&self) -> u64 {
         self.reported
@@ -75,7 +85,7 @@ impl Queue {
     }
 
     fn work_there_is(&self, core: &mut QueueCore, paging: &mut Paging) -> Option<Work> {
-        let look_at = if core.is_timed() { self.look_at(core, paging) } else { None };
+        let look_at = if core.is_timed() { paging.look_at(core) } else { None };
         let dead = core.take_dead();
         if self.store.is_in_memory() {
             return Some(Work { dead, look_at, loads: Vec::new(), segments: Vec::new(), page_out: false });
@@ -103,16 +113,6 @@ impl Queue {
             dead,
             look_at,
         })
-    }
-
-    /// When the timer is to be told to look at the queue, if it does not know.
-    fn look_at(&self, core: &mut QueueCore, paging: &mut Paging) -> Option<Time> {
-        let due = core.next_due();
-        if due >= paging.looked_at {
-            return None;
-        }
-        paging.looked_at = due;
-        Some(due)
     }
 
     /// Asks the store, with no lock held.

@@ -104,10 +104,10 @@ impl Block {
     }
 
     /// The positions that are alive; all when there is no set.
-    pub(super) fn alive(&self) -> Option<&Box<PositionSet>> {
+    pub(super) fn alive(&self) -> Option<&PositionSet> {
         match self {
-            Self::Memory(packed) => packed.alive.as_ref(),
-            Self::Paged(paged) => paged.alive.as_ref(),
+            Self::Memory(packed) => packed.alive.as_deref(),
+            Self::Paged(paged) => paged.alive.as_deref(),
         }
     }
 

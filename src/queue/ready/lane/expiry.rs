@@ -101,17 +101,16 @@ impl Lane {
                     self.find_head();
                     return NextDue::Taken(taken);
                 }
+                // Its deadline is noted again when it has been read.
+                Some(Block::Paged(paged)) if paged.asked => {}
                 Some(Block::Paged(paged)) => {
-                    // Its deadline is noted again when it has been read.
-                    if !paged.asked {
-                        if self.asked >= ASKED_MAX {
-                            self.deadlines.push(Reverse((deadline, last)));
-                            return NextDue::Never;
-                        }
-                        paged.asked = true;
-                        self.asked = self.asked.saturating_add(1);
-                        return NextDue::OnDisk(paged.place);
+                    if self.asked >= ASKED_MAX {
+                        self.deadlines.push(Reverse((deadline, last)));
+                        return NextDue::Never;
                     }
+                    paged.asked = true;
+                    self.asked = self.asked.saturating_add(1);
+                    return NextDue::OnDisk(paged.place);
                 }
                 None => {}
             }

@@ -160,7 +160,7 @@ impl Lane {
     ) -> Option<(u32, Position)> {
         if let Some(front) = self.front.as_mut().filter(|front| front.last == last) {
             re_place(front, (first, total), place, segments);
-            return Some((front.count, taken_below(front.head, front.alive.as_ref())));
+            return Some((front.count, taken_below(front.head, front.alive.as_deref())));
         }
         let at = self.blocks.partition_point(|block| block.last() < last);
         let block = self.blocks.get_mut(at).filter(|block| block.last() == last)?;
@@ -203,7 +203,7 @@ impl Lane {
             (Some(front), _) => front,
             (None, Some(Block::Memory(packed))) if packed.last == last => packed,
             (None, Some(Block::Paged(paged))) if paged.last == last => {
-                return Some((paged.count, taken_below(paged.head(), paged.alive.as_ref())));
+                return Some((paged.count, taken_below(paged.head(), paged.alive.as_deref())));
             }
             (None, _) => return None,
         };
@@ -211,7 +211,7 @@ impl Lane {
         if matches!(packed.home, Home::Journal(_)) {
             packed.home = Home::Journal(file);
         }
-        Some((packed.count, taken_below(packed.head, packed.alive.as_ref())))
+        Some((packed.count, taken_below(packed.head, packed.alive.as_deref())))
     }
 
     /// What a lane needs of segments, when it is dropped.
@@ -249,7 +249,7 @@ fn out_block(packed: &mut Packed, (journalled, level): (bool, u8), counts: &Coun
 }
 
 /// Below which position messages of a block have been taken from it: anywhere, when some of it are alive and others not.
-fn taken_below(head: Position, alive: Option<&Box<PositionSet>>) -> Position {
+fn taken_below(head: Position, alive: Option<&PositionSet>) -> Position {
     if alive.is_none() { head } else { Position(u64::MAX) }
 }
 
