@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 
 /// The modules of `src/`, lowest first: each may import those before it and nothing else. The program itself, `main`
 /// and `lib`, stands above them all.
-const LAYERS: [&str; 24] = [
+const LAYERS: [&str; 25] = [
     "name",
     "place",
     "time",
+    "timer",
     "message",
     "term",
     "equivalence",
@@ -37,7 +38,7 @@ const LAYERS: [&str; 24] = [
 ];
 
 /// Decisions without effects: these are given the time and answer with what is to be done.
-const PURE: [&str; 21] = [
+const PURE: [&str; 22] = [
     "src/equivalence.rs",
     "src/exchange/",
     "src/term.rs",
@@ -49,6 +50,7 @@ const PURE: [&str; 21] = [
     "src/queue/unacked",
     "src/queue/consumers",
     "src/queue/limits",
+    "src/queue/terms",
     "src/queue/expiry",
     "src/queue/death",
     "src/queue/arguments",
