@@ -3,11 +3,12 @@ use std::sync::Mutex;
 use super::*;
 use crate::config::Durability;
 use crate::message::Message;
-use crate::place::Batch;
+use crate::place::{Batch, SegmentNumber};
 use crate::store::definitions::VhostDefinition;
 use crate::store::op::Group;
 use crate::store::restore::RestoredBlock;
 use crate::store::simulated::{Failure, SimDisk};
+use crate::store::stored::{PartialBlock, SegmentState};
 use crate::store::temporary::Temporary;
 
 const QUEUE: QueueId = QueueId::stored(7);
@@ -167,4 +168,41 @@ fn a_disk_that_fails_is_told_once_and_nothing_is_durable_from_then_on() {
     let Seen { store, definitions, .. } = open(data.path(), &disk.after_crash(3));
     assert_eq!(definitions, [vhost()]);
     store.close();
+}
+
+#[test]
+fn numbers_that_nobody_writes_neither_stop_a_start_nor_cost_it_memory() {
+    const LAST: Position = Position(u64::MAX - 1);
+    let run = (0, u32::MAX);
+    let partial = PartialBlock {
+        index: u32::MAX,
+        count: u32::MAX,
+        bytes: u64::MAX,
+        ranges: vec![(Position(0), Position(u64::MAX)), (Position(9), Position(1))],
+    };
+    let state = SegmentState {
+        whole: vec![run, run, (u32::MAX, 0)],
+        partial: vec![partial.clone(), partial],
+        deliveries: vec![(LAST, u32::MAX)],
+    };
+    let (data, disk) = (Temporary::new(), SimDisk::new(1));
+    let Seen { store, .. } = open(data.path(), &disk);
+    publish(&store, 3, "one");
+    let mut group = Group::new(Durability::Fsync);
+    group.segment_state(QUEUE, SegmentNumber(u32::MAX), &state);
+    group.segment_gone(QUEUE, SegmentNumber(u32::MAX - 1));
+    group.settle_range(QUEUE, Position(5), Position(u64::MAX));
+    group.requeue(QUEUE, LAST, u32::MAX);
+    group.redelivered_below(QUEUE, Position(u64::MAX));
+    group.define(&[0xff; 300], &[0xff; 300]);
+    assert!(store.journal().wait(store.journal().append_now(&mut group)));
+    store.abandon();
+    let disk = disk.after_kill();
+    let mut opening = Opening::open(data.path(), Arc::<SimDisk>::clone(&disk), BACKLOG_BYTES).unwrap();
+    // A definition of a kind that this version does not know is refused, or left alone.
+    let _definitions = opening.definitions();
+    let queue = Arc::new(Noting::default());
+    opening.refill(&[Arc::clone(&queue)]).unwrap();
+    assert_eq!(queue.messages.lock().unwrap().len(), 1);
+    opening.finish(|_| ()).unwrap().close();
 }
