@@ -270,7 +270,9 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Directory(error) => error.fmt(f),
-            Self::Listen { address, error } => write!(f, "cannot listen on {address}: {error}"),
+            Self::Listen { address, error } => {
+                write!(f, "cannot listen on {address}: {error}; {}", remedy(error.kind()))
+            }
             Self::Store { path, error } => {
                 write!(
                     f,
@@ -284,3 +286,16 @@ impl fmt::Display for StartError {
 }
 
 impl std::error::Error for StartError {}
+
+/// What helps against an address that cannot be listened at.
+fn remedy(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::AddrInUse => {
+            "another program listens there (ss -ltnp names it): stop it, or choose another address with --listen"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 need a right of their own (CAP_NET_BIND_SERVICE): grant it, or choose another with --listen"
+        }
+        _ => "choose another address with --listen",
+    }
+}

@@ -74,7 +74,9 @@ fn restore(
     let definitions = opening.definitions()?;
     let handle = opening.handle();
     let restored = Restored::new(definitions, config.durability, &handle, &|id| opening.has_messages_of(id));
-    tracing::info!("{restored}");
+    if !restored.is_empty() {
+        tracing::info!("{restored}");
+    }
     opening.refill(restored.queues())?;
     let store = opening.finish(failed)?;
     let vhost_store = VhostStore {

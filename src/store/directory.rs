@@ -30,7 +30,11 @@ impl DataDirectory {
     /// Makes the directory (only its owner may read it) unless it exists, checks that it is ours and can be written, and
     /// locks it.
     pub fn open(path: &Path) -> Result<Self, DirectoryError> {
-        Self::try_open(path).map_err(|reason| DirectoryError { path: path.to_owned(), reason })
+        Self::try_open(path).map_err(|reason| {
+            // Whoever reads it may not know the folder that the broker was started in.
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            DirectoryError { path, reason }
+        })
     }
 
     fn try_open(path: &Path) -> Result<Self, Reason> {
@@ -230,7 +234,8 @@ impl fmt::Display for DirectoryError {
                  or choose another with --data-dir",
             ),
             Reason::Full => f.write_str(
-                " cannot be written: no space is left on its disk; free some and start again, nothing is lost",
+                " cannot be written: no space is left on its disk; free some, or give it a larger \
+                 disk, and start again: nothing is lost",
             ),
             Reason::NotWritable(error) => write!(f, " cannot be written: {error}"),
         }

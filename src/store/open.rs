@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use super::definitions::{Change, Definition, Definitions, DefinitionsError, Opened};
 use super::disk::Disk;
 use super::journal::{Journal, JournalEvents, JournalFailure, Limits};
-use super::recovery::{Progress, Recovery, RecoveryError, Replay};
+use super::recovery::{JournalEnd, Progress, Recovery, RecoveryError, Replay};
 use super::refill::{Refill, Refilled, Refilling, record_redelivered};
 use super::segment_store::{SegmentLimits, SegmentStore};
 use super::{StoreHandle, journal};
@@ -66,8 +66,15 @@ impl Opening {
     }
 
     /// Everything that is defined, in the order in which it can be made.
-    pub fn definitions(&self) -> Result<Vec<Definition>, OpenError> {
-        self.definitions.definitions().map_err(OpenError::Definitions)
+    pub fn definitions(&mut self) -> Result<Vec<Definition>, OpenError> {
+        let definitions = self.definitions.definitions().map_err(OpenError::Definitions)?;
+        // Each of them was in the journal first.
+        if self.recovery.report().end == JournalEnd::Absent && !definitions.is_empty() {
+            let known = self.recovery.report().damages.len();
+            self.recovery.journal_is_missing();
+            report_damages(&self.recovery, known);
+        }
+        Ok(definitions)
     }
 
     /// Whether anything was ever written of this queue.
@@ -83,7 +90,9 @@ impl Opening {
     /// Gives the queues, all that are defined, what they have on the disk. They are registered with the handle.
     pub fn refill<Q: Refill>(&mut self, queues: &[Arc<Q>]) -> Result<(), OpenError> {
         let report = self.recovery.report();
-        let (is_clean_stop, is_whole) = (report.is_clean_stop(), !report.is_damaged());
+        let is_clean_stop = report.is_clean_stop();
+        // Segments that are not named in a journal that is not there were needed.
+        let is_whole = !report.is_damaged() && report.end != JournalEnd::Absent;
         let mut refilling = Refilling::new(queues);
         refilling.restore_segments(&self.segments, &self.replay, is_clean_stop).map_err(OpenError::Disk)?;
         let unknown = refilling.unknown(&self.replay);
@@ -245,6 +254,10 @@ fn tell(recovery: &Recovery, refilled: Refilled, began: Instant) {
             "{} messages in the journal belong to queues that are not defined, and are not served",
             refilled.of_unknown
         );
+    }
+    if report.end == JournalEnd::Absent && !report.is_damaged() && refilled.messages == 0 {
+        tracing::info!("nothing to recover: there is no journal yet");
+        return;
     }
     tracing::info!(
         "recovered {} messages, {} MiB of journal read in {} ms: {}",

@@ -30,7 +30,9 @@ pub(super) fn run(store: &SegmentStore) {
             Ok(_) => false,
             Err(error) => {
                 if !fails {
-                    tracing::error!(queue = %id, %error, "a backlog cannot be written to the disk; publishers wait until it can");
+                    tracing::error!(
+                        "cannot write a backlog to the disk: {error}; publishers are blocked, tried again every second"
+                    );
                 }
                 store.page_outs.push(id);
                 true

@@ -328,6 +328,22 @@ fn b88_damage_of_a_backlog_on_the_disk_costs_only_what_it_hits() {
 }
 
 #[test]
+fn b88_without_its_journal_a_directory_serves_what_is_left_and_deletes_no_segment() {
+    let paged = fill(&["--backlog-memory", "1MiB"], 400, 20_000, Death::Stop);
+    let data = TempDir::new();
+    paged.restore(data.path());
+    fs::remove_dir_all(data.path().join("journal")).unwrap();
+    let stored = |of: &str| files(&data.path().join(of)).into_iter().map(|(_, length)| length).collect();
+    let segments: BTreeSet<u64> = stored("queue");
+    assert!(!segments.is_empty());
+    let broker = Broker::start_on(data.path(), paged.arguments);
+    let told = broker.log();
+    assert!(told.iter().any(|line| line.contains("the journal, which is missing")), "{told:#?}");
+    assert_eq!(serve(&broker), Some(Vec::new()));
+    assert_eq!((stored("queue"), stored("quarantine")), (BTreeSet::new(), segments));
+}
+
+#[test]
 fn a_directory_that_nothing_has_happened_to_is_served_whole() {
     for death in [Death::Stop, Death::Kill] {
         let pristine = fill(&[], 64, 3000, death);

@@ -132,7 +132,11 @@ fn a_full_disk_ends_with_73_and_loses_nothing() {
     let temporary = TempDir::new();
     Broker::start_on::<&str>(temporary.path(), &[]).stop();
     symlink("/dev/full", temporary.path().join("format.new")).unwrap();
-    refused(temporary.path(), 73, "no space is left on its disk; free some and start again, nothing is lost");
+    refused(
+        temporary.path(),
+        73,
+        "no space is left on its disk; free some, or give it a larger disk, and start again: nothing is lost",
+    );
     fs::remove_file(temporary.path().join("format.new")).unwrap();
     Broker::start_on::<&str>(temporary.path(), &[]).stop();
 }

@@ -46,7 +46,10 @@ fn an_address_that_is_taken_ends_with_69() {
     let data = TempDir::new();
     let output = leveret(&["--listen", &address, "--data-dir", data.path().to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(69));
-    assert!(stderr(&output).contains(&format!("cannot listen on {address}")), "{}", stderr(&output));
+    let why = format!(
+        "cannot listen on {address}: Address already in use (os error 98); another program listens there"
+    );
+    assert!(stderr(&output).contains(&why), "{}", stderr(&output));
 }
 
 #[test]

@@ -166,7 +166,9 @@ impl Flow<'_> {
         }
         let drained = self.snapshot(live);
         let mut report = self.report("backlog", from, drained, live);
-        report.add("filled_rss_bytes", filled.usage.rss_bytes);
+        if live.has_process() {
+            report.add("filled_rss_bytes", filled.usage.rss_bytes);
+        }
         report.add("publish_rate", per_second(filled.published, filling));
         report.add("publish_rates_by_depth", parts.rates);
         report.add("consume_rate", per_second(drained.consumed, since(&self.consumers, started_ns)));
@@ -279,9 +281,14 @@ impl Flow<'_> {
         if self.options.name.is_some() {
             report.add("found", self.found);
         }
+        let confirmed = total(&self.producers, |lane| &lane.confirmed);
+        let refused = total(&self.producers, |lane| &lane.refused);
         report.add("published", end.published);
-        report.add("confirmed", total(&self.producers, |lane| &lane.confirmed));
-        report.add("refused", total(&self.producers, |lane| &lane.refused));
+        if self.options.confirm_window.is_some() {
+            report.add("confirmed", confirmed);
+            report.add("refused", refused);
+            report.add("unconfirmed", end.published.saturating_sub(confirmed + refused));
+        }
         report.add("consumed", end.consumed);
         report.add("undelivered", self.expected().saturating_sub(end.consumed));
         report.add_latency("end_to_end_latency_us", &mut latency(&self.consumers)?);

@@ -113,7 +113,7 @@ pub struct BenchOptions {
     pub queue_arg: Vec<(String, ArgumentValue)>,
 
     /// Call the queues NAME.0, NAME.1 and so on, and the exchange NAME, instead of a name that nobody else has
-    #[arg(long)]
+    #[arg(long, required_if_eq("scenario", "drain"))]
     pub name: Option<String>,
 
     /// Leave the queues and what is in them; with --name they can be drained later
@@ -283,6 +283,7 @@ mod tests {
             "--queue-arg x",
             "--url http://h",
             "--keep",
+            "--scenario drain",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

@@ -78,10 +78,19 @@ impl Report {
         if as_json {
             return writeln!(out, "{}", self.to_json());
         }
-        for (key, value) in &self.figures {
+        for (key, value) in self.figures.iter().filter(|(_, value)| has_something(value)) {
             writeln!(out, "{:<24} {}", key.replace('_', " "), text(value))?;
         }
         Ok(())
+    }
+}
+
+/// What was not measured is a figure for programs, not for people.
+fn has_something(value: &Value) -> bool {
+    match value {
+        Value::Array(values) => !values.is_empty(),
+        Value::Object(figures) => figures.get("count") != Some(&json!(0)),
+        _ => true,
     }
 }
 
@@ -90,7 +99,6 @@ fn text(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.as_f64().map_or_else(|| number.to_string(), grouped),
         Value::Array(values) => values.iter().map(text).collect::<Vec<_>>().join("  "),
-        Value::Object(figures) if figures.get("count") == Some(&json!(0)) => "none measured".to_owned(),
         Value::Object(figures) => {
             let shown = ["p50", "p95", "p99", "p99.9", "max"];
             let parts = shown.iter().filter_map(|key| Some(format!("{key} {}", text(figures.get(*key)?))));
@@ -156,6 +164,20 @@ mod tests {
             (&json["publish_rate"], &json["end_to_end_latency_us"]["p50"]),
             (&json!(5.5), &json!(5.0))
         );
+    }
+
+    #[test]
+    fn people_are_not_shown_what_was_not_measured() {
+        for (figure, shown) in [
+            (json!([]), false),
+            (json!([1.5]), true),
+            (json!({"count": 0, "p50": null}), false),
+            (json!({"count": 1, "p50": 7.0}), true),
+            (json!(0), true),
+            (json!(false), true),
+        ] {
+            assert_eq!(has_something(&figure), shown, "{figure}");
+        }
     }
 
     #[test]

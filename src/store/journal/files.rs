@@ -127,7 +127,10 @@ impl Files {
         // A full disk is no reason not to start: what is there can be consumed, which makes space.
         match file.allocate(self.limits.file_bytes) {
             Err(error) if is_out_of_space(&error) => {
-                tracing::warn!("no space for a journal file: {error}");
+                tracing::warn!(
+                    "no space for a whole journal file ({} MiB): {error}; publishers are blocked, tried again every second",
+                    self.limits.file_bytes >> 20
+                );
                 // The preparing thread notices when there is some.
                 self.set_full(|state| (state.no_spare, state.wanted) = (true, true));
             }

@@ -149,6 +149,22 @@ fn a_store_that_waits_for_space_ends_when_it_is_told_to() {
 }
 
 #[test]
+fn a_journal_that_is_missing_is_damage_unless_there_never_was_one() {
+    let (data, disk) = (Temporary::new(), SimDisk::new(1));
+    let store = open(data.path(), &disk).store;
+    assert!(store.journal().wait(define(&store)));
+    store.close();
+    for (data_dir, is_damaged) in [(data.path(), true), (Temporary::new().path(), false)] {
+        let disk: Arc<dyn Disk> = SimDisk::new(2);
+        let mut opening = Opening::open(data_dir, disk, BACKLOG_BYTES).unwrap();
+        assert_eq!(opening.definitions().unwrap().is_empty(), !is_damaged);
+        assert_eq!(opening.recovery.report().is_damaged(), is_damaged);
+        let refilled = opening.refill(&[Arc::new(Noting::default())]);
+        assert!(refilled.is_ok());
+    }
+}
+
+#[test]
 fn a_disk_that_fails_is_told_once_and_nothing_is_durable_from_then_on() {
     let (data, disk) = (Temporary::new(), SimDisk::new(1));
     let Seen { store, failures, .. } = open(data.path(), &disk);

@@ -126,6 +126,11 @@ impl Recovery {
         &self.report
     }
 
+    /// Something else shows that there was a journal, and none was found.
+    pub fn journal_is_missing(&mut self) {
+        self.report.add(Damage { what: Damaged::Journal, quarantined: None });
+    }
+
     /// Reads and checks everything that is needed. What is damaged goes to the quarantine and into the report, and the rest
     /// counts; only the torn end of what the power cut off does not. What counts is synced when this returns.
     ///

@@ -70,6 +70,8 @@ pub enum Damaged {
         /// Its name in the journal's folder.
         name: String,
     },
+    /// All of it: it is not there.
+    Journal,
     /// Files that are not there.
     MissingFiles {
         /// The first of them.
@@ -119,6 +121,7 @@ impl fmt::Display for Damage {
                 write!(f, "{part} at {from} to {to} of journal file {}", file.0)?;
             }
             Damaged::File { name } => write!(f, "the header of journal/{name}")?,
+            Damaged::Journal => f.write_str("the journal, which is missing")?,
             Damaged::MissingFiles { first, last } if first == last => {
                 write!(f, "journal file {}, which is missing", first.0)?;
             }

@@ -87,7 +87,7 @@ impl Small {
                     file.0 == chunk.file && *from < chunk.to && chunk.from < *to
                 }
                 Damaged::File { name } => *name == chunk.file.to_string(),
-                Damaged::MissingFiles { .. } => false,
+                Damaged::Journal | Damaged::MissingFiles { .. } => false,
             });
             let cut = matches!(report.end, JournalEnd::Open { file, offset, .. }
                 if file.0 == chunk.file && chunk.from >= offset);
