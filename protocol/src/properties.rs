@@ -206,6 +206,11 @@ impl<'a> Properties<'a> {
         self.text(CORRELATION_ID)
     }
 
+    /// What the reply names, text or not.
+    pub fn correlation_id_octets(self) -> Option<&'a [u8]> {
+        self.value(CORRELATION_ID)
+    }
+
     /// Where to reply.
     pub fn reply_to(self) -> Option<&'a str> {
         self.text(REPLY_TO)
@@ -219,6 +224,11 @@ impl<'a> Properties<'a> {
     /// The application's id of the message.
     pub fn message_id(self) -> Option<&'a str> {
         self.text(MESSAGE_ID)
+    }
+
+    /// The application's id of the message, text or not.
+    pub fn message_id_octets(self) -> Option<&'a [u8]> {
+        self.value(MESSAGE_ID)
     }
 
     /// Seconds since the epoch.

@@ -24,6 +24,14 @@ pub enum InvalidBinding {
     MatchValue(String),
     /// `x-match` is no string: its type and value, as RabbitMQ prints them.
     MatchType(&'static str, String),
+    /// The key is to be a weight and is no whole number; printed as RabbitMQ prints it.
+    WeightNoInteger(String),
+    /// The weight is less than 1.
+    WeightNotPositive,
+    /// The weight is more than this.
+    WeightTooLarge(u16),
+    /// The key is to be empty and is this.
+    NonEmptyKey(String),
 }
 
 impl fmt::Display for InvalidBinding {
@@ -35,6 +43,10 @@ impl fmt::Display for InvalidBinding {
             Self::MatchType(kind, value) => {
                 write!(f, "Invalid x-match field type {kind} (value {value}); expected longstr")
             }
+            Self::WeightNoInteger(printed) => write!(f, "The binding key must be an integer: {printed}"),
+            Self::WeightNotPositive => f.write_str("The binding key must be greater than 0"),
+            Self::WeightTooLarge(most) => write!(f, "The binding key must not exceed {most}"),
+            Self::NonEmptyKey(key) => write!(f, "Non empty binding '{key}' key not permitted"),
         }
     }
 }

@@ -32,8 +32,8 @@ impl<T: Target> Router<T> for Direct<T> {
     }
 
     fn route(&self, message: &Routable<'_>, found: &mut dyn FnMut(&T)) {
-        if let Some(targets) = self.0.get(message.routing_key) {
-            targets.iter().for_each(found);
+        for targets in message.keys().filter_map(|key| self.0.get(key)) {
+            targets.iter().for_each(&mut *found);
         }
     }
 }

@@ -1,7 +1,12 @@
 //! The exchange types by name: the one line that a new type adds outside its own file.
 
+use leveret_protocol::table::Table;
+
+use super::options::InvalidExchange;
 use super::router::{Router, Target};
-use super::{direct, fanout, headers, topic};
+use super::{
+    consistent_hash, direct, fanout, headers, local_random, modulus_hash, random, recent_history, topic,
+};
 
 macro_rules! exchange_types {
     ($($(#[$doc:meta])* $variant:ident, $name:literal, $router:path;)*) => {
@@ -49,6 +54,27 @@ exchange_types! {
     Topic, "topic", topic::Topic<T>;
     /// To every binding whose arguments match the message's headers.
     Headers, "headers", headers::Headers<T>;
+    /// To the one binding that the message's key belongs to; weights are binding keys.
+    ConsistentHash, "x-consistent-hash", consistent_hash::ConsistentHash<T>;
+    /// To the one binding whose number is the hash of the routing key modulo their count.
+    ModulusHash, "x-modulus-hash", modulus_hash::ModulusHash<T>;
+    /// To any one binding.
+    Random, "x-random", random::Random<T>;
+    /// To any one binding on the node that the message was published to.
+    LocalRandom, "x-local-random", local_random::LocalRandom<T>;
+    /// To every binding, and to those that are made later.
+    RecentHistory, "x-recent-history", recent_history::RecentHistory<T>;
+}
+
+impl ExchangeType {
+    /// Whether an exchange of this type can have these arguments.
+    pub(super) fn check(self, arguments: Table<'_>) -> Result<(), InvalidExchange> {
+        match self {
+            Self::ConsistentHash => consistent_hash::HashOn::parse(arguments).map(|_| ()),
+            Self::RecentHistory => recent_history::length(arguments).map(|_| ()),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl std::fmt::Display for ExchangeType {

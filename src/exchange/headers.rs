@@ -109,6 +109,10 @@ impl<T: Target> Router<T> for Headers<T> {
             }
         }
     }
+
+    fn holds_for_the_key(&self) -> bool {
+        false
+    }
 }
 
 impl<T: Target> Headers<T> {

@@ -7,18 +7,26 @@
 //! the bindings of one exchange and its router in step.
 
 pub mod binding;
+mod by_name;
+mod consistent_hash;
 mod direct;
 pub mod exchange_type;
 mod fanout;
 mod headers;
+mod local_random;
+mod modulus_hash;
 pub mod options;
+mod random;
+mod recent_history;
+mod rendezvous;
 pub mod router;
 pub mod routes;
+mod stable_hash;
 mod targets;
 mod topic;
 
 pub use binding::{Binding, InvalidBinding};
 pub use exchange_type::ExchangeType;
 pub use options::{ExchangeOptions, InvalidExchange};
-pub use router::{Routable, Router, Target};
+pub use router::{Routable, Router, Target, TargetName};
 pub use routes::Routes;

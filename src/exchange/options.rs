@@ -40,17 +40,20 @@ pub enum InvalidExchange {
         /// RabbitMQ's name of the type that it had.
         type_name: &'static str,
     },
+    /// A consistent hash exchange cannot hash this property.
+    UnsupportedProperty(String),
+    /// A consistent hash exchange is to hash a header and a property.
+    HashedTwice,
+    /// A recent history exchange cannot be of this length, which is printed as RabbitMQ prints it.
+    HistoryLength(String),
 }
 
 impl InvalidExchange {
     /// RabbitMQ's text about the exchange `name` in `vhost`.
     pub fn text(&self, name: &str, vhost: &str) -> String {
-        let exchange = Resource { kind: "exchange", name, vhost };
         match self {
-            Self::UnknownType(type_name) => format!("unknown exchange type '{type_name}'"),
-            Self::ArgumentType { argument, type_name } => {
-                format!("invalid type '{type_name}' for arg '{argument}' in {exchange}")
-            }
+            Self::ArgumentType { .. } => format!("{self} in {}", Resource { kind: "exchange", name, vhost }),
+            _ => self.to_string(),
         }
     }
 }
@@ -61,6 +64,11 @@ impl fmt::Display for InvalidExchange {
             Self::UnknownType(type_name) => write!(f, "unknown exchange type '{type_name}'"),
             Self::ArgumentType { argument, type_name } => {
                 write!(f, "invalid type '{type_name}' for arg '{argument}'")
+            }
+            Self::UnsupportedProperty(property) => write!(f, "Unsupported property: {property}"),
+            Self::HashedTwice => f.write_str("hash-header and hash-property are mutually exclusive"),
+            Self::HistoryLength(printed) => {
+                write!(f, "Invalid argument {printed}, 'x-recent-history-length' must be a positive integer")
             }
         }
     }
@@ -85,10 +93,11 @@ impl ExchangeOptions {
     /// set, who has them as they are.
     ///
     /// # Errors
-    /// The type is unknown, or an argument that is known is of the wrong type.
+    /// The type is unknown, or an argument that is known cannot be what it is.
     pub fn parse(type_name: &str, arguments: Table<'_>) -> Result<Self, InvalidExchange> {
         let exchange_type = ExchangeType::parse(type_name)
             .ok_or_else(|| InvalidExchange::UnknownType(type_name.to_owned()))?;
+        exchange_type.check(arguments)?;
         Ok(Self {
             exchange_type,
             durable: false,

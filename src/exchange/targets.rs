@@ -1,8 +1,8 @@
 //! The targets of equal bindings: a list to walk when a message comes, and an index once it is long.
 
-use foldhash::{HashMap, HashMapExt};
+use std::hash::Hash;
 
-use super::router::Target;
+use foldhash::{HashMap, HashMapExt};
 
 /// Lists longer than this get an index, so that taking one of 100,000 targets out does not search for it.
 const SEARCHED_MAX: usize = 16;
@@ -28,7 +28,7 @@ impl<T> Default for Targets<T> {
     }
 }
 
-impl<T: Target> Targets<T> {
+impl<T: Clone + Eq + Hash> Targets<T> {
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

@@ -63,9 +63,9 @@ impl<T: Target> Router<T> for Topic<T> {
 
     fn route(&self, message: &Routable<'_>, found: &mut dyn FnMut(&T)) {
         ACTIVE.with(|active| match active.try_borrow_mut() {
-            Ok(mut active) => self.walk(message.routing_key, &mut active, found),
+            Ok(mut active) => message.keys().for_each(|key| self.walk(key, &mut active, found)),
             // `found` routes in turn.
-            Err(_) => self.walk(message.routing_key, &mut Active::default(), found),
+            Err(_) => message.keys().for_each(|key| self.walk(key, &mut Active::default(), found)),
         });
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::exchange::{ExchangeOptions, Routes};
+use crate::exchange::{ExchangeOptions, ExchangeType, Routes, TargetName};
 use crate::name::ExchangeName;
 use crate::queue::{Queue, QueueId};
 
@@ -29,6 +29,15 @@ pub enum TargetId {
     Exchange(ExchangeId),
 }
 
+impl crate::exchange::Target for Target {
+    fn name(&self) -> TargetName<'_> {
+        match self {
+            Self::Queue(queue) => TargetName::Queue(queue.name().as_str().into()),
+            Self::Exchange(exchange) => TargetName::Exchange(exchange.name().as_str().into()),
+        }
+    }
+}
+
 impl Target {
     /// Which target this is.
     pub fn id(&self) -> TargetId {
@@ -52,7 +61,7 @@ impl Exchange {
     pub fn new(name: ExchangeName, options: ExchangeOptions) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let id = ExchangeId(NEXT.fetch_add(1, Ordering::Relaxed));
-        let routes = RwLock::new(Routes::new(options.exchange_type));
+        let routes = RwLock::new(Routes::declared(options.exchange_type, options.arguments.as_table()));
         Self { id, name, options, routes }
     }
 
@@ -71,12 +80,17 @@ impl Exchange {
         &self.options
     }
 
+    /// Whether it keeps what is published to it.
+    pub fn keeps_history(&self) -> bool {
+        self.options.exchange_type == ExchangeType::RecentHistory
+    }
+
     /// Its bindings, to route by. A leaf lock.
     pub fn routes(&self) -> RwLockReadGuard<'_, Routes<Target>> {
         self.routes.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Its bindings, to change them. A leaf lock, taken with the topology's.
+    /// Its bindings, to change them, which is done with the topology's lock, or what it keeps. A leaf lock.
     pub(super) fn routes_mut(&self) -> RwLockWriteGuard<'_, Routes<Target>> {
         self.routes.write().unwrap_or_else(PoisonError::into_inner)
     }

@@ -9,6 +9,7 @@ pub mod publisher;
 mod records;
 pub mod refused;
 pub mod registry;
+mod replay;
 pub mod reply_to;
 pub mod restore;
 pub mod routing;

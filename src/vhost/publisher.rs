@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use leveret_protocol::table::Table;
 
+use crate::exchange::Routable;
 use crate::message::Message;
 use crate::name::QueueName;
 use crate::queue::delivery::Recipient;
@@ -142,6 +143,19 @@ impl Publisher {
         headers: Option<Table<'_>>,
         unit: &mut Unit,
     ) -> Result<Routed, Refused> {
+        self.route_keeping(vhost, message, extra_keys, headers, Some(message), unit)
+    }
+
+    /// As [`Self::route`]; exchanges with a memory keep `kept`.
+    fn route_keeping(
+        &mut self,
+        vhost: &Vhost,
+        message: &Message,
+        extra_keys: ExtraKeys<'_>,
+        headers: Option<Table<'_>>,
+        kept: Option<&Message>,
+        unit: &mut Unit,
+    ) -> Result<Routed, Refused> {
         let epoch = vhost.epoch();
         if epoch != self.epoch || self.remembers_too_much() {
             self.forget_routes(vhost, epoch, unit);
@@ -149,7 +163,7 @@ impl Publisher {
         let remembered = if extra_keys.is_empty() { self.remembered(message.address()) } else { None };
         match remembered {
             Some(route) => Ok(Routed::Lasting(route)),
-            None => self.resolve(vhost, message, extra_keys, headers),
+            None => self.resolve(vhost, message, extra_keys, headers, kept),
         }
     }
 
@@ -162,7 +176,7 @@ impl Publisher {
         headers: Option<Table<'_>>,
         unit: &mut Unit,
     ) -> usize {
-        match self.route(vhost, message, extra_keys, headers, unit) {
+        match self.route_keeping(vhost, message, extra_keys, headers, None, unit) {
             Ok(Routed::Lasting(route)) => route.count as usize,
             Ok(Routed::Once(route)) => {
                 self.targets.truncate(route.first as usize);
@@ -332,6 +346,7 @@ impl Publisher {
         message: &Message,
         extra_keys: ExtraKeys<'_>,
         headers: Option<Table<'_>>,
+        kept: Option<&Message>,
     ) -> Result<Routed, Refused> {
         let (exchange, routing_key) = (message.exchange(), message.routing_key());
         if exchange.is_empty() && is_reply_name(routing_key) {
@@ -339,8 +354,9 @@ impl Publisher {
         }
         let mut found = std::mem::take(&mut self.found);
         found.clear();
-        let keys = std::iter::once(routing_key).chain(extra_keys.iter().copied());
-        let outcome = vhost.route(exchange, keys, headers, &mut found);
+        let properties = message.properties();
+        let routable = Routable { routing_key, extra_keys, headers, properties, message: kept };
+        let outcome = vhost.route(exchange, &routable, &mut found);
         let first = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
         let mut journalled = false;
         for queue in found.queues() {

@@ -7,12 +7,10 @@ use std::collections::HashSet;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use leveret_protocol::table::Table;
-
 use super::Vhost;
 use super::exchange::{Exchange, ExchangeId, Target};
 use super::refused::Refused;
-use crate::exchange::{ExchangeType, Routable};
+use crate::exchange::{Routable, Routes};
 use crate::queue::{Queue, QueueId};
 
 /// The queues that a message goes to; reused from message to message.
@@ -22,7 +20,7 @@ pub struct Found {
     known: Seen<QueueId>,
     walk: Vec<Arc<Exchange>>,
     visited: Seen<ExchangeId>,
-    by_headers: bool,
+    by_more_than_the_key: bool,
 }
 
 /// What came up before: a few are looked through, many are hashed.
@@ -69,7 +67,7 @@ impl Found {
         self.known.clear();
         self.walk.clear();
         self.visited.clear();
-        self.by_headers = false;
+        self.by_more_than_the_key = false;
     }
 
     /// The queues, each once.
@@ -79,13 +77,27 @@ impl Found {
 
     /// Whether another message with the same exchange and routing key goes to the same queues.
     pub fn holds_for_the_key(&self) -> bool {
-        !self.by_headers
+        !self.by_more_than_the_key
     }
 
-    fn add(&mut self, queue: &Arc<Queue>) {
+    pub(super) fn add(&mut self, queue: &Arc<Queue>) {
         if self.known.is_new(queue.id()) {
             self.queues.push(Arc::clone(queue));
         }
+    }
+
+    /// Adds what the bindings of one exchange lead to; gives whether that is anything.
+    fn follow(&mut self, routes: &Routes<Target>, message: &Routable<'_>) -> bool {
+        let mut led_on = false;
+        self.by_more_than_the_key |= !routes.holds_for_the_key();
+        routes.route(message, &mut |target| {
+            led_on = true;
+            match target {
+                Target::Queue(queue) => self.add(queue),
+                Target::Exchange(exchange) => self.visit(exchange),
+            }
+        });
+        led_on
     }
 
     fn visit(&mut self, exchange: &Arc<Exchange>) {
@@ -96,47 +108,36 @@ impl Found {
 }
 
 impl Vhost {
-    /// Adds the queues that a message with this key goes to from `exchange`.
+    /// Adds the queues that a message goes to from `exchange`.
     ///
     /// With several keys (CC, BCC) the exchange's routes for all of them are taken together, so that its alternate
     /// exchange is tried only when none leads anywhere.
-    pub fn route<'k>(
-        &self,
-        exchange: &str,
-        routing_keys: impl Iterator<Item = &'k str> + Clone,
-        headers: Option<Table<'_>>,
-        found: &mut Found,
-    ) -> Result<(), Refused> {
+    pub fn route(&self, exchange: &str, message: &Routable<'_>, found: &mut Found) -> Result<(), Refused> {
         if exchange.is_empty() {
-            for key in routing_keys {
-                if let Some(queue) = self.queues().get(key) {
-                    found.add(&queue);
-                }
-            }
+            self.route_by_name(message, found);
             return Ok(());
         }
         let first = self.published_to(exchange)?;
-        found.visit(&first);
+        self.route_from(&first, message, found);
+        Ok(())
+    }
+
+    /// The same for an exchange that may be internal.
+    pub(super) fn route_from(&self, first: &Arc<Exchange>, message: &Routable<'_>, found: &mut Found) {
+        found.visit(first);
         while let Some(exchange) = found.walk.pop() {
-            found.by_headers |= exchange.options().exchange_type == ExchangeType::Headers;
-            let mut led_on = false;
-            {
-                let routes = exchange.routes();
-                for routing_key in routing_keys.clone() {
-                    routes.route(&Routable { routing_key, headers }, &mut |target| {
-                        led_on = true;
-                        match target {
-                            Target::Queue(queue) => found.add(queue),
-                            Target::Exchange(exchange) => found.visit(exchange),
-                        }
-                    });
-                }
-            }
+            let led_on = if exchange.keeps_history() && message.message.is_some() {
+                // Whoever is bound meanwhile gets the message either with the history or by its binding.
+                let mut routes = exchange.routes_mut();
+                routes.keep(message);
+                found.follow(&routes, message)
+            } else {
+                found.follow(&exchange.routes(), message)
+            };
             if !led_on && let Some(alternate) = &exchange.options().alternate_exchange {
-                self.route_to_alternate(alternate.as_str(), routing_keys.clone(), found);
+                self.route_to_alternate(alternate.as_str(), message, found);
             }
         }
-        Ok(())
     }
 
     /// Whether clients may publish to an exchange.
@@ -149,20 +150,18 @@ impl Vhost {
         if exchange.options().internal { Err(Refused::InternalExchange) } else { Ok(exchange) }
     }
 
-    fn route_to_alternate<'k>(
-        &self,
-        alternate: &str,
-        routing_keys: impl Iterator<Item = &'k str>,
-        found: &mut Found,
-    ) {
+    fn route_to_alternate(&self, alternate: &str, message: &Routable<'_>, found: &mut Found) {
         if alternate.is_empty() {
-            for key in routing_keys {
-                if let Some(queue) = self.queues().get(key) {
-                    found.add(&queue);
-                }
-            }
+            self.route_by_name(message, found);
         } else if let Some(exchange) = self.exchanges().get(alternate) {
             found.visit(&exchange);
+        }
+    }
+
+    /// As the default exchange does.
+    fn route_by_name(&self, message: &Routable<'_>, found: &mut Found) {
+        for queue in message.keys().filter_map(|key| self.queues().get(key)) {
+            found.add(&queue);
         }
     }
 }

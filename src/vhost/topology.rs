@@ -240,21 +240,27 @@ impl Vhost {
         Ok(records.commit())
     }
 
-    /// Binds, and gives what to wait for until the binding is on the disk; repeating a binding changes nothing.
+    /// Binds, and gives what to wait for until the binding is on the disk; repeating a binding changes nothing. A target
+    /// that was not bound like that gets the history of an exchange that has one.
     pub fn bind(&self, ends: &BindingEnds<'_>) -> Result<Option<Batch>, Refused> {
         let mut topology = self.topology();
         let (source, target) = self.resolve(ends)?;
         let (id, is_durable) = (target.id(), is_durable(&source, &target));
-        let bound = source
-            .routes_mut()
-            .bind(target, ends.binding_key, ends.arguments)
-            .map_err(|invalid| Refused::InvalidBinding(invalid.to_string()))?;
+        let (bound, history) = {
+            let mut routes = source.routes_mut();
+            let bound = routes
+                .bind(target, ends.binding_key, ends.arguments)
+                .map_err(|invalid| Refused::InvalidBinding(invalid.to_string()))?;
+            (bound, routes.history())
+        };
         let Some(binding) = bound else { return Ok(if is_durable { self.awaited() } else { None }) };
         let mut records = Records::new(self);
         records.binding(&source, &binding);
         let until = records.commit();
         topology.lead(id, source);
         self.new_epoch();
+        drop(topology);
+        self.replay(history, &binding.target);
         Ok(until)
     }
 

@@ -24,7 +24,17 @@ fn every_virtual_host_has_the_predeclared_exchanges() {
 fn an_exchange_of_each_type_can_be_declared_and_deleted() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
-    for kind in ["direct", "fanout", "topic", "headers"] {
+    for kind in [
+        "direct",
+        "fanout",
+        "topic",
+        "headers",
+        "x-consistent-hash",
+        "x-modulus-hash",
+        "x-random",
+        "x-local-random",
+        "x-recent-history",
+    ] {
         for flags in ["", "durable", "auto-delete", "internal", "durable auto-delete internal"] {
             peer.ok(&format!("exchange.declare exchange=e type={kind} {flags}"));
             peer.ok(&format!("exchange.declare exchange=e type={kind} {flags}"));

@@ -102,6 +102,67 @@ fn bindings_keep_their_keys_and_arguments() {
     }
 }
 
+/// The queues, of four, that each of the first numbers goes to as a key.
+fn placed(raw: &mut Raw, exchange: &str) -> Vec<Vec<String>> {
+    let none = Properties::new();
+    for n in 0..200 {
+        raw.publish(1, exchange, &n.to_string(), &none, n.to_string().as_bytes());
+    }
+    ["a", "b", "c", "d"].map(|queue| raw.take_bodies(queue)).into()
+}
+
+#[test]
+fn a_key_goes_to_the_queue_that_it_went_to_before() {
+    let mut lives = Lives::new(&[]);
+    let mut raw = lives.connect();
+    let none = Table::new();
+    for (exchange, weights) in
+        [("x-consistent-hash", ["1", "3", "2", "2"]), ("x-modulus-hash", ["", "k", "", ""])]
+    {
+        raw.call(method::exchange_declare(exchange, exchange, method::DURABLE, &none));
+        for (queue, weight) in ["c", "a", "d", "b"].into_iter().zip(weights) {
+            raw.durable_queue(queue);
+            raw.call(method::queue_bind(queue, exchange, weight, &none));
+        }
+    }
+    // Of two bindings to one queue the same counts as before, too.
+    raw.call(method::queue_bind("a", "x-consistent-hash", "500", &none));
+    let before = ["x-consistent-hash", "x-modulus-hash"].map(|exchange| placed(&mut raw, exchange));
+    assert!(before.iter().flatten().all(|bodies| bodies.len() > 10), "{before:?}");
+    for death in DEATHS {
+        lives.again(death);
+        let mut raw = lives.connect();
+        let after = ["x-consistent-hash", "x-modulus-hash"].map(|exchange| placed(&mut raw, exchange));
+        assert_eq!(after, before, "{death:?}");
+    }
+}
+
+#[test]
+fn history_that_was_given_to_a_queue_is_its_own_and_the_exchange_begins_anew() {
+    let mut lives = Lives::new(&[]);
+    let mut raw = lives.connect();
+    let none = Table::new();
+    raw.call(method::exchange_declare("h", "x-recent-history", method::DURABLE, &none));
+    let persistent = Properties::new().delivery_mode(2);
+    for death in DEATHS {
+        for body in ["1", "2", "3"] {
+            raw.publish(1, "h", "", &persistent, body.as_bytes());
+        }
+        raw.durable_queue("q");
+        raw.call(method::queue_bind("q", "h", "", &none));
+        // A sync that covers what the binding gave to the queue.
+        raw.call(method::confirm_select());
+        raw.publish(1, "h", "", &persistent, b"4");
+        assert_eq!(raw.recv().method(), Some(method::BASIC_ACK));
+        lives.again(death);
+        raw = lives.connect();
+        assert_eq!(raw.take_bodies("q"), ["1", "2", "3", "4"], "{death:?}");
+        raw.call(method::queue_bind("q", "h", "again", &none));
+        assert_eq!(raw.take_bodies("q"), [""; 0], "{death:?}");
+        raw.call(method::queue_delete("q"));
+    }
+}
+
 #[test]
 fn messages_come_back_in_order_with_every_octet_of_address_properties_and_body() {
     let headers = Table::new()

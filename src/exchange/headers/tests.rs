@@ -17,7 +17,7 @@ fn binding(arguments: TableBuf, target: usize) -> Binding<usize> {
 
 fn routed(exchange: &Headers<usize>, headers: &TableBuf) -> BTreeSet<usize> {
     let mut targets = BTreeSet::new();
-    let message = Routable { routing_key: "", headers: Some(headers.as_table()) };
+    let message = Routable { headers: Some(headers.as_table()), ..Routable::with_key("") };
     exchange.route(&message, &mut |target| {
         targets.insert(*target);
     });

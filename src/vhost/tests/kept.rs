@@ -120,7 +120,7 @@ const NAMES: usize = 4;
 
 fn step() -> impl Strategy<Value = Step> {
     let name = || 0..NAMES;
-    let key = || "[ab]?";
+    let key = || "[ab12]?";
     let exchange_type = prop::sample::select(ExchangeType::ALL.to_vec());
     prop_oneof![
         6 => (name(), exchange_type, prop::bool::weighted(0.8), prop::bool::weighted(0.3), any::<bool>())
