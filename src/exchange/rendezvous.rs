@@ -6,7 +6,7 @@
 //! numbers are of an exponential distribution whose rate is the candidate's weight, so that its share is its part of
 //! all weights, exactly.
 //!
-//! A choice looks at each candidate, at about a nanosecond. Among those of one weight the largest hash has the least
+//! A choice looks at each candidate, for 1.4 to 3 ns each. Among those of one weight the largest hash has the least
 //! number, so that a logarithm is taken once a weight rather than once a candidate.
 
 use std::collections::BTreeMap;
