@@ -1,5 +1,6 @@
 //! What a virtual host keeps of what has gone.
 
+mod history;
 mod kept;
 
 use leveret_protocol::table::Table;
