@@ -3,6 +3,7 @@
 //! A message is one run of bytes and the offsets in it, so that passing it on is one reference count and storing it
 //! one copy. It knows nothing of queues; what a delivery adds (position, tag, redelivered) lies beside it.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -75,16 +76,31 @@ impl Parts {
         let Self { persistent, noted, arrived, .. } = self;
         Self { persistent, noted, arrived, ..Self::packed(self.address_len, properties_len) }
     }
+
+    /// Whether they are in their order and end where so many bytes end, or before.
+    #[inline]
+    fn lie_within(self, len: usize) -> bool {
+        let properties_end = self.properties_at.checked_add(self.properties_len);
+        u32::from(self.address_len) <= self.properties_at
+            && properties_end.is_some_and(|end| end <= self.body_at)
+            && self.body_at as usize <= len
+    }
 }
 
 impl Message {
     /// A message over `bytes`, or nothing when `parts` do not lie within them.
     pub fn new(bytes: Bytes, parts: Parts) -> Option<Self> {
-        let properties_end = parts.properties_at.checked_add(parts.properties_len)?;
-        let ordered = u32::from(parts.address_len) <= parts.properties_at
-            && properties_end <= parts.body_at
-            && parts.body_at as usize <= bytes.len();
-        ordered.then_some(Self { bytes, parts })
+        parts.lie_within(bytes.len()).then_some(Self { bytes, parts })
+    }
+
+    /// A message over a range of `bytes`, which are shared.
+    #[inline]
+    pub fn within(bytes: &Bytes, range: Range<usize>, parts: Parts) -> Option<Self> {
+        let len = range.end.checked_sub(range.start)?;
+        if range.end > bytes.len() || !parts.lie_within(len) {
+            return None;
+        }
+        Some(Self { bytes: bytes.slice(range), parts })
     }
 
     /// A message made here, not received: each part is copied. Nothing when a name is longer than 255 bytes.

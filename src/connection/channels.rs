@@ -6,15 +6,14 @@ use leveret_protocol::properties::Properties;
 use leveret_protocol::reply_code::ReplyCode;
 use leveret_protocol::{DecodeError, Decoder, Event};
 
+use super::in_place::message_in_place;
 use super::waiting::{Waiting, WaitingChannels};
 use crate::channel::content::check_header;
 use crate::channel::exception::{Exception, channel_error, not_allowed, resource_error};
 use crate::channel::{Channel, Peer, Session};
-use crate::message::{Message, Noted, Parts};
 use crate::place::Batch;
 use crate::queue::QueueId;
 use crate::queue::delivery::Delivery;
-use crate::time::Time;
 
 /// The channels of a connection.
 pub struct Channels {
@@ -35,6 +34,27 @@ pub(super) enum Slot {
     Closing,
 }
 
+/// Why a frame was not served. Always in a box, so that what is returned of nearly all frames, which is nothing, is one
+/// word: the room for a large error is copied along though there is none, and that waits for all that was written before.
+pub enum Unserved {
+    /// It led to an exception.
+    Raised(Raised),
+    /// A frame that belongs to it cannot be read.
+    Unreadable(DecodeError),
+}
+
+impl From<Raised> for Box<Unserved> {
+    fn from(raised: Raised) -> Self {
+        Self::new(Unserved::Raised(raised))
+    }
+}
+
+impl From<DecodeError> for Box<Unserved> {
+    fn from(error: DecodeError) -> Self {
+        Self::new(Unserved::Unreadable(error))
+    }
+}
+
 /// An exception and what raised it.
 pub struct Raised {
     /// The channel.
@@ -47,9 +67,6 @@ pub struct Raised {
 
 /// The class and method id, the weight, the size and the properties of a content header.
 type Header<'a> = (u16, u16, u64, Properties<'a>);
-
-/// A message that is larger is copied out of the read buffer at once, so that it does not pin it, in bytes.
-const OWN_BYTES_FROM: usize = crate::queue::ready::PACKED_MAX_BYTES;
 
 impl Channels {
     /// No channels, of which `channel_max` may be open at a time. Incomplete messages may hold four times the largest
@@ -74,17 +91,14 @@ impl Channels {
         method: Method<'_>,
         session: &mut Session,
         peer: &mut dyn Peer,
-    ) -> Result<(), Raised> {
+    ) -> Result<(), Box<Unserved>> {
         let id = method.id();
-        let raised = move |exception| Raised { channel: number, method: id, exception };
+        let raised = move |exception| Raised { channel: number, method: id, exception }.into();
         match (self.slot_mut(number), method) {
             (None, Method::Channel(channel::Method::Open(_))) => {
                 // RabbitMQ names no method when there are too many channels.
-                self.open(number, peer).map_err(|exception| Raised {
-                    channel: number,
-                    method: (0, 0),
-                    exception,
-                })
+                self.open(number, peer)
+                    .map_err(|exception| Raised { channel: number, method: (0, 0), exception }.into())
             }
             (None, _) => Err(raised(channel_error("expected 'channel.open'"))),
             (Some(_), Method::Channel(channel::Method::Open(_))) => {
@@ -101,7 +115,7 @@ impl Channels {
             }
             (Some(Slot::Open(channel)), Method::Channel(channel::Method::Close(_))) => {
                 if let Some(exception) = channel.interrupted_by_method() {
-                    return Err(Raised { channel: number, method: basic::Publish::ID, exception });
+                    return Err(Raised { channel: number, method: basic::Publish::ID, exception }.into());
                 }
                 peer.method(number, channel::CloseOk {}.into());
                 self.forget(number);
@@ -142,67 +156,68 @@ impl Channels {
         at: &mut usize,
         session: &mut Session,
         peer: &mut dyn Peer,
-    ) -> Result<Result<(), Raised>, DecodeError> {
-        let raised = |exception| Raised { channel: number, method: basic::Publish::ID, exception };
+    ) -> Result<(), Box<Unserved>> {
+        let raised = |exception| Raised { channel: number, method: basic::Publish::ID, exception }.into();
         let channel = match self.slot_mut(number) {
             Some(Slot::Open(channel)) => channel,
-            Some(Slot::Closing | Slot::Waiting(_)) => return Ok(Ok(())),
-            None => return Ok(Err(raised(channel_error("expected 'channel.open'")))),
+            Some(Slot::Closing | Slot::Waiting(_)) => return Ok(()),
+            None => return Err(raised(channel_error("expected 'channel.open'"))),
         };
         if let Err(exception) = channel.expects_publish(publish) {
-            return Ok(Err(raised(exception)));
+            return Err(raised(exception));
         }
-        let rest = chunk.get(*at..).unwrap_or_default();
-        let (header_len, class_id, weight, body_size, properties) = match decoder.next(rest)? {
-            Some((length, Event::Header { channel: same, class_id, weight, body_size, properties }))
-                if same == number =>
+        // What is decoded is looked at where it stands: to move it just after it was written costs more than decoding it.
+        let next = decoder.next(chunk.get(*at..).unwrap_or_default());
+        let (header_len, class_id, weight, body_size, properties) = match &next {
+            Ok(Some((length, Event::Header { channel: same, class_id, weight, body_size, properties })))
+                if *same == number =>
             {
-                (length, class_id, weight, body_size, properties)
+                (*length, *class_id, *weight, *body_size, *properties)
             }
-            other => {
+            _ => {
+                let other = next?;
                 if let Err(exception) = channel.basic_publish(publish, address) {
-                    return Ok(Err(raised(exception)));
+                    return Err(raised(exception));
                 }
-                return Ok(self.begun_body(other, chunk, at, session, peer));
+                return self.begun_body(other, chunk, at, session, peer);
             }
         };
         *at = at.saturating_add(header_len);
         if let Err(exception) = check_header(class_id, weight, body_size, session.message_size_max) {
-            return Ok(Err(raised(exception)));
+            return Err(raised(exception));
         }
         let mut body: &[u8] = &[];
         if body_size > 0 {
-            let rest = chunk.get(*at..).unwrap_or_default();
-            match decoder.next(rest)? {
-                Some((body_len, Event::Body { channel: same, payload, ends_frame: true, .. }))
-                    if same == number && payload.len() as u64 == body_size =>
+            let next = decoder.next(chunk.get(*at..).unwrap_or_default());
+            match &next {
+                Ok(Some((length, Event::Body { channel: same, payload, ends_frame: true, .. })))
+                    if *same == number && payload.len() as u64 == body_size =>
                 {
-                    *at = at.saturating_add(body_len);
+                    *at = at.saturating_add(*length);
                     body = payload;
                 }
-                other => {
+                _ => {
+                    let other = next?;
                     let begun = channel.basic_publish(publish, address).and_then(|()| {
                         channel.content_header(class_id, weight, body_size, properties, session, peer)
                     });
                     self.count_incomplete(number, 0);
                     if let Err(exception) = begun {
-                        return Ok(Err(raised(exception)));
+                        return Err(raised(exception));
                     }
-                    return Ok(self.begun_body(other, chunk, at, session, peer));
+                    return self.begun_body(other, chunk, at, session, peer);
                 }
             }
         }
         let Some(message) = message_in_place(chunk, address, properties, body) else {
-            return Ok(Err(raised(Exception::new(
-                ReplyCode::InternalError,
-                "content does not fit together",
-            ))));
+            return Err(raised(Exception::new(ReplyCode::InternalError, "content does not fit together")));
         };
-        Ok(channel.publish(publish.mandatory, message, session, peer).map_err(raised))
+        channel.publish(publish.mandatory, message, session, peer).map_err(raised)
     }
 
     /// Serves a piece of a body that the decoder was asked for in vain hope of something else: it has passed it and
     /// expects what comes after. Any other frame it gives again.
+    #[inline(never)]
     fn begun_body(
         &mut self,
         next: Option<(usize, Event<'_>)>,
@@ -210,7 +225,7 @@ impl Channels {
         at: &mut usize,
         session: &mut Session,
         peer: &mut dyn Peer,
-    ) -> Result<(), Raised> {
+    ) -> Result<(), Box<Unserved>> {
         let Some((length, event @ Event::Body { channel, payload, ends_frame, .. })) = next else {
             return Ok(());
         };
@@ -229,7 +244,7 @@ impl Channels {
         (class_id, weight, body_size, properties): Header<'_>,
         session: &mut Session,
         peer: &mut dyn Peer,
-    ) -> Result<(), Raised> {
+    ) -> Result<(), Box<Unserved>> {
         self.content(number, session, peer, |channel, session, peer| {
             channel.content_header(class_id, weight, body_size, properties, session, peer)
         })
@@ -243,7 +258,7 @@ impl Channels {
         ends_frame: bool,
         session: &mut Session,
         peer: &mut dyn Peer,
-    ) -> Result<(), Raised> {
+    ) -> Result<(), Box<Unserved>> {
         self.content(number, session, peer, |channel, session, peer| {
             channel.content_body(payload, ends_frame, session, peer)
         })
@@ -255,13 +270,13 @@ impl Channels {
         session: &mut Session,
         peer: &mut dyn Peer,
         serve: impl FnOnce(&mut Channel, &mut Session, &mut dyn Peer) -> Result<(), Exception>,
-    ) -> Result<(), Raised> {
+    ) -> Result<(), Box<Unserved>> {
         let channel = match self.slot_mut(number) {
             Some(Slot::Open(channel)) => channel,
             Some(Slot::Closing | Slot::Waiting(_)) => return Ok(()),
             None => {
                 let exception = channel_error("expected 'channel.open'");
-                return Err(Raised { channel: number, method: (0, 0), exception });
+                return Err(Raised { channel: number, method: (0, 0), exception }.into());
             }
         };
         let (held, method) =
@@ -277,7 +292,7 @@ impl Channels {
                     Err(resource_error("too much content of incomplete messages on this connection"))
                 }
             })
-            .map_err(|exception| Raised { channel: number, method, exception })
+            .map_err(|exception| Raised { channel: number, method, exception }.into())
     }
 
     /// Keeps count of incomplete messages; the channel held `before`.
@@ -455,38 +470,4 @@ impl Channels {
             Slot::Closing => None,
         })
     }
-}
-
-/// A message of bytes that stand in one read: from the address to the end of the body, framing in between.
-fn message_in_place(
-    chunk: &Bytes,
-    address: &[u8],
-    properties: Properties<'_>,
-    body: &[u8],
-) -> Option<Message> {
-    let persistent = properties.is_persistent();
-    let properties = properties.as_bytes();
-    let offset = |part: &[u8]| (part.as_ptr() as usize).checked_sub(chunk.as_ptr() as usize);
-    let start = offset(address)?;
-    let properties_at = offset(properties)?.checked_sub(start)?;
-    let body_at = if body.is_empty() {
-        properties_at.checked_add(properties.len())?
-    } else {
-        offset(body)?.checked_sub(start)?
-    };
-    let end = start.checked_add(body_at)?.checked_add(body.len())?;
-    if end > chunk.len() {
-        return None;
-    }
-    let parts = Parts {
-        address_len: u16::try_from(address.len()).ok()?,
-        properties_at: u32::try_from(properties_at).ok()?,
-        properties_len: u32::try_from(properties.len()).ok()?,
-        body_at: u32::try_from(body_at).ok()?,
-        persistent,
-        noted: Noted::Nothing,
-        arrived: Time::default(),
-    };
-    let message = Message::new(chunk.slice(start..end), parts)?;
-    Some(if body.len() > OWN_BYTES_FROM { message.detached() } else { message })
 }

@@ -10,6 +10,7 @@ mod farewell;
 mod greeting;
 pub mod handshake;
 pub mod heartbeat;
+mod in_place;
 pub mod open;
 pub mod outbox;
 pub mod output;

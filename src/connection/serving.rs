@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::DISK_FAILED;
 use super::backpressure::Publishes;
+use super::channels::Unserved;
 use super::open::{End, OUTPUT_MAX, Open, State};
 use super::waiting::Turn;
 use crate::channel::exception::{Exception, channel_error, crashed_queue};
@@ -21,60 +22,100 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many bytes of a batch may be multiplied by going to several queues before the batch ends and the alarm is asked.
 const COPIED_MAX: usize = 4 * 1024 * 1024;
 
+/// What was kept of frames that came while a channel waits.
+enum Kept {
+    /// So many bytes; none when it is to be served.
+    Bytes(usize),
+    /// Nothing, but the client closes the connection while frames of waiting channels are still to be served, which it
+    /// sent before: it is closed behind them.
+    Close,
+}
+
+/// What is left of frames that were served, from where on.
+enum Rest {
+    /// Nothing that can be read.
+    None,
+    /// The start of a frame.
+    Incomplete(usize),
+    /// Frames that are to be served later.
+    Unserved(usize),
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
     /// Serves the frames of a read, then hands what they led to to the queues and confirms it. A few bytes may ask for
     /// much: what is left when that is enough for one batch is served when it has gone its way.
     pub(super) fn frames(&mut self, chunk: &Bytes) {
-        let mut at = 0;
         let before = self.output.len();
+        match self.serve_frames(chunk, None, before) {
+            Rest::None => {}
+            Rest::Incomplete(at) => self.incomplete.extend_from_slice(chunk.get(at..).unwrap_or_default()),
+            Rest::Unserved(at) => self.unserved = chunk.slice(at.min(chunk.len())..),
+        }
+        self.end_batch();
+        self.output.answered(before);
+    }
+
+    /// Serves frames: of a read, or of those that were kept for a channel, when `before` bytes of output waited.
+    fn serve_frames(&mut self, chunk: &Bytes, kept_for: Option<u16>, before: usize) -> Rest {
+        let mut at = 0;
         while !matches!(self.state, State::Closed(_)) {
-            if self.has_led_to_enough(before) {
-                self.unserved = chunk.slice(at.min(chunk.len())..);
-                break;
+            let has_to_stop = match kept_for {
+                None => self.has_led_to_enough(before),
+                Some(channel) => self.has_served_enough(channel, before),
+            };
+            if has_to_stop {
+                return Rest::Unserved(at);
             }
-            let from = at;
             let rest = chunk.get(at..).unwrap_or_default();
-            let error = match self.decoder.next(rest) {
-                Ok(None) => {
-                    self.incomplete.extend_from_slice(rest);
-                    break;
+            if self.channels.any_waits() {
+                match self.keep_back(rest) {
+                    Kept::Bytes(0) => {}
+                    Kept::Bytes(kept) => {
+                        at = at.saturating_add(kept);
+                        continue;
+                    }
+                    Kept::Close => return Rest::Unserved(at),
                 }
+            }
+            let served = match self.decoder.next(rest) {
+                Ok(None) => return Rest::Incomplete(at),
                 Ok(Some((used, event))) => {
                     at = at.saturating_add(used);
-                    if self.channels.any_waits() {
-                        if self.closes_too_early(&event) {
-                            self.unserved = chunk.slice(from..);
-                            break;
-                        }
-                        if self.channels.keep(&event, chunk.get(from..at).unwrap_or_default()) {
-                            continue;
-                        }
-                    }
-                    self.event(event, chunk, &mut at).err()
+                    self.event(event, chunk, &mut at)
                 }
-                Err(error) => Some(error),
+                Err(error) => Err(error.into()),
             };
-            let Some(error) = error else { continue };
-            self.break_off(&error);
+            let Err(unserved) = served else { continue };
+            if !self.refuse(*unserved) {
+                continue;
+            }
             // The answer to our close may stand behind the frame that cannot be read.
             match whole_frame(chunk.get(at..).unwrap_or_default()) {
                 Some(length) => at = at.saturating_add(length),
                 None => break,
             }
         }
-        self.end_batch();
-        self.output.answered(before);
+        Rest::None
     }
 
-    /// The client closes the connection while frames of waiting channels are still to be served, which it sent before:
-    /// it is closed behind them.
-    fn closes_too_early(&mut self, event: &Event<'_>) -> bool {
-        let closes = matches!(
-            event,
-            Event::Method { channel: 0, method: Method::Connection(connection::Method::Close(_)), .. }
-        );
-        self.closes_when_served = closes && self.channels.keeps_any();
-        self.closes_when_served
+    /// Keeps what comes next if it is for a channel that waits. Looks at it with a decoder of its own: an event that is
+    /// lent to anybody before it is served costs every message of every connection.
+    #[cold]
+    fn keep_back(&mut self, rest: &[u8]) -> Kept {
+        let mut decoder = self.decoder.clone();
+        let Ok(Some((used, event))) = decoder.next(rest) else { return Kept::Bytes(0) };
+        if let Event::Method { channel: 0, method: Method::Connection(connection::Method::Close(_)), .. } =
+            event
+            && self.channels.keeps_any()
+        {
+            self.closes_when_served = true;
+            return Kept::Close;
+        }
+        if !self.channels.keep(&event, rest.get(..used).unwrap_or_default()) {
+            return Kept::Bytes(0);
+        }
+        self.decoder = decoder;
+        Kept::Bytes(used)
     }
 
     /// Serves what was kept for a channel while it waited, as a batch of its own. Says whether there was any.
@@ -84,36 +125,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         let decoder = std::mem::replace(&mut self.decoder, Decoder::new(self.output.frame_max()));
         let before = self.output.len();
         if let Some(getting) = getting
-            && let Err(raised) =
+            && let Err(unserved) =
                 self.channels.get_again(channel, &getting, &mut self.session, &mut self.output)
         {
-            self.raise(raised.channel, raised.method, &raised.exception);
+            self.refuse(*unserved);
         }
-        let mut at = 0;
-        while matches!(self.state, State::Running) {
-            let rest = frames.get(at..).unwrap_or_default();
-            let has_to_stop = self.channels.is_waiting(channel)
-                || (self.channels.is_serving(channel) && self.has_led_to_enough(before));
-            if has_to_stop {
-                self.channels.keep_rest(channel, rest);
-                break;
-            }
-            let error = match self.decoder.next(rest) {
-                Ok(None) => break,
-                Ok(Some((used, event))) => {
-                    at = at.saturating_add(used);
-                    self.event(event, &frames, &mut at).err()
-                }
-                Err(error) => Some(error),
-            };
-            if let Some(error) = error {
-                self.break_off(&error);
-            }
+        if let Rest::Unserved(at) = self.serve_frames(&frames, Some(channel), before) {
+            self.channels.keep_rest(channel, frames.get(at..).unwrap_or_default());
         }
         self.decoder = decoder;
         self.end_batch();
         self.output.answered(before);
         true
+    }
+
+    /// Whether a channel whose kept frames are being served is to wait again, for the disk or for its next turn. One that was
+    /// closed meanwhile is not: what is left for it is dropped.
+    fn has_served_enough(&self, channel: u16, before: usize) -> bool {
+        self.channels.is_waiting(channel)
+            || (self.channels.is_serving(channel) && self.has_led_to_enough(before))
     }
 
     /// Whether a batch is to end here that began when `before` bytes of output waited.
@@ -159,12 +189,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         failed
     }
 
-    fn event(&mut self, event: Event<'_>, chunk: &Bytes, at: &mut usize) -> Result<(), DecodeError> {
+    fn event(&mut self, event: Event<'_>, chunk: &Bytes, at: &mut usize) -> Result<(), Box<Unserved>> {
         if let State::Closing { .. } = self.state {
             self.event_while_closing(&event);
             return Ok(());
         }
-        let outcome = match event {
+        match event {
             Event::Method { channel: 0, method: Method::Connection(method), .. } => {
                 self.connection_method(&method);
                 Ok(())
@@ -187,7 +217,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
                     at,
                     &mut self.session,
                     &mut self.output,
-                )?
+                )
             }
             Event::Method { channel, method, .. } => {
                 self.prepare(channel, &method);
@@ -203,11 +233,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
                 self.channels.body(channel, payload, ends_frame, &mut self.session, &mut self.output)
             }
             Event::Heartbeat => Ok(()),
-        };
-        if let Err(raised) = outcome {
-            self.raise(raised.channel, raised.method, &raised.exception);
         }
-        Ok(())
+    }
+
+    /// Closes what a frame was for that could not be served. Whether it is because it cannot be read.
+    #[cold]
+    fn refuse(&mut self, unserved: Unserved) -> bool {
+        match unserved {
+            Unserved::Raised(raised) => self.raise(raised.channel, raised.method, &raised.exception),
+            Unserved::Unreadable(error) => {
+                self.break_off(&error);
+                return true;
+            }
+        }
+        false
     }
 
     /// What must have happened before a method is served, so that its answer comes after all that led to it.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use leveret_protocol::Event;
 use leveret_protocol::method::basic;
 
-use super::channels::{Channels, Raised, Slot};
+use super::channels::{Channels, Raised, Slot, Unserved};
 use crate::channel::answer::{Answer, Served, Until};
 use crate::channel::get::Getting;
 use crate::channel::{Channel, Peer, Session};
@@ -177,7 +177,7 @@ impl Channels {
         getting: &Getting,
         session: &mut Session,
         peer: &mut dyn Peer,
-    ) -> Result<(), Raised> {
+    ) -> Result<(), Box<Unserved>> {
         let Some(Slot::Open(channel)) = self.slot_mut(number) else { return Ok(()) };
         let served = channel.get(getting, session, peer).map_err(|exception| Raised {
             channel: number,
