@@ -28,6 +28,7 @@ mod confirm;
 mod connection;
 mod consume;
 mod costly_bindings;
+mod dead_letters;
 mod exchanges;
 mod exclusive;
 mod get;
