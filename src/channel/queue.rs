@@ -165,7 +165,7 @@ fn declare_passively(declare: &queue::Declare<'_>, session: &Session) -> Result<
     let vhost = &session.vhost;
     let status = vhost
         .queue_for(name.as_str(), session.connection)
-        .and_then(|queue| queue.status().map_err(Refused::from))
+        .and_then(|queue| queue.renew().map_err(Refused::from))
         .map_err(|refusal| refused(&refusal, Subject::Queue(name.as_str()), vhost.name()))?;
     Ok((name, status, None))
 }

@@ -71,8 +71,7 @@ const KNOWN: [(&str, Rule); 26] = [
 ];
 
 /// What is checked, stored and compared, but not acted on yet.
-const WITHOUT_EFFECT: [&str; 6] = [
-    EXPIRES,
+const WITHOUT_EFFECT: [&str; 5] = [
     DELIVERY_LIMIT,
     "x-delayed-retry-type",
     CONSUMER_TIMEOUT,

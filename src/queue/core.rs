@@ -7,6 +7,7 @@
 
 mod dying;
 mod expiry;
+mod lease;
 mod storing;
 
 pub use dying::Dead;
@@ -83,6 +84,8 @@ pub struct QueueCore {
     terms: Arc<Terms>,
     /// The terms say nothing.
     is_plain: bool,
+    /// When somebody used it last, as far as that matters.
+    used: Time,
     /// What is to leave, and nobody has taken yet.
     dead: Vec<Dead>,
     /// What could not leave, and when it is tried again.
@@ -106,6 +109,7 @@ impl QueueCore {
             max_priority: options.max_priority,
             terms: Arc::default(),
             is_plain: true,
+            used: Time::default(),
             dead: Vec::new(),
             staying: Vec::new(),
             staged: Vec::new(),

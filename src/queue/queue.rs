@@ -189,6 +189,7 @@ impl Queue {
         self.may_refuse.store(terms.may_refuse(), Ordering::Relaxed);
         let _gone = self.with(|core| {
             core.set_terms(terms);
+            used(core);
             self.perform(core);
         });
     }
@@ -303,12 +304,15 @@ impl Queue {
         channel: u16,
         group: &mut Group,
     ) -> Result<Got, Gone> {
-        self.with(|core| match core.get(no_ack, group) {
-            Taken::Message(entry, key) => Got::Message { entry, key, left: core.ready() },
-            Taken::Empty => Got::Empty,
-            Taken::OnDisk => {
-                core.await_load(Asker { recipient: Arc::clone(recipient), channel });
-                Got::Loading
+        self.with(|core| {
+            used(core);
+            match core.get(no_ack, group) {
+                Taken::Message(entry, key) => Got::Message { entry, key, left: core.ready() },
+                Taken::Empty => Got::Empty,
+                Taken::OnDisk => {
+                    core.await_load(Asker { recipient: Arc::clone(recipient), channel });
+                    Got::Loading
+                }
             }
         })
     }
@@ -339,6 +343,7 @@ impl Queue {
             return false;
         }
         if core.consumers() > 0 || !self.options.auto_delete {
+            used(core);
             self.perform(core);
             let work = self.work(core, paging);
             drop(state);
@@ -387,7 +392,15 @@ impl Queue {
 
     /// What it holds.
     pub fn status(&self) -> Result<Status, Gone> {
-        self.with(|core| Status { ready: core.ready(), unacked: core.unacked(), consumers: core.consumers() })
+        self.with(|core| status(core))
+    }
+
+    /// Somebody declares it again, and it stays for that; gives what it holds.
+    pub fn renew(&self) -> Result<Status, Gone> {
+        self.with(|core| {
+            used(core);
+            status(core)
+        })
     }
 
     fn with<R>(&self, act: impl FnOnce(&mut QueueCore) -> R) -> Result<R, Gone> {
@@ -450,6 +463,17 @@ impl Queue {
             }
         }
     }
+}
+
+/// A queue is used. Only one that expires needs to know when.
+fn used(core: &mut QueueCore) {
+    if core.terms().expires.is_some() {
+        core.renew(Time::now());
+    }
+}
+
+fn status(core: &QueueCore) -> Status {
+    Status { ready: core.ready(), unacked: core.unacked(), consumers: core.consumers() }
 }
 
 impl Waiter for Queue {

@@ -113,18 +113,22 @@ impl Vhost {
         let mut topology = self.topology();
         let mut records = Records::new(self);
         if let Some(queue) = self.queues.get(name.as_str()) {
-            match queue.status() {
-                Ok(_) if queue.owner() != owner => return Err(Refused::Locked),
-                Ok(status) => {
-                    if let Some(difference) = queue.options().difference(options) {
-                        return Err(Refused::Inequivalent(difference));
-                    }
+            let refused = if queue.owner() == owner {
+                queue.options().difference(options).map(Refused::Inequivalent)
+            } else {
+                Some(Refused::Locked)
+            };
+            // Only whoever may have it keeps it from expiring.
+            let status = if refused.is_none() { queue.renew() } else { queue.status() };
+            match (status, refused) {
+                (Ok(_), Some(refused)) => return Err(refused),
+                (Ok(status), None) => {
                     let until = if options.durable { self.awaited() } else { None };
                     return Ok(Declared { queue, status, made: false, until });
                 }
                 // It deleted itself a moment ago and whoever saw to that has not come to the registry yet.
-                Err(Gone::Deleted) => self.forget_queue_locked(&mut topology, &queue, &mut records),
-                Err(Gone::Crashed) => return Err(Refused::Crashed),
+                (Err(Gone::Deleted), _) => self.forget_queue_locked(&mut topology, &queue, &mut records),
+                (Err(Gone::Crashed), _) => return Err(Refused::Crashed),
             }
         }
         let queue = self.new_queue(Queue::new(name, options.clone(), owner));

@@ -36,6 +36,7 @@ mod hash_exchanges;
 mod publish;
 mod qos;
 mod queue_arguments;
+mod queue_expiry;
 mod queues;
 mod recent_history;
 mod recover;

@@ -10,12 +10,14 @@ const EXPIRED_AT_ONCE: usize = 1000;
 impl QueueCore {
     /// Whether anything happens here by itself, in time.
     pub fn is_timed(&self) -> bool {
-        self.terms.message_ttl.is_some() || self.ready.has_deadlines() || !self.staying.is_empty()
+        !self.staying.is_empty()
+            || self.ready.has_deadlines()
+            || (!self.is_plain && (self.terms.message_ttl.is_some() || self.terms.expires.is_some()))
     }
 
     /// When something is to happen here by itself; never when nothing is. What has to be read to know it is asked for.
     pub fn next_due(&mut self) -> Time {
-        let mut due = self.ready.next_deadline().min(self.next_try());
+        let mut due = self.ready.next_deadline().min(self.next_try()).min(self.lease_end());
         if let Some(ttl) = self.terms.message_ttl
             && let Some(first) = self.ready.first_arrival(&mut self.loads)
         {

@@ -193,6 +193,15 @@ impl Due for Queue {
     fn due(self: Arc<Self>, now: Time) {
         let mut state = self.lock();
         let State::Running(core, paging) = &mut *state else { return };
+        if core.is_over(now) {
+            core.dissolve();
+            self.end(&mut state, None);
+            drop(state);
+            if let Some(undertaker) = self.undertaker.undertaker() {
+                undertaker.expired(&self);
+            }
+            return;
+        }
         paging.looked_at = Time::NEVER;
         core.expire(now);
         self.perform(core);
