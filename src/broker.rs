@@ -16,6 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
+use crate::alarm::MemoryAlarm;
 use crate::config::{Config, ListenAddress};
 use crate::connection::{self, Environment};
 use crate::net::{Admission, Listener, Workers, raise_descriptor_limit};
@@ -76,7 +77,12 @@ impl Broker {
             (Some(kept), Some(vhosts))
         };
         match Self::serve(config, vhosts, disk_failed) {
-            Ok(broker) => Ok(Self { kept, ..broker }),
+            Ok(broker) => {
+                if let Some(kept) = &kept {
+                    kept.watch(Arc::<MemoryAlarm>::clone(&broker.environment.memory));
+                }
+                Ok(Self { kept, ..broker })
+            }
             Err(error) => {
                 if let Some(kept) = kept {
                     kept.close(true);

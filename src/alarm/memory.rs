@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::store::held_loads::LiveMemory;
+
 /// The heap is looked at once for so many bytes that connections have read. A broker that nobody publishes to never
 /// looks.
 const LOOK_EVERY_BYTES: u64 = 1024 * 1024;
@@ -95,6 +97,14 @@ impl MemoryAlarm {
     }
 }
 
+/// What is read from the disk becomes live though nobody publishes.
+impl LiveMemory for MemoryAlarm {
+    fn is_short(&self) -> bool {
+        self.look();
+        self.is_raised()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,6 +127,9 @@ mod tests {
             assert_eq!(*alarm.changes().borrow(), raised, "{live}");
         }
 
+        LIVE.store(1500, Ordering::Relaxed);
+        assert!(alarm.is_short() && alarm.is_raised(), "whoever reads from the disk looks as well");
+        look_at(0);
         LIVE.store(2000, Ordering::Relaxed);
         alarm.read(1024 * 1024 - 1);
         assert!(!alarm.is_raised(), "not looked yet");

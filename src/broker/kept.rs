@@ -7,6 +7,7 @@ use super::StartError;
 use crate::alarm::granted_memory;
 use crate::auth::DEFAULT_VHOST;
 use crate::config::{Config, Durability};
+use crate::store::held_loads::LiveMemory;
 use crate::store::journal::JournalFailure;
 use crate::store::{DataDirectory, DirectoryError, HostDisk, OpenError, Opening, Store};
 use crate::vhost::registry::Vhosts;
@@ -35,6 +36,11 @@ impl Kept {
         let (store, vhosts) =
             restore(config, path, failed).map_err(|error| refusal(path.to_owned(), error))?;
         Ok((Self { store, _directory: directory }, vhosts))
+    }
+
+    /// While this memory is short, backlogs are not read for clients that hold much already.
+    pub(super) fn watch(&self, memory: Arc<dyn LiveMemory>) {
+        self.store.watch(memory);
     }
 
     /// Ends in order, once no connection is left, so that the next start has nothing to put right; or, when the disk

@@ -43,6 +43,9 @@ enum Place {
     Taken { entry: Entry, holder: Holder },
 }
 
+/// What a message takes beside its body, here and in the channel that it was delivered on, in bytes: its place, its address
+/// and properties, what the allocator adds.
+const ENTRY_BYTES: u64 = 256;
 /// Beyond this many free places an emptied table gives its memory back.
 const KEEP_PLACES: usize = 1024;
 
@@ -60,6 +63,11 @@ impl Unacked {
     /// Their size in bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// What they take in memory, in bytes, about.
+    pub fn memory(&self) -> u64 {
+        self.bytes.saturating_add((self.len as u64).saturating_mul(ENTRY_BYTES))
     }
 
     /// Enters a message that goes to `holder`.

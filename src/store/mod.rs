@@ -10,6 +10,7 @@ pub mod directory;
 pub mod disk;
 pub mod ends;
 pub mod handle;
+pub mod held_loads;
 pub mod host_disk;
 pub mod journal;
 mod loader;

@@ -1,6 +1,7 @@
 //! A queue as the store sees it, for tests: every message has an entry, and everything is counted anew each time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::{Bytes, BytesMut};
@@ -21,6 +22,8 @@ pub(super) struct ModelQueue {
     store: Arc<SegmentStore>,
     state: Mutex<State>,
     when_asked: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    /// What it says of it.
+    pub(super) unacked_memory: AtomicU64,
 }
 
 #[derive(Default)]
@@ -51,6 +54,7 @@ impl ModelQueue {
             store: Arc::clone(store),
             state: Mutex::default(),
             when_asked: Mutex::default(),
+            unacked_memory: AtomicU64::new(0),
         });
         let weak = Arc::downgrade(&queue);
         store.register(id, weak);
@@ -199,6 +203,14 @@ impl State {
 impl Stored for ModelQueue {
     fn id(&self) -> QueueId {
         self.id
+    }
+
+    fn name(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn unacked_memory(&self) -> u64 {
+        self.unacked_memory.load(Ordering::Relaxed)
     }
 
     fn outgoing(&self, keep: usize, bytes_max: usize) -> Vec<OutBlock> {

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use super::definitions::{Change, Definition, Definitions, DefinitionsError, Opened};
 use super::disk::Disk;
+use super::held_loads::LiveMemory;
 use super::journal::{Journal, JournalEvents, JournalFailure, Limits};
 use super::recovery::{JournalEnd, Progress, Recovery, RecoveryError, Replay};
 use super::refill::{Refill, Refilled, Refilling, record_redelivered};
@@ -156,6 +157,11 @@ impl Store {
     /// For the backlogs of queues.
     pub fn handle(&self) -> StoreHandle {
         StoreHandle::new(Arc::<SegmentStore>::clone(&self.segments))
+    }
+
+    /// While this memory is short, backlogs are not read for clients that hold much already. Once.
+    pub fn watch(&self, memory: Arc<dyn LiveMemory>) {
+        self.segments.watch(memory);
     }
 
     /// Ends in order, once nobody changes anything any more: the next start finds all as it is now.

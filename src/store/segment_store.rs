@@ -12,6 +12,7 @@ use super::checkpoint::{Checkpoints, Definitions};
 use super::disk::Disk;
 use super::ends::Ends;
 use super::handle::{Blocked, Pages};
+use super::held_loads::{HeldLoads, LiveMemory};
 use super::journal::{Journal, JournalEvents};
 use super::open_files::OpenFiles;
 use super::segment::table::QUEUES_FOLDER;
@@ -74,6 +75,7 @@ pub struct SegmentStore {
     pub(super) queues: StoredQueues,
     pub(super) page_outs: WorkQueue<QueueId>,
     pub(super) loads: WorkQueue<(QueueId, BlockPlace)>,
+    pub(super) held_loads: HeldLoads,
     pub(super) ends: Ends,
     pub(super) trouble: Trouble,
     budget: Budget,
@@ -125,6 +127,7 @@ impl SegmentStore {
             queues: StoredQueues::new(limits.segment_bytes),
             page_outs: WorkQueue::default(),
             loads: WorkQueue::default(),
+            held_loads: HeldLoads::default(),
             ends: Ends::default(),
             trouble: Trouble::default(),
             budget: Budget::new(limits.backlog_bytes),
@@ -149,6 +152,11 @@ impl SegmentStore {
         self.measure(&journal);
         let checkpoints = Checkpoints::new(Arc::clone(self), journal, definitions);
         self.spawn("checkpoint", move || checkpoints.run())
+    }
+
+    /// From now on no blocks are read for those who hold much while this memory is short. Once.
+    pub fn watch(&self, memory: Arc<dyn LiveMemory>) {
+        self.held_loads.watch(memory);
     }
 
     /// Stops the threads, each when it has done what it is at. What is in memory alone is in the journal as well, or

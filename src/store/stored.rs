@@ -91,6 +91,12 @@ pub trait Stored: Send + Sync {
     /// Which queue.
     fn id(&self) -> QueueId;
 
+    /// Its name, to be shown to people.
+    fn name(&self) -> String;
+
+    /// What its clients hold unacked takes so much memory, in bytes, about.
+    fn unacked_memory(&self) -> u64;
+
     /// Blocks that may leave memory, of at most about `bytes_max` bytes: not the first `keep`, not the one that is being filled.
     /// They stay in memory until [`Self::stored`] says that they may go.
     fn outgoing(&self, keep: usize, bytes_max: usize) -> Vec<OutBlock>;

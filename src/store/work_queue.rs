@@ -24,6 +24,17 @@ struct Waiting<T> {
     closed: bool,
 }
 
+/// What there is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next<T> {
+    /// This.
+    Work(T),
+    /// Nothing came in time.
+    Nothing,
+    /// Nothing any more.
+    Closed,
+}
+
 impl<T> Default for WorkQueue<T> {
     fn default() -> Self {
         let waiting =
@@ -44,18 +55,30 @@ impl<T: Copy + Eq + Hash> WorkQueue<T> {
 
     /// Waits for work; nothing once the queue is closed. [`Self::done`] follows.
     pub fn pop(&self) -> Option<T> {
-        let mut waiting = self.lock();
-        loop {
-            if waiting.closed {
-                return None;
-            }
-            if let Some(work) = waiting.order.pop_front() {
-                waiting.present.remove(&work);
-                waiting.taken = waiting.taken.saturating_add(1);
-                return Some(work);
-            }
-            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        match self.next(None) {
+            Next::Work(work) => Some(work),
+            Next::Nothing | Next::Closed => None,
         }
+    }
+
+    /// Waits for work, at most so long if that is said. After work [`Self::done`] follows.
+    pub fn next(&self, time: Option<Duration>) -> Next<T> {
+        let mut waiting = self.lock();
+        let is_empty = |waiting: &mut Waiting<T>| !waiting.closed && waiting.order.is_empty();
+        waiting = match time {
+            None => self.changed.wait_while(waiting, is_empty).unwrap_or_else(PoisonError::into_inner),
+            Some(time) => {
+                let waited = self.changed.wait_timeout_while(waiting, time, is_empty);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        if waiting.closed {
+            return Next::Closed;
+        }
+        let Some(work) = waiting.order.pop_front() else { return Next::Nothing };
+        waiting.present.remove(&work);
+        waiting.taken = waiting.taken.saturating_add(1);
+        Next::Work(work)
     }
 
     /// What was taken is done, or was asked for again.
@@ -119,6 +142,7 @@ mod tests {
             queue.done();
         }
         assert!(queue.is_idle());
+        assert_eq!(queue.next(Some(Duration::ZERO)), Next::Nothing);
     }
 
     #[test]
@@ -130,7 +154,7 @@ mod tests {
             assert_eq!(waiter.join().unwrap(), None);
         });
         queue.push(1);
-        assert_eq!(queue.pop(), None);
+        assert_eq!((queue.pop(), queue.next(None)), (None, Next::Closed));
         assert!(queue.closed_within(Duration::from_hours(1)));
     }
 }

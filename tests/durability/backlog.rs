@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::lives::{Death, Lives, Script, files};
-use crate::support::raw;
+use crate::support::raw::{self, Received};
 use crate::support::{Message, Properties, Raw, Table, method};
 
 /// What a broker may keep of the disk when all of its queues are empty: the files of the journal that are used round and
@@ -250,4 +250,42 @@ fn written_bytes(lives: &Lives) -> u64 {
     let counters = std::fs::read_to_string(format!("/proc/{}/io", lives.broker().pid())).unwrap();
     let counter = counters.lines().find_map(|line| line.strip_prefix("wchar: ")).expect("wchar");
     counter.parse().unwrap()
+}
+
+#[test]
+fn what_clients_hold_of_a_backlog_ends_at_the_memory_limit_and_the_rest_follows_what_they_acknowledge() {
+    const SIZE: usize = 10_000;
+    const COUNT: u32 = 20_000;
+    let mut lives = Lives::new(&["--backlog-memory", "16MiB", "--memory-limit", "100MiB"]);
+    let mut raw = lives.connect();
+    raw.durable_queue("q");
+    publish(&mut lives.connect(), "", "q", 2, (0..COUNT).map(|number| body(number, SIZE)));
+    raw.call(method::basic_consume("q", "c", 0, &Table::new()));
+    // Nobody publishes, and nobody acknowledges.
+    let is_held = || lives.broker().log().iter().any(|line| line.contains("queue 'q': its clients hold"));
+    let mut got = 0;
+    while got < COUNT && !is_held() {
+        let Received::Frame(frame) = raw.recv_within(Duration::from_millis(50)) else { continue };
+        got += u32::from(frame.method() == Some(method::BASIC_DELIVER));
+    }
+    // What was delivered before its answer.
+    raw.send(1, method::queue_declare("q", method::PASSIVE, &Table::new()));
+    loop {
+        match raw.recv().method() {
+            Some(method::BASIC_DELIVER) => got += 1,
+            Some(method::QUEUE_DECLARE_OK) => break,
+            _ => {}
+        }
+    }
+    assert!((1_700..14_000).contains(&got), "{got} of {COUNT}");
+    lives.broker_mut().wait_for_line("memory resource limit alarm set");
+    raw.send(1, method::basic_ack(0, true));
+    for number in got..COUNT {
+        let message = raw.expect_deliver(1);
+        if number % 100 == 99 || number + 1 == COUNT {
+            raw.send(1, method::basic_ack(message.delivery_tag, true));
+        }
+    }
+    lives.broker_mut().wait_for_line("memory resource limit alarm cleared");
+    assert_eq!(raw.message_count(1, "q"), 0);
 }

@@ -33,6 +33,10 @@ impl Lives {
         self.broker.as_ref().expect("a life")
     }
 
+    pub(crate) fn broker_mut(&mut self) -> &mut Broker {
+        self.broker.as_mut().expect("a life")
+    }
+
     pub(crate) fn data(&self) -> &Path {
         self.data.path()
     }

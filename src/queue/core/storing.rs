@@ -15,6 +15,11 @@ impl QueueCore {
         self.ready.memory()
     }
 
+    /// What the unacked messages take in memory, in bytes, about.
+    pub fn unacked_memory(&self) -> u64 {
+        self.unacked.memory()
+    }
+
     /// How many blocks wait in memory.
     pub fn sealed(&self) -> usize {
         self.ready.sealed()

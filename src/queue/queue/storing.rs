@@ -216,6 +216,14 @@ impl Stored for Queue {
         self.id
     }
 
+    fn name(&self) -> String {
+        self.name.to_string()
+    }
+
+    fn unacked_memory(&self) -> u64 {
+        self.with_stored(|core, _| core.unacked_memory())
+    }
+
     fn outgoing(&self, keep: usize, bytes_max: usize) -> Vec<OutBlock> {
         self.with_stored(|core, paging| {
             let blocks = core.outgoing(keep, bytes_max);

@@ -34,6 +34,14 @@ fn page_out_all(store: &SegmentStore, queue: &ModelQueue) {
     while pager::page_out(store, queue.id()).unwrap() > 0 {}
 }
 
+fn wait_until(what: &str, condition: &dyn Fn() -> bool) {
+    let begun = std::time::Instant::now();
+    while !condition() {
+        assert!(begun.elapsed().as_secs() < 60, "never: {what}");
+        thread::yield_now();
+    }
+}
+
 #[test]
 fn what_leaves_memory_comes_back_as_it_was() {
     for journalled in [true, false] {
@@ -211,13 +219,6 @@ fn the_threads_page_out_read_back_free_the_journal_and_say_when_they_cannot() {
         Journal::open(as_disk(), &super::super::journal::Start::default(), JOURNAL, events).unwrap();
     store.begin_checkpoints(Arc::clone(&journal), Arc::new(NoDefinitions)).unwrap();
     let queue = ModelQueue::register(QueueId::stored(1), &store);
-    let wait_until = |what: &str, condition: &dyn Fn() -> bool| {
-        let begun = std::time::Instant::now();
-        while !condition() {
-            assert!(begun.elapsed().as_secs() < 60, "never: {what}");
-            thread::yield_now();
-        }
-    };
     let publish = |number: u64| {
         let mut group = Group::new(Durability::Fsync);
         let ticket = journal.enter();
@@ -330,4 +331,46 @@ fn a_queue_that_went_away_without_a_word_keeps_its_part_of_the_journal() {
     drop(queue);
     assert!(matches!(rig.checkpoints.checkpoint(JournalFile(1)), Err(Stop::Missing(_))));
     assert_eq!(Replayed::read(&rig.disk).live_from, 1);
+}
+
+/// As short as it is told to be.
+#[derive(Default)]
+struct Memory(AtomicBool);
+
+impl LiveMemory for Memory {
+    fn is_short(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[test]
+fn while_memory_is_short_nothing_is_read_for_those_who_hold_much_until_they_settle_or_there_is_memory() {
+    for settles in [true, false] {
+        let disk = SimDisk::new(1);
+        let store = SegmentStore::open(Arc::clone(&disk) as Arc<dyn Disk>, SEGMENTS).unwrap();
+        let memory = Arc::new(Memory::default());
+        store.watch(Arc::<Memory>::clone(&memory));
+        let [greedy, modest] =
+            [1, 2].map(|id| ModelQueue::register(QueueId::stored(id), &store)).map(|queue| {
+                let position = queue.publish(b"paged", None);
+                page_out_all(&store, &queue);
+                assert_eq!(queue.paged(), 1);
+                (queue, position)
+            });
+        greedy.0.unacked_memory.store(loader::UNACKED_MAX_BYTES + 1, Ordering::Relaxed);
+        modest.0.unacked_memory.store(loader::UNACKED_MAX_BYTES, Ordering::Relaxed);
+        memory.0.store(true, Ordering::Relaxed);
+        for (queue, position) in [&greedy, &modest] {
+            store.load(queue.id(), queue.place(*position).unwrap());
+        }
+        wait_until("one is read, one is held", &|| modest.0.paged() == 0 && store.held_loads.any());
+        assert_eq!(greedy.0.paged(), 1);
+        if settles {
+            greedy.0.unacked_memory.store(0, Ordering::Relaxed);
+        } else {
+            memory.0.store(false, Ordering::Relaxed);
+        }
+        wait_until("the other one is read", &|| greedy.0.paged() == 0 && !store.held_loads.any());
+        store.close();
+    }
 }
