@@ -3,14 +3,15 @@
 //! Lock order: a queue, then a leaf (a recipient, a shared credit). No method here is called with a leaf locked.
 //! A queue dies under its lock: from then on every call says [`Gone`], and the caller looks the name up again.
 
+mod delivering;
 mod storing;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use super::consumers::Consumer;
-use super::core::{Asker, Await, Dead, QueueCore, Settlement, Taken};
-use super::delivery::{Recipient, SharedCredit, Waiter};
+use super::core::{Asker, Dead, QueueCore, Settlement, Taken};
+use super::delivery::{Recipient, SharedCredit};
 use super::id::{ConsumerKey, QueueId, UnackedKey};
 use super::options::QueueOptions;
 use super::ready::{Entry, Position};
@@ -430,39 +431,6 @@ impl Queue {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn waiter(self: &Arc<Self>) -> Arc<dyn Waiter> {
-        Arc::<Self>::clone(self)
-    }
-
-    /// Delivers what can be delivered. A recipient that found room (or a credit that came back) between the refusal
-    /// and our asking to be told is tried again, so that no wake-up is lost.
-    fn perform(self: &Arc<Self>, core: &mut QueueCore) {
-        loop {
-            core.deliver();
-            core.hand_over();
-            let mut again = false;
-            while let Some(awaited) = core.take_awaits() {
-                match awaited {
-                    Await::Room(recipient) => {
-                        if !recipient.await_room(self.waiter()) {
-                            core.room_made(recipient.id());
-                            again = true;
-                        }
-                    }
-                    Await::Credit(credit) => {
-                        if !credit.await_credit(self.waiter()) {
-                            core.credit_made();
-                            again = true;
-                        }
-                    }
-                }
-            }
-            if !again {
-                return core.trim();
-            }
-        }
-    }
 }
 
 /// A queue is used. Only one that expires needs to know when.
@@ -474,26 +442,6 @@ fn used(core: &mut QueueCore) {
 
 fn status(core: &QueueCore) -> Status {
     Status { ready: core.ready(), unacked: core.unacked(), consumers: core.consumers() }
-}
-
-impl Waiter for Queue {
-    fn id(&self) -> QueueId {
-        self.id
-    }
-
-    fn room_made(self: Arc<Self>, recipient: u64) {
-        let _gone = self.with(|core| {
-            core.room_made(recipient);
-            self.perform(core);
-        });
-    }
-
-    fn credit_made(self: Arc<Self>) {
-        let _gone = self.with(|core| {
-            core.credit_made();
-            self.perform(core);
-        });
-    }
 }
 
 impl PartialEq for Queue {

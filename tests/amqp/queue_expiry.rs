@@ -59,20 +59,17 @@ fn a_declare_a_passive_one_and_a_get_renew_it_and_consumers_suspend_it() {
     peer.ok(declare);
     // Each of them for longer than the queue would live without.
     for keeps in [declare, "queue.declare queue=q passive", "basic.get queue=q"] {
-        let until = start.elapsed() + Duration::from_millis(1000);
+        let until = start.elapsed() + Duration::from_secs(1);
         while start.elapsed() < until {
             peer.send(keeps);
             let found = peer.next();
-            assert!(
-                ["queue.declare-ok", "basic.get-empty"].contains(&&*found.method.name),
-                "{keeps}: {found}"
-            );
+            assert!(["queue.declare-ok", "basic.get-empty"].contains(&found.method.name), "{keeps}: {found}");
         }
     }
     peer.ok("queue.declare queue=other");
     peer.ok("basic.consume queue=q consumer-tag=c no-ack");
     let consumed = Instant::now();
-    while consumed.elapsed() < Duration::from_millis(1000) {
+    while consumed.elapsed() < Duration::from_secs(1) {
         peer.ok("queue.declare queue=other passive");
     }
     peer.ok("basic.cancel consumer-tag=c");
