@@ -38,7 +38,7 @@ const LAYERS: [&str; 25] = [
 ];
 
 /// Decisions without effects: these are given the time and answer with what is to be done.
-const PURE: [&str; 22] = [
+const PURE: [&str; 24] = [
     "src/equivalence.rs",
     "src/exchange/",
     "src/term.rs",
@@ -53,6 +53,8 @@ const PURE: [&str; 22] = [
     "src/queue/terms",
     "src/queue/expiry",
     "src/queue/death",
+    "src/queue/due",
+    "src/queue/scheduled",
     "src/queue/arguments",
     "src/connection/handshake",
     "src/connection/capabilities",

@@ -8,12 +8,14 @@ pub mod consumers;
 pub mod core;
 pub mod death;
 pub mod delivery;
+pub mod due;
 pub mod id;
 pub mod options;
 #[allow(clippy::module_inception)] // the lock around the core is the queue
 pub mod queue;
 pub mod ready;
 pub mod registry;
+pub mod scheduled;
 pub mod segments;
 pub mod terms;
 pub mod unacked;
