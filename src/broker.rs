@@ -19,13 +19,17 @@ use tokio_util::sync::CancellationToken;
 use crate::alarm::MemoryAlarm;
 use crate::config::{Config, ListenAddress};
 use crate::connection::{self, Environment};
-use crate::net::{Admission, Listener, Workers, raise_descriptor_limit};
+use crate::net::{Admission, Bound, Listener, Workers, raise_descriptor_limit};
 use crate::store::{DirectoryError, OpenError};
 use crate::vhost::registry::Vhosts;
 use kept::Kept;
 
 /// How long clients have to answer the `connection.close` of a broker that stops.
 const FAREWELL: Duration = Duration::from_secs(5);
+
+/// A signal that comes sooner after the first one is no second wish: `timeout`, supervisors and terminals signal the process
+/// and its group.
+const SIGNALS_APART: Duration = Duration::from_millis(500);
 
 /// A broker that accepts connections.
 #[derive(Debug)]
@@ -57,8 +61,12 @@ pub enum Stopped {
 
 impl Broker {
     /// Starts a broker: when this returns, its ports accept. Must be called within a runtime. Brings back what it has kept,
-    /// for as long as that takes.
+    /// for as long as that takes, once it has taken the addresses: one that is not free is told at once.
     pub fn start(config: Config) -> Result<Self, StartError> {
+        let bound = config.listeners.iter().map(|address| {
+            Bound::to(*address).map_err(|error| StartError::Listen { address: *address, error })
+        });
+        let bound = bound.collect::<Result<Vec<_>, _>>()?;
         let disk_failed = CancellationToken::new();
         let (kept, vhosts) = if config.in_memory {
             tracing::warn!(
@@ -76,7 +84,7 @@ impl Broker {
             })?;
             (Some(kept), Some(vhosts))
         };
-        match Self::serve(config, vhosts, disk_failed) {
+        match Self::serve(config, bound, vhosts, disk_failed) {
             Ok(broker) => {
                 if let Some(kept) = &kept {
                     kept.watch(Arc::<MemoryAlarm>::clone(&broker.environment.memory));
@@ -94,6 +102,7 @@ impl Broker {
 
     fn serve(
         config: Config,
+        bound: Vec<Bound>,
         vhosts: Option<Vhosts>,
         disk_failed: CancellationToken,
     ) -> Result<Self, StartError> {
@@ -106,8 +115,8 @@ impl Broker {
         }
         let admission = Admission::new(config.max_connections.unwrap_or(descriptors));
         let workers = Arc::new(Workers::start(config.workers).map_err(StartError::Thread)?);
-        let listeners = config.listeners.iter().map(|address| {
-            Listener::bind(*address).map_err(|error| StartError::Listen { address: *address, error })
+        let listeners = config.listeners.iter().zip(bound).map(|(address, bound)| {
+            bound.listen().map_err(|error| StartError::Listen { address: *address, error })
         });
         let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
         let addresses: Vec<SocketAddr> = listeners.iter().map(Listener::address).collect();
@@ -223,7 +232,7 @@ pub async fn run(config: Config, started: Instant) -> Result<Stopped, StartError
             tracing::info!("shutdown complete");
             Ok(stopped)
         }
-        name = signals.next() => {
+        name = signals.next_after(SIGNALS_APART) => {
             tracing::warn!("{name} received again: stopping at once");
             Ok(Stopped::AtOnce)
         }
@@ -239,6 +248,17 @@ impl StopSignals {
     fn new() -> io::Result<Self> {
         let terminate = signal(SignalKind::terminate())?;
         Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// The next one that does not come within `interval` from now.
+    async fn next_after(&mut self, interval: Duration) -> &'static str {
+        let from = Instant::now() + interval;
+        loop {
+            let name = self.next().await;
+            if Instant::now() >= from {
+                return name;
+            }
+        }
     }
 
     async fn next(&mut self) -> &'static str {

@@ -26,6 +26,40 @@ pub struct Accepted {
     pub local: SocketAddr,
 }
 
+/// A socket that has its address and does not listen: whoever connects is refused.
+#[derive(Debug)]
+pub struct Bound(Socket);
+
+impl Bound {
+    /// Takes the address.
+    ///
+    /// # Errors
+    /// Another program listens there, or it may not be used.
+    pub fn to(address: ListenAddress) -> io::Result<Self> {
+        let socket = match address {
+            ListenAddress::At(address) => bound(address, true)?,
+            // A kernel without IPv6 still has every IPv4 interface.
+            ListenAddress::AllInterfaces(port) => bound((Ipv6Addr::UNSPECIFIED, port).into(), false)
+                .or_else(|error| match error.kind() {
+                    io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),
+                    _ => bound((Ipv4Addr::UNSPECIFIED, port).into(), true),
+                })?,
+        };
+        Ok(Self(socket))
+    }
+
+    /// Starts to listen; must be called within a runtime.
+    ///
+    /// # Errors
+    /// Another program has begun to listen there since.
+    pub fn listen(self) -> io::Result<Listener> {
+        self.0.listen(BACKLOG)?;
+        let socket = TcpListener::from_std(self.0.into())?;
+        let address = socket.local_addr()?;
+        Ok(Listener { socket, address, wait: SHORTEST_WAIT })
+    }
+}
+
 /// A socket that accepts connections.
 #[derive(Debug)]
 pub struct Listener {
@@ -35,22 +69,6 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Starts to listen; must be called within a runtime.
-    pub fn bind(address: ListenAddress) -> io::Result<Self> {
-        let socket = match address {
-            ListenAddress::At(address) => listening(address, true)?,
-            // A kernel without IPv6 still has every IPv4 interface.
-            ListenAddress::AllInterfaces(port) => listening((Ipv6Addr::UNSPECIFIED, port).into(), false)
-                .or_else(|error| match error.kind() {
-                    io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),
-                    _ => listening((Ipv4Addr::UNSPECIFIED, port).into(), true),
-                })?,
-        };
-        let socket = TcpListener::from_std(socket.into())?;
-        let address = socket.local_addr()?;
-        Ok(Self { socket, address, wait: SHORTEST_WAIT })
-    }
-
     /// The address with the port that was taken.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -76,7 +94,7 @@ impl Listener {
     }
 }
 
-fn listening(address: SocketAddr, only_v6: bool) -> io::Result<Socket> {
+fn bound(address: SocketAddr, only_v6: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(only_v6)?;
@@ -86,7 +104,6 @@ fn listening(address: SocketAddr, only_v6: bool) -> io::Result<Socket> {
     // Accepted sockets inherit it.
     socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
     Ok(socket)
 }
 
@@ -120,10 +137,28 @@ mod tests {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
     }
 
+    fn bind(address: &str) -> io::Result<Listener> {
+        Bound::to(address.parse().unwrap())?.listen()
+    }
+
+    #[test]
+    fn an_address_that_is_taken_accepts_nobody_before_it_is_listened_at() {
+        run(async {
+            let bound = Bound::to("127.0.0.1:0".parse().unwrap()).unwrap();
+            let address = bound.0.local_addr().unwrap().as_socket().unwrap();
+            let refused = std::net::TcpStream::connect(address).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+            let mut listener = bound.listen().unwrap();
+            assert_eq!(listener.address(), address);
+            let _client = std::net::TcpStream::connect(address).unwrap();
+            listener.accept().await;
+        });
+    }
+
     #[test]
     fn port_0_takes_a_free_one_and_connections_come_without_delay() {
         run(async {
-            let mut listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            let mut listener = bind("127.0.0.1:0").unwrap();
             assert_ne!(listener.address().port(), 0);
             let client = std::net::TcpStream::connect(listener.address()).unwrap();
             let accepted = listener.accept().await;
@@ -136,7 +171,7 @@ mod tests {
     #[test]
     fn an_ipv4_peer_is_one_at_every_interface() {
         run(async {
-            let mut listener = Listener::bind("0".parse().unwrap()).unwrap();
+            let mut listener = bind("0").unwrap();
             let port = listener.address().port();
             let _client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
             let accepted = listener.accept().await;
@@ -148,8 +183,8 @@ mod tests {
     #[test]
     fn an_address_in_use_is_an_error() {
         run(async {
-            let first = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-            let second = Listener::bind(ListenAddress::At(first.address()));
+            let first = bind("127.0.0.1:0").unwrap();
+            let second = Bound::to(ListenAddress::At(first.address()));
             assert_eq!(second.unwrap_err().kind(), io::ErrorKind::AddrInUse);
         });
     }

@@ -241,6 +241,12 @@ impl PartialEq for Targets<'_> {
 
 impl Eq for Targets<'_> {}
 
+/// Whether this chunk is what the journal's last batch has of a broker that stopped in order, and nothing else.
+pub fn is_close_mark(chunk: &[u8]) -> bool {
+    let mut ops = Ops::new(chunk);
+    ops.next() == Some(Ok(Op::Closed)) && ops.next().is_none()
+}
+
 /// Runs of positions: the first and the last of each.
 #[derive(Clone, Debug)]
 pub struct Ranges<'a>(std::slice::Iter<'a, Pair>);

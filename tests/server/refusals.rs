@@ -50,6 +50,7 @@ fn an_address_that_is_taken_ends_with_69() {
         "cannot listen on {address}: Address already in use (os error 98); another program listens there"
     );
     assert!(stderr(&output).contains(&why), "{}", stderr(&output));
+    assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 0, "nothing was made");
 }
 
 #[test]

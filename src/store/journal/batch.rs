@@ -105,11 +105,24 @@ impl FileHeader {
             [FoundHeader::OtherFormat(format), _] | [_, FoundHeader::OtherFormat(format)] => {
                 FoundHeader::OtherFormat(format)
             }
+            [FoundHeader::Damaged, FoundHeader::Damaged] => {
+                Self::other_format(block).map_or(FoundHeader::Damaged, FoundHeader::OtherFormat)
+            }
             [FoundHeader::Blank, FoundHeader::Blank] if block.iter().all(|byte| *byte == 0) => {
                 FoundHeader::Blank
             }
             _ => FoundHeader::Damaged,
         }
+    }
+
+    /// The format of which both copies say that they are, whatever else it has there: of every format, each copy begins with
+    /// the magic and the format, and stands where it stands in this one. One that only one copy names is damage.
+    fn other_format(block: &[u8]) -> Option<u32> {
+        let [one, other] = [0, SECOND_COPY_AT].map(|at| {
+            let mut fields = Fields(block.get(at..)?);
+            (fields.take::<8>()? == *FILE_MAGIC).then(|| fields.u32()).flatten()
+        });
+        one.filter(|format| *format != FORMAT && other == one)
     }
 
     fn decode_copy(bytes: &[u8]) -> FoundHeader {
@@ -357,6 +370,23 @@ mod tests {
         newer[FILE_HEADER_BYTES - 4..FILE_HEADER_BYTES].copy_from_slice(&crc);
         newer[SECOND_COPY_AT] = 0;
         assert_eq!(FileHeader::find(&newer), FoundHeader::OtherFormat(2));
+    }
+
+    #[test]
+    fn a_header_of_another_version_is_known_by_what_both_copies_begin_with() {
+        let mut newer = FILE.encode();
+        for at in [0, SECOND_COPY_AT] {
+            newer[at + 8] = 2;
+            newer[at + 12..at + 100].fill(0xa5);
+        }
+        assert_eq!(FileHeader::find(&newer), FoundHeader::OtherFormat(2));
+        let mut one_says_so = newer;
+        one_says_so[SECOND_COPY_AT + 8] = 3;
+        assert_eq!(FileHeader::find(&one_says_so), FoundHeader::Damaged);
+        let mut damaged = newer;
+        (damaged[8], damaged[SECOND_COPY_AT + 8]) = (1, 1);
+        assert_eq!(FileHeader::find(&damaged), FoundHeader::Damaged);
+        assert_eq!(FileHeader::find(&newer[..SECOND_COPY_AT]), FoundHeader::Damaged);
     }
 
     #[test]

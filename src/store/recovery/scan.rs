@@ -5,6 +5,9 @@
 //! later batch knows to have been synced. What is bad before that was good once, and is damage too. And so is it when a
 //! file is shorter than it says that it was, since its length is synced before anything is written: the power cuts off
 //! writes, not files.
+//!
+//! Behind the record of an orderly stop there is nothing: the broker goes on in another file. What is left of the file was
+//! prepared and never used, and is not read.
 
 use std::io;
 use std::sync::Arc;
@@ -15,6 +18,7 @@ use crate::store::disk::DiskFile;
 use crate::store::journal::batch::{
     BATCH_HEADER_BYTES, BLOCK_BYTES, BatchHeader, Chunk, FileHeader, FoundBatch, next_offset,
 };
+use crate::store::op::is_close_mark;
 
 /// What stands in a file, in the order in which it stands there.
 #[derive(Debug, PartialEq, Eq)]
@@ -75,6 +79,7 @@ pub fn scan(
         header,
         end,
         synced_to: None,
+        no_header_behind: None,
         told_len: header.file_len,
         last_batch: None,
         chunks: Vec::new(),
@@ -89,6 +94,8 @@ struct Scan<'a> {
     end: Option<u64>,
     /// Up to where a later batch knows the file to be synced; looked for when something bad is found.
     synced_to: Option<u64>,
+    /// No header of a batch stands behind this offset, as far as was looked.
+    no_header_behind: Option<u64>,
     /// How long the file was, as far as is known by now.
     told_len: u64,
     last_batch: Option<Batch>,
@@ -118,7 +125,11 @@ impl Scan<'_> {
             }
             let next = if let Some(batch) = batch {
                 self.give_chunks(at.saturating_add(batch.head_len()), give);
-                next_offset(batch.end())
+                let next = next_offset(batch.end());
+                if self.is_closed_by(&batch, next) {
+                    (self.synced_to, self.no_header_behind) = (Some(next), Some(next));
+                }
+                next
             } else {
                 let next = self.next_header(at).unwrap_or(limit).min(limit);
                 give(Part::Damaged { from: at, to: next, what: DamagedPart::Batch });
@@ -150,6 +161,18 @@ impl Scan<'_> {
             offset = offset.saturating_add(u64::from(chunk.len));
         }
         Some(batch)
+    }
+
+    /// Whether the batch that was read says that the broker stopped in order, as the last one that was written: alone, and
+    /// when all before it was synced. Should something begin where the next batch would, it is looked at like anything.
+    fn is_closed_by(&mut self, batch: &FoundBatch, next: u64) -> bool {
+        let FoundBatch { header, .. } = batch;
+        let [(chunk, true)] = *self.chunks.as_slice() else { return false };
+        let begin = header.offset.saturating_add(batch.head_len());
+        self.end.is_none()
+            && header.synced_to == header.offset
+            && self.window.get(begin, chunk.len.into()).is_ok_and(is_close_mark)
+            && self.header_at(next).is_none()
     }
 
     /// Whether the file was longer than it is, and what begins at `at` is not all there for that reason.
@@ -211,6 +234,9 @@ impl Scan<'_> {
 
     /// Where behind `at` the next good header of a batch stands.
     fn next_header(&mut self, at: u64) -> Option<u64> {
+        if self.no_header_behind.is_some_and(|behind| behind <= at) {
+            return None;
+        }
         let mut offset = next_offset(at.saturating_add(1));
         while offset < self.window.file_len() {
             if self.header_at(offset).is_some() {
@@ -218,6 +244,7 @@ impl Scan<'_> {
             }
             offset = offset.saturating_add(BLOCK);
         }
+        self.no_header_behind = Some(at);
         None
     }
 

@@ -287,3 +287,69 @@ fn progress_is_told() {
     scan(file, &image.header, None, &mut |at| told.push(at), &mut |_| ()).unwrap();
     assert_eq!(told, [4096, 8192, 12_288]);
 }
+
+/// A long file of which little was used, and the last batch of an orderly stop.
+fn closed_of(len: usize) -> Image {
+    let mut image = three();
+    image.made_so_long(len);
+    image.bytes.truncate(16_384);
+    image.sync();
+    image.batch(&[&closed()]);
+    image
+}
+
+fn closed() -> Vec<u8> {
+    let mut group = crate::store::op::Group::default();
+    group.closed();
+    group.bytes().to_vec()
+}
+
+fn reads_of(image: &Image) -> u64 {
+    let disk = SimDisk::new(1);
+    let file = image.write(&disk, "1");
+    let before = disk.reads();
+    scan(file, &image.header, None, &mut |_| (), &mut |_| ()).unwrap();
+    disk.reads() - before
+}
+
+#[test]
+fn behind_an_orderly_stop_nothing_is_read_and_behind_any_other_all_is_read_once() {
+    let mut image = closed_of(16 << 20);
+    image.pad(16 << 20);
+    assert_eq!(reads_of(&image), 1);
+    let mut killed = image.clone();
+    killed.bytes[16_384..20_480].fill(0);
+    assert!((16..=18).contains(&reads_of(&killed)), "{}", reads_of(&killed));
+    let (parts, end, torn) = found(&image, None);
+    assert_eq!((parts.len(), end, torn), (7, 20_480, false));
+}
+
+#[test]
+fn what_lies_behind_an_orderly_stop_in_spite_of_it_is_found_as_ever() {
+    let mut image = closed_of(16 << 20);
+    image.sync();
+    image.batch(&[b"f"]);
+    let behind = image.bytes.len();
+    image.sync();
+    image.batch(&[b"g"]);
+    image.pad(16 << 20);
+    let (parts, end, torn) = found(&image, None);
+    assert_eq!((&parts[7..], end, torn), (&[good("f"), good("g")][..], 28_672, false));
+    let (parts, ..) = found(&flipped(image, behind - 1), None);
+    assert_eq!(parts[7..], [Found::Damaged(behind as u64 - 1, behind as u64, DamagedPart::Chunk), good("g")]);
+}
+
+#[test]
+fn a_file_of_an_orderly_stop_that_became_short_has_lost_its_end() {
+    let image = closed_of(16 << 20);
+    for len in [20_480_u64, 20_500, 1 << 20] {
+        let mut cut = image.clone();
+        cut.pad(usize::try_from(len).unwrap());
+        let (parts, end, torn) = found(&cut, None);
+        assert!(
+            matches!(parts[7..], [Found::Damaged(_, 16_777_216, DamagedPart::Missing)]),
+            "{len} {parts:?}"
+        );
+        assert_eq!((end, torn), (20_480, false));
+    }
+}
