@@ -152,8 +152,7 @@ impl Paged {
                 None => break,
             }
         }
-        // The last ones may have left before the others were stored; then not all of it is said to be alive.
-        if position > self.last || (position < self.last && self.alive.is_none()) {
+        if position != self.last {
             return Err(Damage("positions that it should not have".to_owned()));
         }
         let (at, head) = start.unwrap_or((bytes.len(), self.last));
@@ -312,17 +311,25 @@ impl Packed {
         }
     }
 
+    /// Forgets the records of messages that were taken out, unless they are stored as well. Says whether there were any: then
+    /// the block may end with another position.
+    pub(super) fn close_gaps(&mut self) -> bool {
+        let Content::Records(records) = &self.content else { return false };
+        if self.alive.is_none() || self.place.is_some() {
+            return false;
+        }
+        let (mut packed, mut last) = (BytesMut::with_capacity(records.len()), self.head);
+        for (_, position, message) in self.alive_records(records) {
+            push_record(&mut packed, gap(last, position).unwrap_or(0), &message);
+            last = position;
+        }
+        (self.content, self.last, self.alive) = (Content::Records(packed.freeze()), last, None);
+        true
+    }
+
     /// What is not read yet, as records.
     pub(super) fn records(&self) -> Bytes {
         match &self.content {
-            Content::Records(records) if self.alive.is_some() => {
-                let (mut packed, mut last) = (BytesMut::with_capacity(records.len()), self.head);
-                for (_, position, message) in self.alive_records(records) {
-                    push_record(&mut packed, gap(last, position).unwrap_or(0), &message);
-                    last = position;
-                }
-                packed.freeze()
-            }
             Content::Records(records) => records.clone(),
             Content::Single(message) => {
                 let mut record = BytesMut::with_capacity(record_len(message));

@@ -57,8 +57,11 @@ pub(super) struct Lane {
     /// What the sealed blocks take in memory, in bytes.
     memory: u64,
     /// The earliest deadlines of blocks, with the positions that these end with. A block may have gone since.
-    deadlines: BinaryHeap<Reverse<(Time, Position)>>,
+    deadlines: Deadlines,
 }
+
+/// When blocks are to be looked at, with the positions that they end with.
+type Deadlines = BinaryHeap<Reverse<(Time, Position)>>;
 
 /// Still being written.
 #[derive(Default)]

@@ -70,6 +70,7 @@ struct Block {
     first: Position,
     last: Position,
     bytes: Bytes,
+    standing: Standing,
     /// What of it the queue may still take from here.
     alive: PositionSet,
 }
@@ -154,7 +155,8 @@ impl Disk {
         assert_eq!(u64::from(block.count), positions.count(), "a block's count");
         assert_eq!(positions.last(), Some(block.last));
         let (first, last, bytes) = (block.first, block.last, block.bytes.clone());
-        self.blocks.insert(key(place), Block { first, last, bytes, alive: positions });
+        self.blocks
+            .insert(key(place), Block { first, last, bytes, alive: positions, standing: block.standing });
         place
     }
 
@@ -281,7 +283,7 @@ impl Disk {
                     count,
                     bytes,
                     alive: (!whole).then_some(alive),
-                    standing: Standing::default(),
+                    standing: block.standing,
                 });
             }
         }

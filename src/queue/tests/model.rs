@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::super::id::UnackedKey;
+use crate::time::Time;
 
 /// A message: its number among all that were published, which is its position.
 pub(super) type Number = u64;
@@ -60,6 +61,8 @@ pub(super) struct Model {
     /// How often each message that was published counts as delivered.
     pub(super) deliveries: Vec<u32>,
     pub(super) sizes: Vec<i64>,
+    /// When each expires.
+    pub(super) deadlines: Vec<Time>,
     /// Which of them outlive the broker.
     pub(super) persistent: Vec<bool>,
     /// All before this one were there before the broker started.
@@ -69,6 +72,8 @@ pub(super) struct Model {
     /// The same, and then the queue was purged: a killed broker may still have them.
     pub(super) unsure: Vec<Number>,
     pub(super) ready: BTreeSet<Number>,
+    /// Those that have expired by now, while the queue is told so: it may deliver some that it has not come to.
+    pub(super) late: BTreeSet<Number>,
     pub(super) held: Vec<Held>,
     /// In an inbox, and done with as soon as they leave it.
     pub(super) leaving: Vec<Number>,
@@ -88,11 +93,13 @@ impl Model {
         Self {
             deliveries: Vec::new(),
             sizes: Vec::new(),
+            deadlines: Vec::new(),
             persistent: Vec::new(),
             redelivered_below: 0,
             lost: Vec::new(),
             unsure: Vec::new(),
             ready: BTreeSet::new(),
+            late: BTreeSet::new(),
             held: Vec::new(),
             leaving: Vec::new(),
             done: Vec::new(),
@@ -150,7 +157,9 @@ impl Model {
         at: usize,
         key: Option<UnackedKey>,
     ) -> Result<(), String> {
-        if self.ready.first() != Some(&number) {
+        if self.late.remove(&number) {
+            self.ready.insert(number);
+        } else if self.ready.first() != Some(&number) {
             return Err(format!("{number} overtook {:?}", self.ready.first()));
         }
         if !self.may_get(at) {

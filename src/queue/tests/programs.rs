@@ -1,10 +1,15 @@
 //! Random programs on a queue, each step compared with the model.
 
+use std::sync::Weak;
+use std::time::Duration;
+
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::super::core::Settlement;
+use super::super::core::{Dead, Settlement};
+use super::super::id::UnackedKey;
 use super::super::queue::{ConsumeRefused, Got, Status};
+use super::super::undertaker::{Undertaker, UndertakerCell};
 use super::disk::{Disk, Requests};
 use super::model::{Held, Model, ModelConsumer, Number, Stage};
 use super::*;
@@ -12,10 +17,15 @@ use crate::place::{JournalFile, Position};
 use crate::store::handle::{Pages, StoreHandle};
 use crate::store::segment::block::Records;
 use crate::store::stored::{Damage, OutBlock, Stored};
+use crate::time::Time;
+use crate::timer::Due;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Publish(Vec<(usize, bool)>),
+    /// Bodies of these sizes, persistent or not, with an expiration or without.
+    Publish(Vec<(usize, bool, Option<u64>)>),
+    /// So much time goes by.
+    Time(u64),
     Consume {
         inbox: usize,
         prefetch: u16,
@@ -57,10 +67,37 @@ enum Step {
 
 const INBOXES: usize = 3;
 
-fn kept(id: QueueId, single_active_consumer: bool, requests: &Arc<Requests>) -> Arc<Queue> {
+/// Takes dead messages, to bury them after the step.
+#[derive(Default)]
+struct Graves(Mutex<Vec<UnackedKey>>);
+
+impl Undertaker for Graves {
+    fn bury(&self, _: &Arc<Queue>, dead: Vec<Dead>) {
+        self.0.lock().unwrap().extend(dead.iter().map(|dead| dead.key));
+    }
+
+    fn expired(&self, _: &Arc<Queue>) {
+        unreachable!("it is used");
+    }
+}
+
+/// When nothing has happened yet: so late that the timer of this process never comes to it.
+fn beginning() -> Time {
+    Time::now().plus(Duration::from_secs(1_000_000))
+}
+
+fn kept(
+    id: QueueId,
+    single_active_consumer: bool,
+    requests: &Arc<Requests>,
+    graves: &Arc<Graves>,
+) -> Arc<Queue> {
     let options = QueueOptions { single_active_consumer, ..QueueOptions::default() };
     let store: Arc<dyn Pages> = Arc::<Requests>::clone(requests);
-    let queue = Queue::new(QueueName::from("q"), options, None);
+    let cell = UndertakerCell::default();
+    let undertaker: Weak<Graves> = Arc::downgrade(graves);
+    cell.appoint(undertaker);
+    let queue = Queue::new(QueueName::from("q"), options, None).with_undertaker(cell);
     let queue = Arc::new(queue.with_id(id).with_store(StoreHandle::new(store)).journalled());
     queue.register();
     queue
@@ -75,7 +112,9 @@ fn step() -> impl Strategy<Value = Step> {
         prop::bool::weighted(0.4),
     );
     prop_oneof![
-        9 => prop::collection::vec((body, prop::bool::weighted(0.7)), 1..9).prop_map(Step::Publish),
+        9 => prop::collection::vec((body, prop::bool::weighted(0.7), prop::option::weighted(0.3, 1..4000_u64)), 1..9)
+            .prop_map(Step::Publish),
+        3 => (0..1500_u64).prop_map(Step::Time),
         4 => consume.prop_map(|((inbox, prefetch, no_ack, priority), exclusive, shares_credit)| {
             Step::Consume { inbox, prefetch, no_ack, priority, exclusive, shares_credit: shares_credit && !no_ack }
         }),
@@ -108,6 +147,8 @@ struct Run {
     seen: Vec<usize>,
     requests: Arc<Requests>,
     disk: Disk,
+    graves: Arc<Graves>,
+    now: Time,
     /// What is on its way to the disk.
     outgoing: Option<Outgoing>,
     /// Whoever gets messages, to be told that they came.
@@ -126,9 +167,11 @@ struct Outgoing {
 
 impl Run {
     fn new(rooms: &[i64], credit_limit: u32, single_active_consumer: bool) -> Self {
-        let requests = Requests::new(1 << 40);
+        let (requests, graves) = (Requests::new(1 << 40), Arc::default());
         Self {
-            queue: kept(QueueId::fresh(), single_active_consumer, &requests),
+            queue: kept(QueueId::fresh(), single_active_consumer, &requests, &graves),
+            graves,
+            now: beginning(),
             inboxes: rooms.iter().zip(0..).map(|(room, id)| Inbox::new(id, *room)).collect(),
             credit: Credit::new(credit_limit),
             keys: Vec::new(),
@@ -145,6 +188,7 @@ impl Run {
     fn step(&mut self, step: &Step) -> Result<(), String> {
         match step {
             Step::Publish(sizes) => self.publish(sizes),
+            Step::Time(milliseconds) => self.time_goes_by(Duration::from_millis(*milliseconds))?,
             Step::Consume { inbox, prefetch, no_ack, priority, exclusive, shares_credit } => {
                 let mut wanted = ModelConsumer::new(*inbox, *prefetch, *no_ack, *priority);
                 (wanted.exclusive, wanted.shares_credit) = (*exclusive, *shares_credit);
@@ -195,14 +239,46 @@ impl Run {
         (!live.is_empty()).then(|| *which.get(&live))
     }
 
-    fn publish(&mut self, sizes: &[(usize, bool)]) {
+    /// What has to be read for it is read.
+    fn time_goes_by(&mut self, after: Duration) -> Result<(), String> {
+        self.now = self.now.plus(after);
+        let late = |number: &Number| self.model.deadlines[usize::try_from(*number).unwrap()] <= self.now;
+        self.model.late = self.model.ready.iter().copied().filter(late).collect();
+        self.model.ready.retain(|number| !self.model.late.contains(number));
+        loop {
+            Arc::clone(&self.queue).due(self.now);
+            self.observe_deliveries()?;
+            self.bury();
+            if !self.requests.any_load() {
+                break;
+            }
+            self.read(|_| 0, false)?;
+        }
+        self.model.done.extend(std::mem::take(&mut self.model.late));
+        Ok(())
+    }
+
+    fn bury(&mut self) {
+        let keys = std::mem::take(&mut *self.graves.0.lock().unwrap());
+        self.with_group(|queue, group| queue.left(&keys, group));
+    }
+
+    fn publish(&mut self, sizes: &[(usize, bool, Option<u64>)]) {
         let mut messages = Vec::new();
-        for (size_of_body, persistent) in sizes {
+        for (size_of_body, persistent, expiration) in sizes {
             let number = self.model.deliveries.len() as Number;
             let mut body = number.to_be_bytes().to_vec();
             body.resize(*size_of_body, 0);
-            let properties: &[u8] = if *persistent { &[0x10, 0, 2] } else { &[0, 0] };
-            let message = Message::compose("", "q", properties, &body).unwrap();
+            let mut properties: Vec<u8> = if *persistent { vec![0x10, 0, 2] } else { vec![0, 0] };
+            if let Some(milliseconds) = expiration {
+                let text = milliseconds.to_string();
+                properties[0] |= 1;
+                properties.push(u8::try_from(text.len()).unwrap());
+                properties.extend(text.into_bytes());
+            }
+            let mut message = Message::compose("", "q", &properties, &body).unwrap();
+            message.arrive(self.now);
+            self.model.deadlines.push(message.deadline());
             if *persistent {
                 self.disk.published_in(self.disk.file, Position(number), &message, 0);
             }
@@ -442,7 +518,9 @@ impl Run {
 
     fn restart(&mut self) {
         let requests = Requests::new(1 << 40);
-        let queue = kept(self.queue.id(), self.model.single_active, &requests);
+        // Those that are buried after the step have left.
+        self.bury();
+        let queue = kept(self.queue.id(), self.model.single_active, &requests, &self.graves);
         let all = self.disk.restore(&queue, Position(self.model.deliveries.len() as u64));
         let found: Vec<Number> = all.ranges().flat_map(|(from, to)| from.0..=to.0).collect();
         let rooms: Vec<i64> = self

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::super::block::{Block, PART, Packed, Paged, home_at};
-use super::{AHEAD_BLOCKS, AHEAD_BLOCKS_MAX, AHEAD_BYTES, AHEAD_MAX_BYTES, Lane};
+use super::{AHEAD_BLOCKS, AHEAD_BLOCKS_MAX, AHEAD_BYTES, AHEAD_MAX_BYTES, Deadlines, Lane};
 use crate::place::{Home, JournalFile, Position};
 use crate::queue::segments::Segments;
 use crate::store::positions::PositionSet;
@@ -122,7 +122,10 @@ impl Lane {
                     self.paged = self.paged.saturating_add(1);
                     *block = Block::Paged(paged);
                 }
-                None => out.push(out_block(packed, (self.journalled, self.level), counts)),
+                None => {
+                    let kind = (self.journalled, self.level);
+                    out.push(out_block(packed, kind, counts, &mut self.deadlines));
+                }
             }
         }
         taken
@@ -144,7 +147,8 @@ impl Lane {
         });
         for packed in self.front.iter_mut().chain(blocks) {
             if is_through(packed.home, through) {
-                out.push(out_block(packed, (self.journalled, self.level), counts));
+                let kind = (self.journalled, self.level);
+                out.push(out_block(packed, kind, counts, &mut self.deadlines));
             }
         }
     }
@@ -234,7 +238,15 @@ fn is_near(at: usize, keep: usize, before_bytes: u64) -> bool {
     at < keep && before_bytes <= AHEAD_MAX_BYTES
 }
 
-fn out_block(packed: &mut Packed, (journalled, level): (bool, u8), counts: &Counts) -> OutBlock {
+fn out_block(
+    packed: &mut Packed,
+    (journalled, level): (bool, u8),
+    counts: &Counts,
+    deadlines: &mut Deadlines,
+) -> OutBlock {
+    if packed.close_gaps() && packed.deadline != Time::NEVER {
+        deadlines.push(Reverse((packed.deadline, packed.last)));
+    }
     packed.sought = journalled;
     let range = packed.head..=packed.last;
     OutBlock {
