@@ -112,7 +112,7 @@ fn step() -> impl Strategy<Value = Step> {
         prop::bool::weighted(0.4),
     );
     prop_oneof![
-        9 => prop::collection::vec((body, prop::bool::weighted(0.7), prop::option::weighted(0.3, 1..4000_u64)), 1..9)
+        9 => prop::collection::vec((body, prop::bool::weighted(0.7), prop::option::weighted(0.6, 1..4000_u64)), 1..9)
             .prop_map(Step::Publish),
         3 => (0..1500_u64).prop_map(Step::Time),
         4 => consume.prop_map(|((inbox, prefetch, no_ack, priority), exclusive, shares_credit)| {

@@ -24,7 +24,8 @@ pub(in crate::queue::ready) enum NextDue {
 /// So many blocks are asked for at a time.
 const ASKED_MAX: usize = 8;
 /// This part of a block is taken out of it at a time, if no more has come: then it is looked through so many times.
-const PART: usize = 16;
+/// Tests have small blocks.
+const PART: usize = if cfg!(test) { 2 } else { 16 };
 
 impl Lane {
     /// When the first message arrived; nothing when it is not in memory.
