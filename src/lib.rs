@@ -16,6 +16,7 @@ pub mod message;
 pub mod name;
 pub mod net;
 pub mod place;
+pub mod policy;
 pub mod queue;
 pub mod store;
 pub mod term;
