@@ -52,10 +52,11 @@ impl Component {
             (Self::FederationUpstreamSet, Value::Array(upstreams)) => {
                 upstreams.iter().find_map(|upstream| lacks(name, upstream, "upstream"))
             }
-            (Self::FederationUpstreamSet, value) => not_a_list(name, value),
             (Self::FederationUpstream, value) => lacks(name, value, "uri"),
             (Self::Shovel | Self::VhostLimits, Value::Object(_)) => None,
-            (Self::Shovel | Self::VhostLimits, value) => not_a_list(name, value),
+            (Self::FederationUpstreamSet | Self::Shovel | Self::VhostLimits, value) => {
+                Some(not_a_list(name, value))
+            }
         };
         reason.map_or(Ok(()), |reason| Err(Invalid::of([reason])))
     }
@@ -65,14 +66,13 @@ fn lacks(name: &str, value: &Value, key: &str) -> Option<String> {
     match value {
         Value::Object(entries) if entries.contains_key(key) => None,
         Value::Object(_) => Some(format!("Key \"{key}\" not found in {name}")),
-        value => not_a_list(name, value),
+        value => Some(not_a_list(name, value)),
     }
 }
 
 /// RabbitMQ says list for what is written as an object.
-#[allow(clippy::unnecessary_wraps, reason = "a reason among those that may be none")]
-fn not_a_list(name: &str, value: &Value) -> Option<String> {
-    Some(format!("{name} not a list {}", Printed(value)))
+fn not_a_list(name: &str, value: &Value) -> String {
+    format!("{name} not a list {}", Printed(value))
 }
 
 #[cfg(test)]

@@ -19,16 +19,16 @@ impl fmt::Display for Printed<'_> {
                 _ => write!(f, "{number}"),
             },
             Value::String(text) => Term::Binary(text.as_bytes()).fmt(f),
-            Value::Array(values) => match characters(values) {
-                Some(text) => write!(f, "{text:?}"),
-                None => {
-                    f.write_char('[')?;
-                    for (at, value) in values.iter().enumerate() {
-                        write!(f, "{}{}", if at > 0 { "," } else { "" }, Self(value))?;
-                    }
-                    f.write_char(']')
+            Value::Array(values) => {
+                if let Some(text) = characters(values) {
+                    return write!(f, "{text:?}");
                 }
-            },
+                f.write_char('[')?;
+                for (at, value) in values.iter().enumerate() {
+                    write!(f, "{}{}", if at > 0 { "," } else { "" }, Self(value))?;
+                }
+                f.write_char(']')
+            }
             Value::Object(entries) => {
                 f.write_str("#{")?;
                 for (at, (key, value)) in entries.iter().enumerate() {
