@@ -7,6 +7,7 @@ use leveret_protocol::method::basic;
 use super::answer::Served;
 use super::exception::{Exception, Subject, refused};
 use super::queue::count;
+use super::returns::properties_with;
 use super::subscription::{Source, Subscription};
 use super::{Channel, Peer, Session};
 use crate::name::{ConsumerTag, QueueName};
@@ -65,7 +66,10 @@ impl Channel {
             routing_key: entry.message.routing_key(),
             message_count: count(left),
         };
-        peer.content(self.number, got.into(), &entry.message);
+        let tells_returns = !entry.returns.is_none() && queue.terms().is_ok_and(|terms| terms.counts());
+        let with_counts = tells_returns.then(|| properties_with(entry.returns, &entry.message));
+        let properties = with_counts.as_deref().unwrap_or(entry.message.properties_bytes());
+        peer.content(self.number, got.into(), &entry.message, properties);
         Ok(Served::Done)
     }
 

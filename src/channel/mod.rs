@@ -19,6 +19,7 @@ mod peer;
 mod publish;
 mod queue;
 mod reply_to;
+mod returns;
 mod settle;
 mod transaction;
 

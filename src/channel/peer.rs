@@ -9,10 +9,10 @@ pub trait Peer {
     /// Sends a method.
     fn method(&mut self, channel: u16, method: Method<'_>);
 
-    /// Sends a method with the content of a message (`basic.return`, `basic.get-ok`).
-    fn content(&mut self, channel: u16, method: Method<'_>, message: &Message);
+    /// Sends a method with the content of a message (`basic.return`, `basic.get-ok`), whose properties are told as these.
+    fn content(&mut self, channel: u16, method: Method<'_>, message: &Message, properties: &[u8]);
 
-    /// Sends `basic.deliver` with its content.
+    /// Sends `basic.deliver` with its content, its properties as these.
     fn deliver(
         &mut self,
         channel: u16,
@@ -20,5 +20,6 @@ pub trait Peer {
         delivery_tag: u64,
         redelivered: bool,
         message: &Message,
+        properties: &[u8],
     );
 }

@@ -179,7 +179,7 @@ impl Channel {
             exchange: message.exchange(),
             routing_key: message.routing_key(),
         };
-        peer.content(self.number, returned.into(), message);
+        peer.content(self.number, returned.into(), message, message.properties_bytes());
     }
 
     /// Which publish comes next, if anybody is told what becomes of it.

@@ -8,6 +8,7 @@ use leveret_protocol::method::basic;
 
 use super::exception::{Exception, not_implemented, unknown_delivery_tag};
 use super::outstanding::{Outstanding, UnknownTag};
+use super::returns::properties_with;
 use super::session::records_of;
 use super::transaction::Settled;
 use super::{Channel, Mode, Peer, Session};
@@ -44,7 +45,12 @@ impl Channel {
             None => self.outstanding.number(),
         };
         let redelivered = delivery.redelivered;
-        peer.deliver(self.number, subscription.tag.as_str(), delivery_tag, redelivered, &delivery.message);
+        let (tag, message) = (subscription.tag.as_str(), &delivery.message);
+        if delivery.tells_returns {
+            let properties = properties_with(delivery.returns, message);
+            return peer.deliver(self.number, tag, delivery_tag, redelivered, message, &properties);
+        }
+        peer.deliver(self.number, tag, delivery_tag, redelivered, message, message.properties_bytes());
     }
 
     /// Numbers a message that `basic.get` took.
@@ -69,7 +75,9 @@ impl Channel {
     }
 
     pub(super) fn basic_nack(&mut self, nack: basic::Nack, session: &mut Session) -> Result<(), Exception> {
-        self.settle_tags(nack.delivery_tag, nack.multiple, refusal(nack.requeue), session)
+        // RabbitMQ 4.3: only a consumer that rejects a message says that it failed.
+        let settlement = if nack.requeue { Settlement::Return } else { Settlement::Reject };
+        self.settle_tags(nack.delivery_tag, nack.multiple, settlement, session)
     }
 
     pub(super) fn basic_reject(
@@ -77,7 +85,8 @@ impl Channel {
         reject: basic::Reject,
         session: &mut Session,
     ) -> Result<(), Exception> {
-        self.settle_tags(reject.delivery_tag, false, refusal(reject.requeue), session)
+        let settlement = if reject.requeue { Settlement::Requeue } else { Settlement::Reject };
+        self.settle_tags(reject.delivery_tag, false, settlement, session)
     }
 
     pub(super) fn basic_recover(
@@ -120,7 +129,7 @@ impl Channel {
         }
         let mut settled = Vec::new();
         self.outstanding.take_all(|tag, outstanding| {
-            settled.push(Settled { tag, outstanding, settlement: Settlement::Requeue });
+            settled.push(Settled { tag, outstanding, settlement: Settlement::Return });
         });
         self.settle(settled, session);
         Ok(())
@@ -154,7 +163,7 @@ impl Channel {
     /// Settles what was taken from the outstanding tags.
     pub(super) fn settle(&mut self, settled: Vec<Settled>, session: &mut Session) {
         let mut credit = 0_u32;
-        let mut others: HashMap<(QueueId, bool), (Arc<Queue>, Vec<UnackedKey>)> = HashMap::default();
+        let mut others: HashMap<(QueueId, Settlement), (Arc<Queue>, Vec<UnackedKey>)> = HashMap::default();
         for Settled { outstanding, settlement, .. } in settled {
             if settlement == Settlement::Discard {
                 credit = credit.saturating_add(u32::from(acknowledge(outstanding, session)));
@@ -164,14 +173,13 @@ impl Channel {
             subscription.unsettled = subscription.unsettled.saturating_sub(1);
             credit = credit.saturating_add(u32::from(subscription.shares_credit));
             if let Some(queue) = subscription.queue() {
-                let which = (queue.id(), settlement == Settlement::Reject);
+                let which = (queue.id(), settlement);
                 let (_, keys) = others.entry(which).or_insert_with(|| (Arc::clone(queue), Vec::new()));
                 keys.push(outstanding.key);
             }
             session.subscriptions.release_if_spent(outstanding.slot);
         }
-        for ((_, is_rejected), (queue, keys)) in others {
-            let settlement = if is_rejected { Settlement::Reject } else { Settlement::Requeue };
+        for ((_, settlement), (queue, keys)) in others {
             queue.settle(&keys, settlement, records_of(&queue, &mut session.unit));
         }
         self.release_credit(credit, session);
@@ -201,8 +209,4 @@ fn acknowledge(outstanding: Outstanding, session: &mut Session) -> bool {
     }
     subscription.acked.push(outstanding.key);
     subscription.shares_credit
-}
-
-fn refusal(requeue: bool) -> Settlement {
-    if requeue { Settlement::Requeue } else { Settlement::Reject }
 }

@@ -63,10 +63,10 @@ impl Peer for Told {
     fn method(&mut self, _: u16, method: Method<'_>) {
         self.0.push(format!("{method:?}"));
     }
-    fn content(&mut self, _: u16, method: Method<'_>, _: &Message) {
+    fn content(&mut self, _: u16, method: Method<'_>, _: &Message, _: &[u8]) {
         self.0.push(format!("{method:?}"));
     }
-    fn deliver(&mut self, _: u16, consumer_tag: &str, _: u64, _: bool, _: &Message) {
+    fn deliver(&mut self, _: u16, consumer_tag: &str, _: u64, _: bool, _: &Message, _: &[u8]) {
         self.0.push(format!("deliver {consumer_tag}"));
     }
 }

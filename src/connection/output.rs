@@ -181,15 +181,15 @@ impl Peer for Output {
         encode::method(channel, &method, self.buffer());
     }
 
-    fn content(&mut self, channel: u16, method: Method<'_>, message: &Message) {
+    fn content(&mut self, channel: u16, method: Method<'_>, message: &Message, properties: &[u8]) {
         let frame_max = self.frame_max;
         let buffer = self.buffer();
         encode::method(channel, &method, buffer);
         if message.body_len() < BODY_APART_MIN {
-            encode::content(channel, message.properties_bytes(), message.body(), frame_max, buffer);
+            encode::content(channel, properties, message.body(), frame_max, buffer);
         } else {
             let class_id = leveret_protocol::method::basic::CLASS_ID;
-            encode::header(channel, class_id, message.body_len() as u64, message.properties_bytes(), buffer);
+            encode::header(channel, class_id, message.body_len() as u64, properties, buffer);
             self.body_apart(channel, &message.body_bytes());
         }
     }
@@ -201,12 +201,12 @@ impl Peer for Output {
         delivery_tag: u64,
         redelivered: bool,
         message: &Message,
+        properties: &[u8],
     ) {
         let delivery =
             encode::Delivery { consumer_tag, delivery_tag, redelivered, address: message.address() };
         let frame_max = self.frame_max;
         let buffer = self.buffer();
-        let properties = message.properties_bytes();
         if message.body_len() < BODY_APART_MIN {
             encode::deliver(channel, &delivery, properties, message.body(), frame_max, buffer);
         } else {

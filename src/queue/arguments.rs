@@ -71,13 +71,8 @@ const KNOWN: [(&str, Rule); 26] = [
 ];
 
 /// What is checked, stored and compared, but not acted on yet.
-const WITHOUT_EFFECT: [&str; 5] = [
-    DELIVERY_LIMIT,
-    "x-delayed-retry-type",
-    CONSUMER_TIMEOUT,
-    "x-consumer-disconnected-timeout",
-    "x-message-group",
-];
+const WITHOUT_EFFECT: [&str; 4] =
+    ["x-delayed-retry-type", CONSUMER_TIMEOUT, "x-consumer-disconnected-timeout", "x-message-group"];
 
 /// What only streams have: RabbitMQ refuses these on queues of the other types.
 const OF_STREAMS: [&str; 4] =

@@ -8,6 +8,7 @@
 mod dying;
 mod expiry;
 mod lease;
+mod returning;
 mod storing;
 
 pub use dying::Dead;
@@ -30,14 +31,16 @@ use crate::store::stored::BlockPlace;
 use crate::time::Time;
 
 /// What becomes of an unacked message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Settlement {
     /// Done with.
     Discard,
     /// Not wanted by its consumer: done with, unless there is somewhere for it to go.
     Reject,
-    /// It goes back to its place and counts as delivered once more.
+    /// It failed with its consumer, or was lost with it: it goes back to its place and counts as delivered once more.
     Requeue,
+    /// Its consumer gives it back as it is: it goes back to its place and counts as acquired once more, no more.
+    Return,
     /// It goes back to its place as if it had never left: it was not sent.
     Unsent,
 }
@@ -84,6 +87,8 @@ pub struct QueueCore {
     terms: Arc<Terms>,
     /// The terms say nothing.
     is_plain: bool,
+    /// Consumers are told how often a message came back.
+    counts: bool,
     /// When somebody used it last, as far as that matters.
     used: Time,
     /// What is to leave, and nobody has taken yet.
@@ -109,6 +114,7 @@ impl QueueCore {
             max_priority: options.max_priority,
             terms: Arc::default(),
             is_plain: true,
+            counts: false,
             used: Time::default(),
             dead: Vec::new(),
             staying: Vec::new(),
@@ -122,6 +128,7 @@ impl QueueCore {
     /// What is in force from now on. Follow with [`Self::deliver`] and [`Self::trim`].
     pub fn set_terms(&mut self, terms: Arc<Terms>) {
         self.is_plain = *terms == Terms::default();
+        self.counts = terms.counts();
         self.terms = terms;
     }
 
@@ -274,18 +281,12 @@ impl QueueCore {
     /// Settles what was delivered; unknown keys are passed over. Follow with [`Self::deliver`].
     pub fn settle(&mut self, keys: &[UnackedKey], settlement: Settlement, group: &mut Group) {
         for key in keys {
-            let Some((mut entry, holder)) = self.unacked.remove(*key) else { continue };
+            let Some((entry, holder)) = self.unacked.remove(*key) else { continue };
             match settlement {
                 Settlement::Reject if self.terms.dead_letter.is_some() => self.bury(entry, Reason::Rejected),
                 Settlement::Discard | Settlement::Reject => self.discard(&entry, group),
-                Settlement::Requeue => {
-                    entry.deliveries = entry.deliveries.saturating_add(1);
-                    entry.redelivered = true;
-                    if entry.home.is_journalled() {
-                        group.requeue(self.id, entry.position, entry.deliveries);
-                    }
-                    self.ready.give_back(entry);
-                }
+                Settlement::Requeue => self.come_back(entry, true, group),
+                Settlement::Return => self.come_back(entry, false, group),
                 Settlement::Unsent => self.ready.give_back(entry),
             }
             if let Holder::Consumer(holder) = holder {
@@ -401,9 +402,18 @@ impl QueueCore {
         if member.staged.is_empty() {
             self.staged.push(key);
         }
-        let Entry { position, message, deliveries, redelivered, .. } = entry;
+        let Entry { position, message, returns, redelivered, .. } = entry;
+        let tells_returns = self.counts && !returns.is_none();
         let slot = member.consumer.slot;
-        member.staged.push(Delivery { message, position, unacked, slot, deliveries, redelivered });
+        member.staged.push(Delivery {
+            message,
+            position,
+            unacked,
+            slot,
+            returns,
+            tells_returns,
+            redelivered,
+        });
         self.consumers.had_turn(key);
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::id::{QueueId, UnackedKey};
 use super::ready::{Entry, Position};
 use crate::message::Message;
+use crate::store::stored::Returns;
 
 /// A message on its way to one consumer.
 #[derive(Debug)]
@@ -18,8 +19,10 @@ pub struct Delivery {
     pub unacked: Option<UnackedKey>,
     /// The consumer, as its recipient numbers its consumers.
     pub slot: u32,
-    /// How often it was given to a consumer before.
-    pub deliveries: u32,
+    /// How often it was given to somebody before and came back.
+    pub returns: Returns,
+    /// Whether its consumer is told that.
+    pub tells_returns: bool,
     /// Whether it may have been given to a consumer before.
     pub redelivered: bool,
 }
@@ -28,7 +31,7 @@ impl Delivery {
     /// What is left to a queue that takes an unsent message back of which it kept nothing.
     pub fn into_entry(self) -> Entry {
         Entry {
-            deliveries: self.deliveries,
+            returns: self.returns,
             redelivered: self.redelivered,
             ..Entry::new(self.position, self.message)
         }

@@ -25,6 +25,8 @@ pub struct Terms {
     pub dead_letter: Option<DeadLetter>,
     /// How often a message may come back before it is dead.
     pub delivery_limit: Option<u32>,
+    /// Whether it is a queue of the type that counts in any case.
+    pub is_quorum: bool,
     /// How long an unacked message may stay with a consumer.
     pub consumer_timeout: Option<Duration>,
 }
@@ -81,12 +83,18 @@ impl Terms {
             max_length_bytes: number(arguments, name::MAX_LENGTH_BYTES),
             overflow,
             dead_letter,
+            is_quorum,
             delivery_limit: match delivery_limit {
                 Some(limit) => u32::try_from(limit).ok(),
                 None => is_quorum.then_some(QUORUM_DELIVERY_LIMIT),
             },
             consumer_timeout: milliseconds(name::CONSUMER_TIMEOUT).filter(|timeout| !timeout.is_zero()),
         }
+    }
+
+    /// Whether consumers are told how often a message came back.
+    pub fn counts(&self) -> bool {
+        self.is_quorum || self.delivery_limit.is_some()
     }
 
     /// Whether new messages may be refused.

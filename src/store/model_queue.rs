@@ -10,7 +10,7 @@ use super::handle::Pages;
 use super::op::Group;
 use super::segment::block::{Records, push_record};
 use super::segment_store::SegmentStore;
-use super::stored::{BlockPlace, Damage, OutBlock, PartialBlock, SegmentState, Standing, Stored};
+use super::stored::{BlockPlace, Damage, OutBlock, PartialBlock, Returns, SegmentState, Standing, Stored};
 use crate::message::Message;
 use crate::place::{JournalFile, Position, QueueId, SegmentNumber};
 
@@ -43,7 +43,7 @@ struct Held {
     file: Option<JournalFile>,
     place: Option<BlockPlace>,
     journalled: bool,
-    deliveries: u32,
+    returns: Returns,
     unacked: bool,
 }
 
@@ -85,7 +85,7 @@ impl ModelQueue {
             file,
             place: None,
             journalled: file.is_some(),
-            deliveries: 0,
+            returns: Returns::default(),
             unacked: false,
         };
         state.messages.insert(position, held);
@@ -114,15 +114,15 @@ impl ModelQueue {
     }
 
     /// Takes a message back; how often it was delivered by now.
-    pub(super) fn requeue(&self, position: Position, group: &mut Group) -> Option<u32> {
+    pub(super) fn requeue(&self, position: Position, group: &mut Group) -> Option<Returns> {
         let mut state = self.lock();
         let held = state.messages.get_mut(&position).filter(|held| held.unacked)?;
         held.unacked = false;
-        held.deliveries += 1;
+        held.returns = held.returns.again(true);
         if held.journalled {
-            group.requeue(self.id, position, held.deliveries);
+            group.requeue(self.id, position, held.returns);
         }
-        Some(held.deliveries)
+        Some(held.returns)
     }
 
     /// The positions of all that is here.
@@ -173,22 +173,22 @@ impl State {
     ) -> Vec<OutBlock> {
         let chosen: Vec<_> = positions
             .filter(|(_, held)| held.journalled == journalled)
-            .filter_map(|(position, held)| Some((*position, held.message.as_ref()?, held.deliveries)))
+            .filter_map(|(position, held)| Some((*position, held.message.as_ref()?, held.returns)))
             .collect();
-        let block = |chunk: &[(Position, &Message, u32)]| {
+        let block = |chunk: &[(Position, &Message, Returns)]| {
             let mut bytes = BytesMut::new();
             let mut last = chunk[0].0;
             for (position, message, _) in chunk {
                 push_record(&mut bytes, u16::try_from(position.0 - last.0).unwrap(), message);
                 last = *position;
             }
-            let counted = chunk.iter().filter(|(_, _, deliveries)| *deliveries > 0);
+            let counted = chunk.iter().filter(|(_, _, returns)| !returns.is_none());
             OutBlock {
                 first: chunk[0].0,
                 last,
                 count: u32::try_from(chunk.len()).unwrap(),
                 bytes: bytes.freeze(),
-                deliveries: counted.map(|(position, _, deliveries)| (*position, *deliveries)).collect(),
+                returns: counted.map(|(position, _, returns)| (*position, *returns)).collect(),
                 journalled,
                 standing: Standing {
                     bytes: chunk.iter().map(|(_, message, _)| message.body_len() as u64).sum(),
@@ -288,8 +288,8 @@ impl Stored for ModelQueue {
             };
             let alive: Vec<Position> = positions.iter().filter(here).copied().collect();
             let held: Vec<&Held> = alive.iter().map(|position| &state.messages[position]).collect();
-            let counted = alive.iter().zip(&held).filter(|(_, held)| held.deliveries > 0);
-            made.deliveries.extend(counted.map(|(position, held)| (*position, held.deliveries)));
+            let counted = alive.iter().zip(&held).filter(|(_, held)| !held.returns.is_none());
+            made.returns.extend(counted.map(|(position, held)| (*position, held.returns)));
             if alive.len() == positions.len() {
                 made.whole.push((*index, *index));
             } else if !alive.is_empty() {

@@ -12,7 +12,7 @@ use std::fmt;
 use crate::message::Parts;
 use crate::place::{JournalFile, Position, QueueId, SegmentNumber};
 use crate::store::segment::block::marked_parts;
-use crate::store::stored::SegmentState;
+use crate::store::stored::{Returns, SegmentState};
 use crate::time::Time;
 
 pub use group::{Group, TARGET_BYTES};
@@ -40,8 +40,8 @@ pub enum Op<'a> {
     Publish {
         /// Where it stands in which queues.
         targets: Targets<'a>,
-        /// How often it had been delivered; more than 0 only when it is written again.
-        deliveries: u32,
+        /// How often it had come back; more than not at all only when it is written again.
+        returns: Returns,
         /// Address, properties and body, without gaps.
         message: &'a [u8],
         /// Where these begin and end in `message`.
@@ -60,8 +60,8 @@ pub enum Op<'a> {
         queue: QueueId,
         /// Which.
         position: Position,
-        /// How often it has been delivered by now.
-        deliveries: u32,
+        /// How often it has come back by now.
+        returns: Returns,
     },
     /// A queue is gone, with its messages and its segments.
     QueueGone {
@@ -165,7 +165,7 @@ fn op<'a>(reader: &mut Reader<'a>) -> Option<Op<'a>> {
             Op::Settle { queue, ranges: Ranges(reader.pairs()?.iter()) }
         }
         kind::REQUEUE => {
-            Op::Requeue { queue: reader.queue()?, position: reader.position()?, deliveries: reader.u32()? }
+            Op::Requeue { queue: reader.queue()?, position: reader.position()?, returns: reader.returns()? }
         }
         kind::QUEUE_GONE => Op::QueueGone { queue: reader.queue()? },
         kind::SEGMENT_STATE => Op::SegmentState {
@@ -193,17 +193,17 @@ fn op<'a>(reader: &mut Reader<'a>) -> Option<Op<'a>> {
     })
 }
 
-/// Address length with marks, arrival, properties length, body length, deliveries, targets, message.
+/// Address length with marks, arrival, properties length, body length, whether it came back and how often, targets, message.
 fn publish<'a>(reader: &mut Reader<'a>) -> Option<Op<'a>> {
     let address = reader.u16()?;
     let arrived = Time::from_millis(reader.u64()?);
     let (properties_len, body_len) = (reader.u32()?, reader.u32()?);
-    let deliveries = reader.u32()?;
+    let returns = if reader.u8()? == 0 { Returns::default() } else { reader.returns()? };
     let targets = Targets(reader.pairs()?.iter());
     let parts = marked_parts(address, properties_len, arrived);
     let head_len = usize::from(parts.address_len).checked_add(properties_len as usize)?;
     let message = reader.take(head_len.checked_add(body_len as usize)?)?;
-    Some(Op::Publish { targets, deliveries, message, parts })
+    Some(Op::Publish { targets, returns, message, parts })
 }
 
 /// Two numbers of eight octets each.

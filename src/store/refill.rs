@@ -15,6 +15,7 @@ use super::restore::RestoredBlock;
 use super::segment_store::SegmentStore;
 use crate::message::Message;
 use crate::place::{JournalFile, Position, QueueId};
+use crate::store::stored::Returns;
 
 /// A queue that is filled again, before anybody uses it.
 pub trait Refill: Send + Sync {
@@ -26,13 +27,13 @@ pub trait Refill: Send + Sync {
     fn restore(
         &self,
         blocks: Vec<RestoredBlock>,
-        deliveries: Vec<(Position, u32)>,
+        returns: Vec<(Position, Returns)>,
         next: Position,
         redelivered_below: Position,
     );
 
     /// A message that stands in this file of the journal. Called in the order of positions, nearly.
-    fn push_restored(&self, position: Position, deliveries: u32, file: JournalFile, message: Message);
+    fn push_restored(&self, position: Position, returns: Returns, file: JournalFile, message: Message);
 }
 
 /// What is in segments, so that it is not taken from the journal once more.
@@ -160,8 +161,8 @@ impl<'q, Q: Refill> Refilling<'q, Q> {
             self.in_segments.insert(*id, &blocks);
             let count = blocks.iter().map(|block| u64::from(block.count)).sum();
             self.refilled.messages = self.refilled.messages.saturating_add(count);
-            let deliveries = found.deliveries.iter().map(|(position, count)| (*position, *count)).collect();
-            queue.restore(blocks, deliveries, next, redelivered_below);
+            let returns = found.returns.iter().map(|(position, count)| (*position, *count)).collect();
+            queue.restore(blocks, returns, next, redelivered_below);
         }
         Ok(())
     }
@@ -190,7 +191,7 @@ impl<'q, Q: Refill> Refilling<'q, Q> {
                 return;
             };
             if let Some(message) = Message::new(Bytes::copy_from_slice(alive.message), alive.parts) {
-                queue.push_restored(alive.position, alive.deliveries, alive.file, message);
+                queue.push_restored(alive.position, alive.returns, alive.file, message);
                 refilled.messages = refilled.messages.saturating_add(1);
                 if refilled.messages.is_multiple_of(ROOM_EVERY) {
                     store.await_room();

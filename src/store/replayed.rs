@@ -11,6 +11,7 @@ use super::positions::PositionSet;
 use super::simulated::SimDisk;
 use super::stored::SegmentState;
 use crate::place::{JournalFile, Position, QueueId, SegmentNumber};
+use crate::store::stored::Returns;
 
 /// Everything that the records of a journal say together.
 #[derive(Debug, Default)]
@@ -29,14 +30,14 @@ pub(super) struct ReplayedQueue {
     /// Bodies of what was published.
     pub(super) published: BTreeMap<Position, Vec<u8>>,
     pub(super) settled: PositionSet,
-    pub(super) deliveries: BTreeMap<Position, u32>,
+    pub(super) returns: BTreeMap<Position, Returns>,
     pub(super) segments: BTreeMap<SegmentNumber, SegmentState>,
 }
 
 impl ReplayedQueue {
-    fn count(&mut self, position: Position, deliveries: u32) {
-        let count = self.deliveries.entry(position).or_default();
-        *count = deliveries.max(*count);
+    fn count(&mut self, position: Position, returns: Returns) {
+        let count = self.returns.entry(position).or_default();
+        *count = returns.max(*count);
     }
 }
 
@@ -93,11 +94,11 @@ impl Replayed {
 
     fn op(&mut self, op: Op<'_>) {
         match op {
-            Op::Publish { targets, deliveries, message, parts } => {
+            Op::Publish { targets, returns, message, parts } => {
                 for (queue, position) in targets {
                     let queue = self.queues.entry(queue).or_default();
                     queue.published.insert(position, message[parts.body_at as usize..].to_vec());
-                    queue.count(position, deliveries);
+                    queue.count(position, returns);
                 }
             }
             Op::Settle { queue, ranges } => {
@@ -105,14 +106,14 @@ impl Replayed {
                     self.queues.entry(queue).or_default().settled.insert_range(from, to);
                 }
             }
-            Op::Requeue { queue, position, deliveries } => {
-                self.queues.entry(queue).or_default().count(position, deliveries);
+            Op::Requeue { queue, position, returns } => {
+                self.queues.entry(queue).or_default().count(position, returns);
             }
             Op::QueueGone { queue } => self.queues.entry(queue).or_default().is_gone = true,
             Op::SegmentState { queue, segment, state } => {
                 let queue = self.queues.entry(queue).or_default();
-                for (position, deliveries) in &state.deliveries {
-                    queue.count(*position, *deliveries);
+                for (position, returns) in &state.returns {
+                    queue.count(*position, *returns);
                 }
                 queue.segments.insert(segment, state);
             }

@@ -22,6 +22,7 @@ use super::stored::Stored;
 use super::{loader, pager};
 use crate::config::Durability;
 use crate::place::{Batch, JournalFile, Position, QueueId};
+use crate::store::stored::Returns;
 
 pub(super) const JOURNAL: Limits =
     Limits { file_bytes: 64 * 1024, margin_bytes: 16 * 1024, congested_bytes: 1024 * 1024, spares: 1 };
@@ -94,7 +95,7 @@ impl Rig {
     pub(super) fn publish(&self, queue: &ModelQueue, body: &[u8]) -> Position {
         let mut group = Group::new(Durability::Fsync);
         let ticket = self.journal.enter();
-        let at = group.publish(&ModelQueue::message(body), 0, [queue.id()]);
+        let at = group.publish(&ModelQueue::message(body), Returns::default(), [queue.id()]);
         // The ledger knows of it before anybody else can settle it.
         let mut ledger = self.ledger.lock().unwrap();
         let position = queue.publish(body, Some(ticket.file()));
@@ -131,7 +132,7 @@ impl Rig {
         self.ledger.lock().unwrap().get_mut(&key).unwrap().asked += 1;
         if let Some(count) = queue.requeue(position, &mut group) {
             let batch = self.journal.append(ticket, &mut group);
-            self.ledger.lock().unwrap().get_mut(&key).unwrap().counted.push((count, batch));
+            self.ledger.lock().unwrap().get_mut(&key).unwrap().counted.push((count.deliveries, batch));
         }
     }
 
@@ -265,7 +266,8 @@ impl Rig {
                 Some(body) => {
                     assert_eq!(body, fate.body, "{key:?}");
                     assert!(!is_durable(fate.settled), "{key:?} was settled and is here again");
-                    let count = replayed.queues[&key.0].deliveries.get(&key.1).copied().unwrap_or(0);
+                    let count =
+                        replayed.queues[&key.0].returns.get(&key.1).copied().unwrap_or_default().deliveries;
                     let least = fate.counted.iter().filter(|(_, batch)| is_durable(Some(*batch)));
                     let least = least.map(|(count, _)| *count).max().unwrap_or(0);
                     assert!((least..=fate.asked).contains(&count), "{key:?} was requeued {count} times");

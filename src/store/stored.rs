@@ -5,6 +5,41 @@ use bytes::Bytes;
 use crate::place::{JournalFile, Position, QueueId, SegmentNumber};
 use crate::time::Time;
 
+/// How often a message came back to its queue, and until when it waits there. Of what is known of one message the highest
+/// is the latest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Returns {
+    /// How often it was given to somebody and came back.
+    pub acquired: u32,
+    /// How often it came back because it failed there.
+    pub deliveries: u32,
+    /// When it may be given to somebody again; the beginning of time when it need not wait.
+    pub due: Time,
+}
+
+impl Returns {
+    /// Whether it never came back.
+    pub fn is_none(&self) -> bool {
+        self.acquired == 0
+    }
+
+    /// It came back once more; `failed` unless whoever had it just gave it back.
+    #[must_use]
+    pub fn again(self, failed: bool) -> Self {
+        Self {
+            acquired: self.acquired.saturating_add(1),
+            deliveries: self.deliveries.saturating_add(u32::from(failed)),
+            due: Time::default(),
+        }
+    }
+
+    /// It failed so often and waits for nothing.
+    #[cfg(test)]
+    pub fn failed(count: u32) -> Self {
+        Self { acquired: count, deliveries: count, due: Time::default() }
+    }
+}
+
 /// Messages of a queue, packed one after the other in the order of their positions, on their way to the disk.
 #[derive(Clone, Debug)]
 pub struct OutBlock {
@@ -16,8 +51,8 @@ pub struct OutBlock {
     pub count: u32,
     /// The packed records, as in a segment.
     pub bytes: Bytes,
-    /// How often those were delivered that were.
-    pub deliveries: Vec<(Position, u32)>,
+    /// How often those came back that did.
+    pub returns: Vec<(Position, Returns)>,
     /// Whether they outlive the broker.
     pub journalled: bool,
     /// Among which of its queue's messages they wait, and until when.
@@ -65,8 +100,8 @@ pub struct SegmentState {
     pub whole: Vec<(u32, u32)>,
     /// Blocks of which some messages are alive.
     pub partial: Vec<PartialBlock>,
-    /// How often those were delivered that were.
-    pub deliveries: Vec<(Position, u32)>,
+    /// How often those came back that did.
+    pub returns: Vec<(Position, Returns)>,
 }
 
 /// A block of which some messages are alive.

@@ -11,6 +11,7 @@ use crate::exchange::Routable;
 use crate::message::Message;
 use crate::queue::Queue;
 use crate::store::op::TARGET_BYTES;
+use crate::store::stored::Returns;
 use crate::store::unit::Unit;
 use crate::time::Time;
 
@@ -51,7 +52,7 @@ fn publish(message: &Message, queues: &[Arc<Queue>], unit: &mut Unit) {
     let mut at = 0;
     if queues.iter().any(|queue| is_kept(queue)) {
         let ids = queues.iter().filter(|queue| is_kept(queue)).map(|queue| queue.id());
-        at = unit.group().publish(message, 0, ids);
+        at = unit.group().publish(message, Returns::default(), ids);
     }
     for queue in queues {
         let file = if is_kept(queue) { unit.file() } else { None };

@@ -12,6 +12,7 @@ use super::generated;
 use crate::message::Message;
 use crate::queue::delivery::{Delivery, Recipient, cost};
 use crate::queue::ready::Position;
+use crate::store::stored::Returns;
 
 /// The name that requesters consume from and put into `reply_to`.
 pub const PSEUDO_QUEUE: &str = "amq.rabbitmq.reply-to";
@@ -90,7 +91,8 @@ impl Requesters {
             position: Position(0),
             unacked: None,
             slot,
-            deliveries: 0,
+            returns: Returns::default(),
+            tells_returns: false,
             redelivered: false,
         }]);
         if room { Reply::Sent } else { Reply::Behind(Arc::clone(recipient)) }

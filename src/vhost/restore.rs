@@ -17,6 +17,7 @@ use crate::store::definitions::{
     BindingDefinition, BoundTo, Definition, ExchangeDefinition, QueueDefinition, VhostDefinition,
 };
 use crate::store::restore::RestoredBlock;
+use crate::store::stored::Returns;
 use crate::store::{Refill, StoreHandle};
 
 /// Virtual hosts that nobody uses yet.
@@ -155,14 +156,14 @@ impl Refill for Queue {
     fn restore(
         &self,
         blocks: Vec<RestoredBlock>,
-        deliveries: Vec<(Position, u32)>,
+        returns: Vec<(Position, Returns)>,
         next: Position,
         redelivered_below: Position,
     ) {
-        self.restore(next, redelivered_below, blocks, deliveries);
+        self.restore(next, redelivered_below, blocks, returns);
     }
 
-    fn push_restored(&self, position: Position, deliveries: u32, file: JournalFile, message: Message) {
-        self.push_restored(position, deliveries, file, message);
+    fn push_restored(&self, position: Position, returns: Returns, file: JournalFile, message: Message) {
+        self.push_restored(position, returns, file, message);
     }
 }

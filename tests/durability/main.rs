@@ -29,5 +29,6 @@ mod misplaced;
 mod publication;
 mod random;
 mod restart;
+mod returns;
 mod topology;
 mod verification;

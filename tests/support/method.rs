@@ -120,6 +120,10 @@ pub(crate) fn basic_reject(delivery_tag: u64, requeue: bool) -> Payload {
     Payload::method((60, 90)).longlong(delivery_tag).octet(u8::from(requeue))
 }
 
+pub(crate) fn basic_nack(delivery_tag: u64, multiple: bool, requeue: bool) -> Payload {
+    Payload::method((60, 120)).longlong(delivery_tag).octet(u8::from(multiple) | u8::from(requeue) << 1)
+}
+
 pub(crate) fn confirm_select() -> Payload {
     Payload::method((85, 10)).octet(0)
 }

@@ -151,7 +151,7 @@ impl Run {
             let word =
                 |at: usize| usize::from_be_bytes(delivery.message.body()[at..at + 8].try_into().unwrap());
             let message = (queue, word(0), word(8));
-            let again = delivery.deliveries == 0 && message.2 % 7 == 0 && delivery.unacked.is_some();
+            let again = delivery.returns.is_none() && message.2 % 7 == 0 && delivery.unacked.is_some();
             if !again {
                 arrived.push(message);
                 settled += 1;

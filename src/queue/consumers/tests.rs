@@ -2,6 +2,7 @@ use super::super::tests::{Inbox, consumer};
 use super::*;
 use crate::message::Message;
 use crate::queue::ready::Position;
+use crate::store::stored::Returns;
 
 fn of_priority(priority: i64) -> Consumer {
     Consumer { priority, ..consumer(&Inbox::new(1, 0), 0) }
@@ -34,7 +35,8 @@ fn a_burst_of_deliveries_leaves_no_memory_behind_at_its_consumer() {
                 position,
                 unacked: None,
                 slot: 0,
-                deliveries: 0,
+                returns: Returns::default(),
+                tells_returns: false,
                 redelivered: false,
             });
         }

@@ -7,7 +7,7 @@ use crate::message::Message;
 use crate::place::{Home, JournalFile, Position, SegmentNumber};
 use crate::queue::ready::{AHEAD_BLOCKS, Entry, RestoredBlock, is_through, pack};
 use crate::store::segment::block::Records;
-use crate::store::stored::{BlockPlace, Damage, OutBlock, SegmentState};
+use crate::store::stored::{BlockPlace, Damage, OutBlock, Returns, SegmentState};
 
 impl QueueCore {
     /// What the blocks of ready messages take in memory, in bytes.
@@ -139,18 +139,18 @@ impl QueueCore {
         next: Position,
         redelivered_below: Position,
         blocks: Vec<RestoredBlock>,
-        deliveries: Vec<(Position, u32)>,
+        returns: Vec<(Position, Returns)>,
     ) {
         self.next = self.next.max(next);
         self.ready.set_redelivered_below(redelivered_below);
         self.ready.restore(blocks);
-        self.ready.restore_deliveries(deliveries);
+        self.ready.restore_deliveries(returns);
     }
 
     /// A message that an earlier broker left in the journal.
-    pub fn push_restored(&mut self, position: Position, deliveries: u32, home: Home, message: Message) {
+    pub fn push_restored(&mut self, position: Position, returns: Returns, home: Home, message: Message) {
         self.next = self.next.max(position.next());
         let level = self.level(&message);
-        self.ready.push_restored(level, position, deliveries, home, message);
+        self.ready.push_restored(level, position, returns, home, message);
     }
 }

@@ -11,7 +11,7 @@ use crate::place::{Home, JournalFile, Position, QueueId, SegmentNumber};
 use crate::queue::core::Dead;
 use crate::queue::ready::{AHEAD_BLOCKS, BLOCK_MAX_BYTES, RestoredBlock};
 use crate::store::op::Group;
-use crate::store::stored::{BlockPlace, Damage, OutBlock, SegmentState, Stored};
+use crate::store::stored::{BlockPlace, Damage, OutBlock, Returns, SegmentState, Stored};
 use crate::time::Time;
 use crate::timer::{self, Due};
 
@@ -151,15 +151,15 @@ impl Queue {
         next: Position,
         redelivered_below: Position,
         blocks: Vec<RestoredBlock>,
-        deliveries: Vec<(Position, u32)>,
+        returns: Vec<(Position, Returns)>,
     ) {
-        let _gone = self.with(|core| core.restore(next, redelivered_below, blocks, deliveries));
+        let _gone = self.with(|core| core.restore(next, redelivered_below, blocks, returns));
     }
 
     /// A message that an earlier broker left in this file of the journal. Cheapest in the order of the positions.
-    pub fn push_restored(&self, position: Position, deliveries: u32, file: JournalFile, message: Message) {
+    pub fn push_restored(&self, position: Position, returns: Returns, file: JournalFile, message: Message) {
         let home = Home::Journal(file);
-        let _gone = self.with(|core| core.push_restored(position, deliveries, home, message));
+        let _gone = self.with(|core| core.push_restored(position, returns, home, message));
     }
 
     /// The position of the next message that is published.

@@ -7,7 +7,7 @@ use super::lane::paging::Counts;
 use super::{Entry, Position};
 use crate::place::{Home, SegmentNumber};
 use crate::store::positions::PositionSet;
-use crate::store::stored::{BlockPlace, PartialBlock, SegmentState};
+use crate::store::stored::{BlockPlace, PartialBlock, Returns, SegmentState};
 
 /// What is alive of a segment of journalled messages.
 pub(in crate::queue) struct AliveInSegment<'q> {
@@ -17,7 +17,7 @@ pub(in crate::queue) struct AliveInSegment<'q> {
     /// Blocks that are alive as a whole.
     whole: PositionSet,
     partial: BTreeMap<u32, Part>,
-    deliveries: Vec<(Position, u32)>,
+    returns: Vec<(Position, Returns)>,
 }
 
 #[derive(Default)]
@@ -29,13 +29,7 @@ struct Part {
 
 impl<'q> AliveInSegment<'q> {
     pub(super) fn new(segment: SegmentNumber, counts: &'q Counts) -> Self {
-        Self {
-            segment,
-            counts,
-            whole: PositionSet::default(),
-            partial: BTreeMap::new(),
-            deliveries: Vec::new(),
-        }
+        Self { segment, counts, whole: PositionSet::default(), partial: BTreeMap::new(), returns: Vec::new() }
     }
 
     pub(super) fn block(&mut self, block: &Block) {
@@ -70,7 +64,7 @@ impl<'q> AliveInSegment<'q> {
         if place.segment != self.segment || !place.journalled {
             return;
         }
-        self.deliveries.extend(self.counts.range(head..=last).map(|(position, count)| (*position, *count)));
+        self.returns.extend(self.counts.range(head..=last).map(|(position, count)| (*position, *count)));
         if whole {
             // A set of numbers of blocks: as handy as one of positions.
             self.whole.insert(Position(u64::from(place.index)));
@@ -99,8 +93,8 @@ impl<'q> AliveInSegment<'q> {
         part.count = part.count.saturating_add(1);
         part.bytes = part.bytes.saturating_add(entry.message.body_len() as u64);
         part.positions.insert(entry.position);
-        if entry.deliveries > 0 {
-            self.deliveries.push((entry.position, entry.deliveries));
+        if !entry.returns.is_none() {
+            self.returns.push((entry.position, entry.returns));
         }
     }
 
@@ -109,7 +103,7 @@ impl<'q> AliveInSegment<'q> {
         if self.whole.is_empty() && self.partial.is_empty() {
             return None;
         }
-        self.deliveries.sort_unstable();
+        self.returns.sort_unstable();
         let number = |position: Position| u32::try_from(position.0).unwrap_or(u32::MAX);
         Some(SegmentState {
             whole: self.whole.ranges().map(|(from, to)| (number(from), number(to))).collect(),
@@ -123,7 +117,7 @@ impl<'q> AliveInSegment<'q> {
                     ranges: part.positions.ranges().collect(),
                 })
                 .collect(),
-            deliveries: self.deliveries,
+            returns: self.returns,
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::message::Message;
 use crate::place::{Home, Position};
+use crate::store::stored::Returns;
 
 /// A message with what its queue knows of it.
 #[derive(Clone, Debug)]
@@ -10,8 +11,8 @@ pub struct Entry {
     pub position: Position,
     /// The message.
     pub message: Message,
-    /// How often it was given to a consumer before.
-    pub deliveries: u32,
+    /// How often it was given to somebody before and came back.
+    pub returns: Returns,
     /// What becomes of it when the broker ends, and where it is written.
     pub home: Home,
     /// Whether it may have been given to a consumer before: it was, or an earlier broker did not end in order.
@@ -28,7 +29,7 @@ impl Entry {
         Self {
             position,
             message,
-            deliveries: 0,
+            returns: Returns::default(),
             home: Home::Transient,
             redelivered: false,
             level: 0,

@@ -233,7 +233,8 @@ impl Lane {
             self.finish_front(segments);
         }
         let redelivered = position < redelivered_below;
-        Some(Entry { position, message, deliveries: 0, home, redelivered, sought, level: self.level })
+        let level = self.level;
+        Some(Entry { home, redelivered, sought, level, ..Entry::new(position, message) })
     }
 
     /// The block in front is read to its end.

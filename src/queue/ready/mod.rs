@@ -164,7 +164,7 @@ impl Ready {
         self.len = self.len.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(entry.message.body_len() as u64);
         if let Some(count) = self.counts.remove(&entry.position) {
-            (entry.deliveries, entry.redelivered) = (entry.deliveries.max(count), true);
+            (entry.returns, entry.redelivered) = (entry.returns.max(count), true);
         }
         entry
     }

@@ -5,7 +5,7 @@ use super::{Entry, Lane, Position, Ready};
 use crate::message::Message;
 use crate::place::Home;
 pub use crate::store::restore::RestoredBlock;
-use crate::store::stored::Standing;
+use crate::store::stored::{Returns, Standing};
 use crate::time::Time;
 
 impl Ready {
@@ -44,8 +44,8 @@ impl Ready {
     }
 
     /// How often messages were delivered that are in restored blocks.
-    pub fn restore_deliveries(&mut self, deliveries: impl IntoIterator<Item = (Position, u32)>) {
-        self.counts.extend(deliveries.into_iter().filter(|(_, count)| *count > 0));
+    pub fn restore_deliveries(&mut self, returns: impl IntoIterator<Item = (Position, Returns)>) {
+        self.counts.extend(returns.into_iter().filter(|(_, count)| !count.is_none()));
     }
 
     /// Takes a message of the journal as ready; cheapest in the order of the positions.
@@ -53,21 +53,21 @@ impl Ready {
         &mut self,
         level: u8,
         position: Position,
-        deliveries: u32,
+        returns: Returns,
         home: Home,
         message: Message,
     ) {
         let behind = self.level_mut(level).last_journalled().is_none_or(|last| last < position);
         if behind && matches!(home, Home::Journal(_)) {
-            if deliveries > 0 {
-                self.counts.insert(position, deliveries);
+            if !returns.is_none() {
+                self.counts.insert(position, returns);
             }
             return self.push(level, position, message, home);
         }
-        let redelivered = deliveries > 0 || position < self.redelivered_below;
+        let redelivered = !returns.is_none() || position < self.redelivered_below;
         // A slice would keep what it was read with.
         let message = message.detached();
         self.segments.enter(home);
-        self.give_back(Entry { deliveries, home, redelivered, level, ..Entry::new(position, message) });
+        self.give_back(Entry { returns, home, redelivered, level, ..Entry::new(position, message) });
     }
 }

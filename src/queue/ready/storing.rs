@@ -129,7 +129,7 @@ pub(in crate::queue) fn pack<'e>(entries: impl IntoIterator<Item = &'e Entry>) -
                 last: position,
                 count: 0,
                 bytes: Bytes::new(),
-                deliveries: Vec::new(),
+                returns: Vec::new(),
                 journalled: entry.home.is_journalled(),
                 standing: Standing { level: entry.level, ..Standing::default() },
             });
@@ -140,8 +140,8 @@ pub(in crate::queue) fn pack<'e>(entries: impl IntoIterator<Item = &'e Entry>) -
             block.standing.deadline = block.standing.deadline.min(entry.message.deadline());
             block.standing.bytes = block.standing.bytes.saturating_add(message.body_len() as u64);
             block.count = block.count.saturating_add(1);
-            if entry.deliveries > 0 {
-                block.deliveries.push((position, entry.deliveries));
+            if !entry.returns.is_none() {
+                block.returns.push((position, entry.returns));
             }
         }
     }

@@ -6,7 +6,7 @@ use super::*;
 use crate::place::{JournalFile, SegmentNumber};
 use crate::store::positions::PositionSet;
 use crate::store::segment::block::push_record;
-use crate::store::stored::Standing;
+use crate::store::stored::{Returns, Standing};
 
 fn message(body: &[u8]) -> Message {
     Message::compose("exchange", "key", &[0, 0], body).unwrap()
@@ -90,9 +90,21 @@ fn blocks_that_lie_across_each_other_are_read_in_the_order_of_their_positions() 
     let made = [stored(1, &[5, 900, 7_000]), stored(2, &[10, 11, 12]), stored(3, &[13, 899, 901, 6_999])];
     let mut ready = Ready::default();
     ready.restore(made.iter().map(|(block, _)| block.clone()).collect());
-    ready.push_restored(0, Position(8_000), 2, Home::Journal(JournalFile(4)), message(b"x"));
-    ready.push_restored(0, Position(11_000), 0, Home::Journal(JournalFile(4)), message(b"x"));
-    ready.push_restored(0, Position(10_000), 0, Home::Journal(JournalFile(4)), message(b"x"));
+    ready.push_restored(0, Position(8_000), Returns::failed(2), Home::Journal(JournalFile(4)), message(b"x"));
+    ready.push_restored(
+        0,
+        Position(11_000),
+        Returns::default(),
+        Home::Journal(JournalFile(4)),
+        message(b"x"),
+    );
+    ready.push_restored(
+        0,
+        Position(10_000),
+        Returns::default(),
+        Home::Journal(JournalFile(4)),
+        message(b"x"),
+    );
     assert_eq!((ready.len(), ready.bytes()), (13, 13 * message(b"x").body_len() as u64));
     let mut order = Vec::new();
     while !ready.is_empty() {
@@ -106,7 +118,7 @@ fn blocks_that_lie_across_each_other_are_read_in_the_order_of_their_positions() 
         }
         let entry = ready.pop().unwrap();
         ready.segments.leave(entry.home);
-        order.push((entry.position.0, entry.deliveries));
+        order.push((entry.position.0, entry.returns.deliveries));
     }
     let expected = [5, 10, 11, 12, 13, 899, 900, 901, 6_999, 7_000, 8_000, 10_000, 11_000];
     assert_eq!(order, expected.map(|position| (position, 2 * u32::from(position == 8_000))));

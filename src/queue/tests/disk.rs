@@ -15,7 +15,7 @@ use crate::store::handle::{Blocked, Pages};
 use crate::store::op::{Group, Op, Ops};
 use crate::store::positions::PositionSet;
 use crate::store::segment::block::Records;
-use crate::store::stored::{BlockPlace, OutBlock, SegmentState, Standing, Stored};
+use crate::store::stored::{BlockPlace, OutBlock, Returns, SegmentState, Standing, Stored};
 
 /// What a queue asked of its store.
 pub(super) struct Requests {
@@ -79,7 +79,7 @@ struct Block {
 struct Published {
     file: JournalFile,
     message: Message,
-    deliveries: u32,
+    returns: Returns,
 }
 
 #[derive(Default)]
@@ -87,7 +87,7 @@ pub(super) struct Disk {
     pub(super) file: JournalFile,
     published: BTreeMap<Position, Vec<Published>>,
     settled: Vec<(JournalFile, Position, Position)>,
-    requeued: Vec<(JournalFile, Position, u32)>,
+    requeued: Vec<(JournalFile, Position, Returns)>,
     states: BTreeMap<SegmentNumber, (JournalFile, SegmentState)>,
     blocks: HashMap<BlockKey, Block>,
     /// The segment that is written and how many blocks it has: transient, journalled.
@@ -114,9 +114,9 @@ impl Disk {
         file: JournalFile,
         position: Position,
         message: &Message,
-        deliveries: u32,
+        returns: Returns,
     ) {
-        let published = Published { file, message: message.clone(), deliveries };
+        let published = Published { file, message: message.clone(), returns };
         self.published.entry(position).or_default().push(published);
     }
 
@@ -127,8 +127,8 @@ impl Disk {
                 Op::Settle { ranges, .. } => {
                     self.settled.extend(ranges.map(|(first, last)| (self.file, first, last)));
                 }
-                Op::Requeue { position, deliveries, .. } => {
-                    self.requeued.push((self.file, position, deliveries));
+                Op::Requeue { position, returns, .. } => {
+                    self.requeued.push((self.file, position, returns));
                 }
                 Op::QueueGone { .. } => {}
                 other => panic!("a queue does not write {other:?}"),
@@ -236,10 +236,10 @@ impl Disk {
         let registered = &self.states;
         self.blocks.retain(|(segment, journalled, _), _| *journalled && registered.contains_key(segment));
         self.open = self.open.map(|(number, _)| (number + 1, 0));
-        let (mut all, mut blocks, mut deliveries) = (PositionSet::default(), Vec::new(), BTreeMap::new());
+        let (mut all, mut blocks, mut returns) = (PositionSet::default(), Vec::new(), BTreeMap::new());
         for (segment, (_, state)) in &self.states {
-            for (position, count) in &state.deliveries {
-                raise(&mut deliveries, *position, *count);
+            for (position, count) in &state.returns {
+                raise(&mut returns, *position, *count);
             }
             let mut found: Vec<(u32, Option<PositionSet>)> = Vec::new();
             found.extend(state.whole.iter().flat_map(|(from, to)| *from..=*to).map(|index| (index, None)));
@@ -288,9 +288,9 @@ impl Disk {
             }
         }
         for (_, position, count) in &self.requeued {
-            raise(&mut deliveries, *position, *count);
+            raise(&mut returns, *position, *count);
         }
-        queue.restore(next, next, blocks, deliveries.iter().map(|(at, n)| (*at, *n)).collect());
+        queue.restore(next, next, blocks, returns.iter().map(|(at, n)| (*at, *n)).collect());
         let mut rest: Vec<(Position, &Published)> = self
             .published
             .iter()
@@ -300,7 +300,7 @@ impl Disk {
         // Nearly in order, as files of a journal are.
         rest.chunks_mut(3).step_by(2).for_each(<[_]>::reverse);
         for (position, published) in rest {
-            let count = deliveries.get(&position).copied().unwrap_or_default().max(published.deliveries);
+            let count = returns.get(&position).copied().unwrap_or_default().max(published.returns);
             queue.push_restored(position, count, published.file, published.message.clone());
             all.insert(position);
         }
@@ -308,8 +308,8 @@ impl Disk {
     }
 }
 
-fn raise(deliveries: &mut BTreeMap<Position, u32>, position: Position, count: u32) {
-    let known = deliveries.entry(position).or_default();
+fn raise(returns: &mut BTreeMap<Position, Returns>, position: Position, count: Returns) {
+    let known = returns.entry(position).or_default();
     *known = count.max(*known);
 }
 

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::super::id::UnackedKey;
+use crate::store::stored::Returns;
 use crate::time::Time;
 
 /// A message: its number among all that were published, which is its position.
@@ -59,7 +60,7 @@ pub(super) struct Held {
 
 pub(super) struct Model {
     /// How often each message that was published counts as delivered.
-    pub(super) deliveries: Vec<u32>,
+    pub(super) returns: Vec<Returns>,
     pub(super) sizes: Vec<i64>,
     /// When each expires.
     pub(super) deadlines: Vec<Time>,
@@ -91,7 +92,7 @@ pub(super) struct Model {
 impl Model {
     pub(super) fn new(rooms: Vec<i64>, credit_limit: u32, single_active: bool) -> Self {
         Self {
-            deliveries: Vec::new(),
+            returns: Vec::new(),
             sizes: Vec::new(),
             deadlines: Vec::new(),
             persistent: Vec::new(),
@@ -217,7 +218,7 @@ impl Model {
         let outlives = |number: &Number| self.persistent[usize::try_from(*number).unwrap()];
         self.done.extend(all.iter().filter(|number| !outlives(number)));
         self.ready = all.into_iter().filter(outlives).collect();
-        self.redelivered_below = self.deliveries.len() as Number;
+        self.redelivered_below = self.returns.len() as Number;
         (self.rooms, self.credit_used, self.active) = (rooms, 0, None);
         self.ready.iter().copied().collect()
     }
@@ -232,7 +233,7 @@ impl Model {
         everywhere.extend(self.held.iter().map(|held| held.number));
         everywhere.extend(self.leaving.iter().chain(&self.done).chain(&self.lost).chain(&self.unsure));
         everywhere.sort_unstable();
-        if everywhere.iter().copied().eq(0..self.deliveries.len() as u64) {
+        if everywhere.iter().copied().eq(0..self.returns.len() as u64) {
             Ok(())
         } else {
             Err(format!("lost or doubled: {everywhere:?}"))

@@ -16,7 +16,7 @@ use super::*;
 use crate::place::{JournalFile, Position};
 use crate::store::handle::{Pages, StoreHandle};
 use crate::store::segment::block::Records;
-use crate::store::stored::{Damage, OutBlock, Stored};
+use crate::store::stored::{Damage, OutBlock, Returns, Stored};
 use crate::time::Time;
 use crate::timer::Due;
 
@@ -105,7 +105,7 @@ fn kept(
 
 fn step() -> impl Strategy<Value = Step> {
     let body = prop_oneof![8 => 8_usize..200, 1 => 8_000_usize..9_000];
-    let settlement = prop_oneof![2 => Just(Settlement::Discard), 1 => Just(Settlement::Requeue)];
+    let settlement = prop_oneof![4 => Just(Settlement::Discard), 1 => Just(Settlement::Requeue), 1 => Just(Settlement::Return)];
     let consume = (
         (0..INBOXES, 0..4_u16, any::<bool>(), -1..=1_i64),
         prop::bool::weighted(0.08),
@@ -266,7 +266,7 @@ impl Run {
     fn publish(&mut self, sizes: &[(usize, bool, Option<u64>)]) {
         let mut messages = Vec::new();
         for (size_of_body, persistent, expiration) in sizes {
-            let number = self.model.deliveries.len() as Number;
+            let number = self.model.returns.len() as Number;
             let mut body = number.to_be_bytes().to_vec();
             body.resize(*size_of_body, 0);
             let mut properties: Vec<u8> = if *persistent { vec![0x10, 0, 2] } else { vec![0, 0] };
@@ -280,16 +280,16 @@ impl Run {
             message.arrive(self.now);
             self.model.deadlines.push(message.deadline());
             if *persistent {
-                self.disk.published_in(self.disk.file, Position(number), &message, 0);
+                self.disk.published_in(self.disk.file, Position(number), &message, Returns::default());
             }
             self.model.persistent.push(*persistent);
             self.model.sizes.push(size(&message));
-            self.model.deliveries.push(0);
+            self.model.returns.push(Returns::default());
             self.model.ready.insert(number);
             messages.push(message);
         }
         let published = self.queue.publish(&mut messages, Some(self.disk.file)).unwrap();
-        assert_eq!(published.first.plus(sizes.len() as u64), Position(self.model.deliveries.len() as u64));
+        assert_eq!(published.first.plus(sizes.len() as u64), Position(self.model.returns.len() as u64));
     }
 
     fn consume(&mut self, wanted: ModelConsumer) {
@@ -335,10 +335,11 @@ impl Run {
             credit += u32::from(held.consumer.is_some_and(|at| self.model.consumers[at].shares_credit));
             match settlement {
                 Settlement::Discard | Settlement::Reject => self.model.done.push(held.number),
-                Settlement::Requeue | Settlement::Unsent => {
+                Settlement::Requeue | Settlement::Return | Settlement::Unsent => {
                     self.model.ready.insert(held.number);
-                    let counts = settlement == Settlement::Requeue;
-                    self.model.deliveries[usize::try_from(held.number).unwrap()] += u32::from(counts);
+                    let returns = &mut self.model.returns[usize::try_from(held.number).unwrap()];
+                    returns.acquired += u32::from(settlement != Settlement::Unsent);
+                    returns.deliveries += u32::from(settlement == Settlement::Requeue);
                 }
             }
         }
@@ -361,7 +362,7 @@ impl Run {
         let Got::Message { entry, key, left } = got else { return };
         let number = self.model.ready.pop_first().unwrap();
         assert_eq!((entry.position.0, left), (number, self.model.ready.len()));
-        assert_eq!(entry.deliveries, self.model.deliveries[usize::try_from(number).unwrap()]);
+        assert_eq!(entry.returns, self.model.returns[usize::try_from(number).unwrap()]);
         assert_eq!(key.is_none(), no_ack);
         match key {
             Some(key) => self.model.held.push(Held { number, key, consumer: None, sent: true }),
@@ -459,8 +460,8 @@ impl Run {
         for block in &blocks {
             if carry && through.is_some() {
                 for (position, message) in Records::new(block.first, block.bytes.clone()) {
-                    let count = block.deliveries.iter().find(|(counted, _)| *counted == position);
-                    let count = count.map_or(0, |(_, count)| *count);
+                    let count = block.returns.iter().find(|(counted, _)| *counted == position);
+                    let count = count.map_or(Returns::default(), |(_, returns)| *returns);
                     self.disk.published_in(file, position, &message, count);
                 }
                 self.queue.carried(block, file);
@@ -521,7 +522,7 @@ impl Run {
         // Those that are buried after the step have left.
         self.bury();
         let queue = kept(self.queue.id(), self.model.single_active, &requests, &self.graves);
-        let all = self.disk.restore(&queue, Position(self.model.deliveries.len() as u64));
+        let all = self.disk.restore(&queue, Position(self.model.returns.len() as u64));
         let found: Vec<Number> = all.ranges().flat_map(|(from, to)| from.0..=to.0).collect();
         let rooms: Vec<i64> = self
             .inboxes
@@ -565,7 +566,7 @@ impl Run {
             for delivery in &state.deliveries[*seen..] {
                 let number = Number::from_be_bytes(delivery.message.body()[..8].try_into().unwrap());
                 assert_eq!(delivery.position.0, number);
-                assert_eq!(delivery.deliveries, self.model.deliveries[usize::try_from(number).unwrap()]);
+                assert_eq!(delivery.returns, self.model.returns[usize::try_from(number).unwrap()]);
                 let at = delivery.slot as usize;
                 assert_eq!(self.inboxes[self.model.consumers[at].inbox].id, inbox.id);
                 let (no_ack, persistent) = (
@@ -575,7 +576,7 @@ impl Run {
                 assert_eq!(delivery.unacked.is_some(), !no_ack || persistent);
                 assert_eq!(
                     delivery.redelivered,
-                    delivery.deliveries > 0 || number < self.model.redelivered_below
+                    !delivery.returns.is_none() || number < self.model.redelivered_below
                 );
                 came.push((number, at, delivery.unacked.filter(|_| !no_ack)));
             }

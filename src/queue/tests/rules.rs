@@ -21,7 +21,7 @@ fn keys(deliveries: &[Delivery]) -> Vec<UnackedKey> {
 /// The bodies, and how often each was delivered before.
 fn counted(deliveries: &[Delivery]) -> Vec<(String, u32)> {
     let body = |delivery: &Delivery| String::from_utf8(delivery.message.body().to_vec()).unwrap();
-    deliveries.iter().map(|delivery| (body(delivery), delivery.deliveries)).collect()
+    deliveries.iter().map(|delivery| (body(delivery), delivery.returns.deliveries)).collect()
 }
 
 fn pairs(expected: &[(&str, u32)]) -> Vec<(String, u32)> {

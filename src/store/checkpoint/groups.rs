@@ -10,7 +10,7 @@ use crate::store::journal::{Journal, Ticket};
 use crate::store::op::Group;
 use crate::store::segment::block::Records;
 use crate::store::segments::QueueSegments;
-use crate::store::stored::{OutBlock, Stored};
+use crate::store::stored::{OutBlock, Returns, Stored};
 use crate::store::stored_queues::StoredQueue;
 
 /// Messages of several queues that get into the journal again together: each batch of it takes a block of the disk at least.
@@ -45,10 +45,10 @@ impl<'a> Carrying<'a> {
             return;
         }
         for block in &blocks {
-            let counts: HashMap<Position, u32> = block.deliveries.iter().copied().collect();
+            let counts: HashMap<Position, Returns> = block.returns.iter().copied().collect();
             for (position, message) in Records::new(block.first, block.bytes.clone()) {
-                let deliveries = counts.get(&position).copied().unwrap_or_default();
-                let at = self.group.publish(&message, deliveries, [queue.id()]);
+                let returns = counts.get(&position).copied().unwrap_or_default();
+                let at = self.group.publish(&message, returns, [queue.id()]);
                 self.group.place(at, position);
             }
         }

@@ -7,7 +7,7 @@ use crate::config::Durability;
 use crate::message::Message;
 use crate::place::{JournalFile, Position, QueueId, SegmentNumber};
 use crate::store::segment::block::address_and_marks;
-use crate::store::stored::SegmentState;
+use crate::store::stored::{Returns, SegmentState};
 
 /// Records that are written as one. Becomes a chunk of the journal.
 #[derive(Debug, Default)]
@@ -74,7 +74,7 @@ impl Group {
     pub fn publish(
         &mut self,
         message: &Message,
-        deliveries: u32,
+        returns: Returns,
         queues: impl IntoIterator<Item = QueueId>,
     ) -> u32 {
         let (address, properties, body) = (message.address(), message.properties_bytes(), message.body());
@@ -84,7 +84,10 @@ impl Group {
         self.bytes.put_u64_le(message.arrived().as_millis());
         self.bytes.put_u32_le(u32_of(properties.len()));
         self.bytes.put_u32_le(u32_of(body.len()));
-        self.bytes.put_u32_le(deliveries);
+        self.bytes.put_u8(u8::from(!returns.is_none()));
+        if !returns.is_none() {
+            self.put_returns(returns);
+        }
         let count_at = self.bytes.len();
         self.bytes.put_u32_le(0);
         let mut count = 0_u32;
@@ -138,12 +141,12 @@ impl Group {
         self.settling = Some(Settling { queue, count_at, count: 1, last });
     }
 
-    /// A message was given back; it has been delivered so often by now.
-    pub fn requeue(&mut self, queue: QueueId, position: Position, deliveries: u32) {
+    /// A message was given back; it has come back so often by now, and may have to wait.
+    pub fn requeue(&mut self, queue: QueueId, position: Position, returns: Returns) {
         self.begin(kind::REQUEUE);
         self.bytes.put_u64_le(queue.number());
         self.bytes.put_u64_le(position.0);
-        self.bytes.put_u32_le(deliveries);
+        self.put_returns(returns);
     }
 
     /// A queue is gone with all that it had.
@@ -172,10 +175,10 @@ impl Group {
                 self.put_range(*first, *last);
             }
         }
-        self.bytes.put_u32_le(u32_of(state.deliveries.len()));
-        for (position, deliveries) in &state.deliveries {
+        self.bytes.put_u32_le(u32_of(state.returns.len()));
+        for (position, returns) in &state.returns {
             self.bytes.put_u64_le(position.0);
-            self.bytes.put_u32_le(*deliveries);
+            self.put_returns(*returns);
         }
     }
 
@@ -246,6 +249,12 @@ impl Group {
     fn begin(&mut self, kind: u8) {
         self.settling = None;
         self.bytes.put_u8(kind);
+    }
+
+    fn put_returns(&mut self, Returns { acquired, deliveries, due }: Returns) {
+        self.bytes.put_u32_le(acquired);
+        self.bytes.put_u32_le(deliveries);
+        self.bytes.put_u64_le(due.as_millis());
     }
 
     fn put_range(&mut self, first: Position, last: Position) {

@@ -2,7 +2,8 @@
 
 use super::Pair;
 use crate::place::{Position, QueueId};
-use crate::store::stored::{PartialBlock, SegmentState};
+use crate::store::stored::{PartialBlock, Returns, SegmentState};
+use crate::time::Time;
 
 #[derive(Clone, Debug)]
 pub(super) struct Reader<'a>(&'a [u8]);
@@ -56,6 +57,11 @@ impl<'a> Reader<'a> {
         self.u64().map(Position)
     }
 
+    pub(super) fn returns(&mut self) -> Option<Returns> {
+        let (acquired, deliveries) = (self.u32()?, self.u32()?);
+        Some(Returns { acquired, deliveries, due: Time::from_millis(self.u64()?) })
+    }
+
     /// Pairs of numbers, their count before them.
     pub(super) fn pairs(&mut self) -> Option<&'a [Pair]> {
         let count = self.u32()? as usize;
@@ -84,7 +90,7 @@ impl<'a> Reader<'a> {
                     ranges: reader.list(|reader| Some((reader.position()?, reader.position()?)))?,
                 })
             })?,
-            deliveries: self.list(|reader| Some((reader.position()?, reader.u32()?)))?,
+            returns: self.list(|reader| Some((reader.position()?, reader.returns()?)))?,
         })
     }
 }

@@ -27,18 +27,18 @@ fn a_state() -> SegmentState {
             },
             PartialBlock { index: 6, count: 0, bytes: 0, ranges: vec![] },
         ],
-        deliveries: vec![(Position(9), 3)],
+        returns: vec![(Position(9), Returns { acquired: 4, deliveries: 3, due: Time::from_millis(7) })],
     }
 }
 
 fn every_kind() -> Group {
     let mut group = Group::default();
     let message = Message::compose("exchange", "key", &[0, 0], b"body").unwrap();
-    let at = group.publish(&message, 2, [queue(1), queue(2)]);
+    let at = group.publish(&message, Returns::failed(2), [queue(1), queue(2)]);
     group.place(at, Position(10));
     group.place(at + TARGET_BYTES, Position(20));
     group.settle(queue(1), Position(10));
-    group.requeue(queue(2), Position(20), 5);
+    group.requeue(queue(2), Position(20), Returns::failed(5));
     group.queue_gone(queue(3));
     group.segment_state(queue(1), SegmentNumber(4), &a_state());
     group.segment_gone(queue(1), SegmentNumber(5));
@@ -54,13 +54,13 @@ fn every_kind() -> Group {
 fn what_was_written_is_read() {
     let group = every_kind();
     let read = ops(&group);
-    let Op::Publish { targets, deliveries, message, parts } = &read[0] else { panic!("{:?}", read[0]) };
+    let Op::Publish { targets, returns, message, parts } = &read[0] else { panic!("{:?}", read[0]) };
     let places: Vec<_> = targets.clone().collect();
     assert_eq!(places, [(queue(1), Position(10)), (queue(2), Position(20))]);
     let message = Message::new(Bytes::copy_from_slice(message), *parts).unwrap();
     assert_eq!((message.exchange(), message.routing_key()), ("exchange", "key"));
     assert_eq!((message.properties_bytes(), message.body()), (&[0_u8, 0][..], &b"body"[..]));
-    assert_eq!((*deliveries, message.is_persistent()), (2, false));
+    assert_eq!((*returns, message.is_persistent()), (Returns::failed(2), false));
     let Op::Settle { queue: settled, ranges } = &read[1] else { panic!("{:?}", read[1]) };
     assert_eq!(
         (*settled, ranges.clone().collect::<Vec<_>>()),
@@ -69,7 +69,7 @@ fn what_was_written_is_read() {
     assert_eq!(
         read[2..],
         [
-            Op::Requeue { queue: queue(2), position: Position(20), deliveries: 5 },
+            Op::Requeue { queue: queue(2), position: Position(20), returns: Returns::failed(5) },
             Op::QueueGone { queue: queue(3) },
             Op::SegmentState { queue: queue(1), segment: SegmentNumber(4), state: a_state() },
             Op::SegmentGone { queue: queue(1), segment: SegmentNumber(5) },
@@ -88,7 +88,7 @@ fn a_persistent_message_stays_one() {
     let message = Message::compose("", "q", &properties, b"").unwrap();
     assert!(message.is_persistent());
     let mut group = Group::default();
-    group.publish(&message, 0, [queue(1)]);
+    group.publish(&message, Returns::default(), [queue(1)]);
     let read = ops(&group);
     assert!(matches!(&read[..], [Op::Publish { parts: Parts { persistent: true, address_len: 3, .. }, .. }]));
 }
@@ -116,7 +116,7 @@ fn settlements_that_adjoin_are_one_range() {
 fn another_record_between_settlements_parts_them() {
     let mut group = Group::default();
     group.settle(queue(1), Position(1));
-    group.requeue(queue(1), Position(9), 1);
+    group.requeue(queue(1), Position(9), Returns::failed(1));
     group.settle(queue(1), Position(2));
     assert_eq!(ops(&group).len(), 3);
 }
@@ -125,13 +125,21 @@ fn another_record_between_settlements_parts_them() {
 fn only_those_who_wait_for_the_disk_want_it_synced() {
     type Write = fn(&mut Group);
     let publish: Write = |group| {
-        group.publish(&Message::compose("", "q", &[0, 0], b"").unwrap(), 0, [QueueId::stored(1)]);
+        group.publish(
+            &Message::compose("", "q", &[0, 0], b"").unwrap(),
+            Returns::default(),
+            [QueueId::stored(1)],
+        );
     };
     let cases: [(Durability, Write, bool); 9] = [
         (Durability::Fsync, publish, true),
         (Durability::Os, publish, false),
         (Durability::Fsync, |group| group.settle(QueueId::stored(1), Position(1)), false),
-        (Durability::Fsync, |group| group.requeue(QueueId::stored(1), Position(1), 1), false),
+        (
+            Durability::Fsync,
+            |group| group.requeue(QueueId::stored(1), Position(1), Returns::failed(1)),
+            false,
+        ),
         (Durability::Os, |group| group.define(b"k", b"v"), true),
         (Durability::Os, |group| group.forget(b"k"), true),
         (Durability::Fsync, |group| group.queue_gone(QueueId::stored(1)), false),

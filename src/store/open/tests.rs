@@ -8,7 +8,7 @@ use crate::store::definitions::VhostDefinition;
 use crate::store::op::Group;
 use crate::store::restore::RestoredBlock;
 use crate::store::simulated::{Failure, SimDisk};
-use crate::store::stored::{PartialBlock, SegmentState};
+use crate::store::stored::{PartialBlock, Returns, SegmentState};
 use crate::store::temporary::Temporary;
 
 const QUEUE: QueueId = QueueId::stored(7);
@@ -29,7 +29,7 @@ impl Refill for Noting {
     fn restore(
         &self,
         blocks: Vec<RestoredBlock>,
-        _: Vec<(Position, u32)>,
+        _: Vec<(Position, Returns)>,
         next: Position,
         redelivered_below: Position,
     ) {
@@ -37,9 +37,9 @@ impl Refill for Noting {
         *self.next.lock().unwrap() = (next, redelivered_below);
     }
 
-    fn push_restored(&self, position: Position, deliveries: u32, _: JournalFile, message: Message) {
+    fn push_restored(&self, position: Position, returns: Returns, _: JournalFile, message: Message) {
         let body = String::from_utf8(message.body().to_vec()).unwrap();
-        self.messages.lock().unwrap().push((position, deliveries, body));
+        self.messages.lock().unwrap().push((position, returns.deliveries, body));
     }
 }
 
@@ -75,7 +75,7 @@ fn define(store: &Store) -> Batch {
 fn publish(store: &Store, position: u64, body: &str) -> Batch {
     let message = Message::compose("", "q", &[0x10, 0, 2], body.as_bytes()).unwrap();
     let mut group = Group::new(Durability::Fsync);
-    let at = group.publish(&message, 0, [QUEUE]);
+    let at = group.publish(&message, Returns::default(), [QUEUE]);
     group.place(at, Position(position));
     store.journal().append_now(&mut group)
 }
@@ -199,7 +199,7 @@ fn numbers_that_nobody_writes_neither_stop_a_start_nor_cost_it_memory() {
     let state = SegmentState {
         whole: vec![run, run, (u32::MAX, 0)],
         partial: vec![partial.clone(), partial],
-        deliveries: vec![(LAST, u32::MAX)],
+        returns: vec![(LAST, Returns::failed(u32::MAX))],
     };
     let (data, disk) = (Temporary::new(), SimDisk::new(1));
     let Seen { store, .. } = open(data.path(), &disk);
@@ -208,7 +208,7 @@ fn numbers_that_nobody_writes_neither_stop_a_start_nor_cost_it_memory() {
     group.segment_state(QUEUE, SegmentNumber(u32::MAX), &state);
     group.segment_gone(QUEUE, SegmentNumber(u32::MAX - 1));
     group.settle_range(QUEUE, Position(5), Position(u64::MAX));
-    group.requeue(QUEUE, LAST, u32::MAX);
+    group.requeue(QUEUE, LAST, Returns::failed(u32::MAX));
     group.redelivered_below(QUEUE, Position(u64::MAX));
     group.define(&[0xff; 300], &[0xff; 300]);
     assert!(store.journal().wait(store.journal().append_now(&mut group)));

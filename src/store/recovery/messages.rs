@@ -7,6 +7,7 @@ use super::replay::{QueueReplay, Replay};
 use crate::message::Parts;
 use crate::place::{JournalFile, Position, QueueId};
 use crate::store::op::{Op, Ops};
+use crate::store::stored::Returns;
 
 /// No more bytes of messages of all queues are held to bring them into order.
 const HELD_MAX_BYTES: usize = 64 * 1024 * 1024;
@@ -19,7 +20,7 @@ pub struct Alive<'a> {
     /// At which place.
     pub position: Position,
     /// How often it was delivered.
-    pub deliveries: u32,
+    pub returns: Returns,
     /// In which file of the journal it stands.
     pub file: JournalFile,
     /// Address, properties and body, without gaps.
@@ -53,8 +54,8 @@ impl<'a> Messages<'a> {
     /// Takes the messages of a chunk of this file; what cannot be read was reported at the first reading.
     pub(super) fn chunk(&mut self, file: JournalFile, bytes: &[u8]) {
         for op in Ops::new(bytes).map_while(Result::ok) {
-            if let Op::Publish { targets, deliveries, message, parts } = op {
-                let record = Record { deliveries, file, message, parts };
+            if let Op::Publish { targets, returns, message, parts } = op {
+                let record = Record { returns, file, message, parts };
                 for (queue, position) in targets {
                     if position != Position::NOWHERE {
                         self.message(queue, position, record);
@@ -69,8 +70,8 @@ impl<'a> Messages<'a> {
         if known.is_gone || known.settled.contains(position) || (self.is_elsewhere)(queue, position) {
             return;
         }
-        let counted = known.deliveries.get(&position).copied().unwrap_or_default();
-        let record = Record { deliveries: record.deliveries.max(counted), ..record };
+        let counted = known.returns.get(&position).copied().unwrap_or_default();
+        let record = Record { returns: record.returns.max(counted), ..record };
         let order = self.orders.entry(queue).or_default();
         let before = order.held_bytes();
         order.offer(position, record, &known.settled, &mut giver(queue, self.give));
@@ -90,7 +91,7 @@ impl<'a> Messages<'a> {
 }
 
 fn giver(queue: QueueId, give: &mut dyn FnMut(Alive<'_>)) -> impl FnMut(Position, Record<'_>) {
-    move |position, Record { deliveries, file, message, parts }| {
-        give(Alive { queue, position, deliveries, file, message, parts });
+    move |position, Record { returns, file, message, parts }| {
+        give(Alive { queue, position, returns, file, message, parts });
     }
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use crate::message::Parts;
 use crate::place::{JournalFile, Position};
 use crate::store::PositionSet;
+use crate::store::stored::Returns;
 
 /// No more messages of a queue are held.
 const HELD_MAX: usize = 4096;
@@ -18,7 +19,7 @@ const HELD_MAX_BYTES: usize = 4 * 1024 * 1024;
 /// What recovery gives of a message, but for its queue and its position.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Record<'a> {
-    pub(super) deliveries: u32,
+    pub(super) returns: Returns,
     pub(super) file: JournalFile,
     pub(super) message: &'a [u8],
     pub(super) parts: Parts,
@@ -37,7 +38,7 @@ pub(super) struct Order {
 
 #[derive(Debug)]
 struct Held {
-    deliveries: u32,
+    returns: Returns,
     file: JournalFile,
     message: Box<[u8]>,
     parts: Parts,
@@ -96,8 +97,8 @@ impl Order {
 
     fn hold(&mut self, position: Position, record: Record<'_>) {
         self.held_bytes = self.held_bytes.saturating_add(record.message.len());
-        let Record { deliveries, file, message, parts } = record;
-        self.held.insert(position, Held { deliveries, file, message: message.into(), parts });
+        let Record { returns, file, message, parts } = record;
+        self.held.insert(position, Held { returns, file, message: message.into(), parts });
     }
 
     fn give_what_follows(&mut self, settled: &PositionSet, give: &mut impl FnMut(Position, Record<'_>)) {
@@ -122,8 +123,8 @@ impl Order {
     fn give_held(&mut self, position: Position, give: &mut impl FnMut(Position, Record<'_>)) {
         if let Some(held) = self.held.remove(&position) {
             self.held_bytes = self.held_bytes.saturating_sub(held.message.len());
-            let Held { deliveries, file, message, parts } = held;
-            give(position, Record { deliveries, file, message: &message, parts });
+            let Held { returns, file, message, parts } = held;
+            give(position, Record { returns, file, message: &message, parts });
         }
     }
 
@@ -152,7 +153,7 @@ mod tests {
     }
 
     fn record(message: &[u8]) -> Record<'_> {
-        Record { deliveries: 0, file: JournalFile(1), message, parts: parts() }
+        Record { returns: Returns::default(), file: JournalFile(1), message, parts: parts() }
     }
 
     /// What is given of messages that come in this order, and the most that was held meanwhile.

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::place::{JournalFile, Position, QueueId, SegmentNumber};
 use crate::store::PositionSet;
 use crate::store::op::{Malformed, Op, Ops};
-use crate::store::stored::SegmentState;
+use crate::store::stored::{Returns, SegmentState};
 
 /// What the records of the journal come to.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +31,7 @@ pub struct QueueReplay {
     /// What is settled, wherever it is stored.
     pub settled: PositionSet,
     /// How often messages that are not settled were delivered, if they were given back.
-    pub deliveries: BTreeMap<Position, u32>,
+    pub returns: BTreeMap<Position, Returns>,
     /// The highest position that a record names: new messages stand behind it, and behind what is in segments.
     pub highest: Option<Position>,
     /// What of its segments is alive, but for what is [settled](Self::settled).
@@ -83,13 +83,13 @@ impl Replaying {
 
     fn op(&mut self, file: JournalFile, op: Op<'_>) {
         match op {
-            Op::Publish { targets, deliveries, .. } => {
+            Op::Publish { targets, returns, .. } => {
                 for (queue, position) in targets {
                     let queue = self.queue(queue);
                     queue.saw(position);
                     // It was written again; the first record of it, if that is there still, does not know.
-                    if deliveries > 0 {
-                        queue.delivered(position, deliveries);
+                    if !returns.is_none() {
+                        queue.delivered(position, returns);
                     }
                 }
             }
@@ -102,10 +102,10 @@ impl Replaying {
                     }
                 }
             }
-            Op::Requeue { queue, position, deliveries } => {
+            Op::Requeue { queue, position, returns } => {
                 let queue = self.queue(queue);
                 queue.saw(position);
-                queue.delivered(position, deliveries);
+                queue.delivered(position, returns);
             }
             Op::QueueGone { queue } => {
                 let queue = self.queue(queue);
@@ -168,13 +168,13 @@ impl Replaying {
     pub(super) fn finish(mut self) -> Replay {
         for queue in self.replay.queues.values_mut() {
             for state in queue.segments.values() {
-                for (position, deliveries) in &state.deliveries {
-                    let count = queue.deliveries.entry(*position).or_default();
-                    *count = (*count).max(*deliveries);
+                for (position, returns) in &state.returns {
+                    let count = queue.returns.entry(*position).or_default();
+                    *count = (*count).max(*returns);
                 }
             }
-            let QueueReplay { settled, deliveries, .. } = queue;
-            deliveries.retain(|position, _| !settled.contains(*position));
+            let QueueReplay { settled, returns, .. } = queue;
+            returns.retain(|position, _| !settled.contains(*position));
         }
         self.replay
     }
@@ -187,11 +187,11 @@ impl QueueReplay {
         }
     }
 
-    fn delivered(&mut self, position: Position, deliveries: u32) {
+    fn delivered(&mut self, position: Position, returns: Returns) {
         // What a newer file has settled needs no count; what this one settles goes at the end.
         if !self.is_gone && !self.settled.contains(position) {
-            let count = self.deliveries.entry(position).or_default();
-            *count = (*count).max(deliveries);
+            let count = self.returns.entry(position).or_default();
+            *count = (*count).max(returns);
         }
     }
 }
@@ -264,33 +264,36 @@ mod tests {
     fn counts_of_deliveries_are_the_highest_of_what_is_not_settled() {
         let replay = replay(&[
             (2, &|group| {
-                group.requeue(QUEUE, Position(1), 2);
+                group.requeue(QUEUE, Position(1), Returns::failed(2));
                 group.settle(QUEUE, Position(2));
                 group.segment_state(
                     QUEUE,
                     SegmentNumber(1),
                     &SegmentState {
-                        deliveries: vec![(Position(3), 5), (Position(2), 4)],
+                        returns: vec![(Position(3), Returns::failed(5)), (Position(2), Returns::failed(4))],
                         ..SegmentState::default()
                     },
                 );
             }),
             (1, &|group| {
-                group.requeue(QUEUE, Position(1), 1);
-                group.requeue(QUEUE, Position(2), 1);
-                group.requeue(QUEUE, Position(3), 1);
-                group.requeue(QUEUE, Position(4), 1);
+                group.requeue(QUEUE, Position(1), Returns::failed(1));
+                group.requeue(QUEUE, Position(2), Returns::failed(1));
+                group.requeue(QUEUE, Position(3), Returns::failed(1));
+                group.requeue(QUEUE, Position(4), Returns::failed(1));
                 group.settle(QUEUE, Position(4));
             }),
         ]);
-        assert_eq!(replay.queues[&QUEUE].deliveries, [(Position(1), 2), (Position(3), 5)].into());
+        assert_eq!(
+            replay.queues[&QUEUE].returns,
+            [(Position(1), Returns::failed(2)), (Position(3), Returns::failed(5))].into()
+        );
     }
 
     #[test]
     fn of_a_queue_that_is_gone_nothing_is_kept_whatever_the_order() {
         let settle = |group: &mut Group| {
             group.settle(QUEUE, Position(9));
-            group.requeue(QUEUE, Position(8), 1);
+            group.requeue(QUEUE, Position(8), Returns::failed(1));
             group.segment_gone(QUEUE, SegmentNumber(1));
             group.segment_state(QUEUE, SegmentNumber(2), &SegmentState::default());
         };
@@ -313,7 +316,7 @@ mod tests {
     fn a_message_that_found_its_queue_gone_has_no_position() {
         let message = crate::message::Message::compose("", "q", &[0, 0], b"body").unwrap();
         let replay = replay(&[(1, &|group| {
-            let at = group.publish(&message, 0, [QUEUE, QueueId::stored(6)]);
+            let at = group.publish(&message, Returns::default(), [QUEUE, QueueId::stored(6)]);
             group.place(at, Position(3));
             group.redelivered_below(QUEUE, Position(7));
         })]);

@@ -12,6 +12,7 @@ use super::super::{loader, pager};
 use super::*;
 use crate::config::Durability;
 use crate::place::{JournalFile, Position, SegmentNumber};
+use crate::store::stored::Returns;
 
 /// Bodies that are told apart.
 fn body(number: u64) -> Vec<u8> {
@@ -222,7 +223,7 @@ fn the_threads_page_out_read_back_free_the_journal_and_say_when_they_cannot() {
     let publish = |number: u64| {
         let mut group = Group::new(Durability::Fsync);
         let ticket = journal.enter();
-        let at = group.publish(&ModelQueue::message(&body(number)), 0, [queue.id()]);
+        let at = group.publish(&ModelQueue::message(&body(number)), Returns::default(), [queue.id()]);
         let position = queue.publish(&body(number), Some(ticket.file()));
         group.place(at, position);
         let batch = journal.append(ticket, &mut group);

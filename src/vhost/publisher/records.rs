@@ -6,6 +6,7 @@ use crate::place::Position;
 use crate::queue::Queue;
 use crate::queue::queue::Published;
 use crate::store::op::TARGET_BYTES;
+use crate::store::stored::Returns;
 use crate::store::unit::Unit;
 use crate::vhost::Vhost;
 
@@ -14,7 +15,7 @@ pub(super) fn record(known: &mut [Known], targets: &[u32], route: Route, message
     let targets = targets.get(route.range()).unwrap_or_default();
     let journalled = |at: &&u32| known.get(**at as usize).is_some_and(|known| known.queue.is_journalled());
     let ids = targets.iter().filter(journalled).filter_map(|at| Some(known.get(*at as usize)?.queue.id()));
-    let mut at = unit.group().publish(message, 0, ids);
+    let mut at = unit.group().publish(message, Returns::default(), ids);
     for target in targets {
         let Some(known) = known.get_mut(*target as usize) else { continue };
         if known.queue.is_journalled() {
@@ -47,7 +48,7 @@ pub(super) fn publish_again(
     if successor.is_journalled() {
         file = unit.file();
         for (index, message) in messages.iter().enumerate().filter(|(_, message)| message.is_persistent()) {
-            let at = unit.group().publish(message, 0, [successor.id()]);
+            let at = unit.group().publish(message, Returns::default(), [successor.id()]);
             records.push(Record { index: u32::try_from(index).unwrap_or(u32::MAX), at });
         }
     }

@@ -10,11 +10,11 @@ use super::{AHEAD_BLOCKS, AHEAD_BLOCKS_MAX, AHEAD_BYTES, AHEAD_MAX_BYTES, Deadli
 use crate::place::{Home, JournalFile, Position};
 use crate::queue::segments::Segments;
 use crate::store::positions::PositionSet;
-use crate::store::stored::{BlockPlace, Damage, OutBlock, Standing};
+use crate::store::stored::{BlockPlace, Damage, OutBlock, Returns, Standing};
 use crate::time::Time;
 
 /// How often those messages were delivered that came from an earlier broker.
-pub(in crate::queue::ready) type Counts = BTreeMap<Position, u32>;
+pub(in crate::queue::ready) type Counts = BTreeMap<Position, Returns>;
 
 /// What reading a block changed: how many messages, and bytes of them, there are fewer.
 #[derive(Default)]
@@ -254,7 +254,7 @@ fn out_block(
         last: packed.last,
         count: packed.count,
         bytes: packed.records(),
-        deliveries: counts.range(range).map(|(position, count)| (*position, *count)).collect(),
+        returns: counts.range(range).map(|(position, count)| (*position, *count)).collect(),
         journalled,
         standing: Standing { level, deadline: packed.deadline, bytes: u64::from(packed.bytes) },
     }

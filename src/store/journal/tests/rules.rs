@@ -9,6 +9,7 @@ use std::thread;
 use super::reader::{Record, read, records};
 use super::*;
 use crate::message::Message;
+use crate::store::stored::Returns;
 
 #[test]
 fn what_was_appended_stands_in_the_file_and_behind_it_that_this_was_the_end() {
@@ -125,7 +126,8 @@ fn what_is_appended_late_stands_in_the_file_of_its_ticket() {
     let (early, later) = tickets_of_two_files(&journal);
     let settlement = journal.append(later, &mut settled(1));
     let mut group = Group::default();
-    let at = group.publish(&Message::compose("", "q", &[0, 0], b"late").unwrap(), 0, [QUEUE]);
+    let at =
+        group.publish(&Message::compose("", "q", &[0, 0], b"late").unwrap(), Returns::default(), [QUEUE]);
     group.place(at, Position(1));
     let publish = journal.append(early, &mut group);
     assert!(journal.wait(publish) && journal.wait(settlement));
@@ -150,7 +152,7 @@ fn a_settlement_never_stands_in_an_earlier_file_than_its_publish() {
                 let mut group = Group::default();
                 while journal.current_file() < JournalFile(8) {
                     let ticket = journal.enter_with(&mut group);
-                    let at = group.publish(&message, 0, [QUEUE]);
+                    let at = group.publish(&message, Returns::default(), [QUEUE]);
                     let mut queue = queue.lock().unwrap();
                     let position = queue.0;
                     queue.0 += 1;

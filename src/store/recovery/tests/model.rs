@@ -10,6 +10,7 @@ use crate::place::{JournalFile, Position, QueueId};
 use crate::store::op::{Group, TARGET_BYTES};
 use crate::store::recovery::{Recovery, RecoveryError, Replay};
 use crate::store::simulated::SimDisk;
+use crate::store::stored::Returns;
 
 /// A record. Messages are told apart by a number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +41,7 @@ pub(super) fn encode<'a>(actions: impl IntoIterator<Item = &'a Action>) -> Vec<u
         match action {
             Action::Publish { id, targets, deliveries } => {
                 let queues = targets.iter().map(|(queue, _)| QueueId::stored(*queue));
-                let mut at = group.publish(&message(*id), *deliveries, queues);
+                let mut at = group.publish(&message(*id), Returns::failed(*deliveries), queues);
                 for (_, position) in targets {
                     group.place(at, Position(*position));
                     at += TARGET_BYTES;
@@ -50,7 +51,7 @@ pub(super) fn encode<'a>(actions: impl IntoIterator<Item = &'a Action>) -> Vec<u
                 group.settle(QueueId::stored(*queue), Position(*position));
             }
             Action::Requeue { queue, position, deliveries } => {
-                group.requeue(QueueId::stored(*queue), Position(*position), *deliveries);
+                group.requeue(QueueId::stored(*queue), Position(*position), Returns::failed(*deliveries));
             }
             Action::QueueGone(queue) => group.queue_gone(QueueId::stored(*queue)),
             Action::Define(key, value) => group.define(&[*key], &value.to_le_bytes()),
@@ -134,7 +135,7 @@ pub(super) fn try_to_recover(disk: &Arc<SimDisk>) -> Result<(Outcome, Replay, Re
             (original.address(), original.properties_bytes(), original.body(), original.is_persistent())
         );
         let queue = outcome.messages.entry(alive.queue.number()).or_default();
-        queue.push((alive.position.0, id, alive.deliveries));
+        queue.push((alive.position.0, id, alive.returns.deliveries));
         let known = &replay.queues[&alive.queue];
         assert!(known.highest >= Some(alive.position) && replay.highest_queue >= Some(alive.queue));
     })?;

@@ -26,7 +26,7 @@ fn block(first: u64, bodies: &[&str]) -> OutBlock {
         last: Position(first + u64::from(count) - 1),
         count,
         bytes: bytes.freeze(),
-        deliveries: Vec::new(),
+        returns: Vec::new(),
         journalled: true,
         standing: Standing {
             level: 3,

@@ -1,0 +1,56 @@
+//! What came back to its queue before a restart: how often is known afterwards.
+
+use crate::lives::{Death, Lives, Script};
+use crate::support::{Message, Raw, Table, method};
+
+/// A number in the headers of a message; 0 when it is not there.
+fn header(message: &Message, name: &str) -> u64 {
+    let key = [&[u8::try_from(name.len()).unwrap()], name.as_bytes(), b"l"].concat();
+    let at = message.properties.windows(key.len()).position(|window| window == key);
+    let value = |at: usize| message.properties[at + key.len()..][..8].try_into().unwrap();
+    at.map_or(0, |at| u64::from_be_bytes(value(at)))
+}
+
+fn counts(message: &Message) -> (u64, u64) {
+    (header(message, "x-delivery-count"), header(message, "x-acquired-count"))
+}
+
+/// Takes the first message and gives it back, as one that failed or not.
+fn give_back(raw: &mut Raw, queue: &str, failed: bool) -> (u64, u64) {
+    let message = raw.get_unsettled(queue).unwrap();
+    let tag = message.delivery_tag;
+    raw.send(1, if failed { method::basic_reject(tag, true) } else { method::basic_nack(tag, false, true) });
+    counts(&message)
+}
+
+#[test]
+fn counts_of_returns_outlive_the_broker_and_a_crash_raises_none() {
+    let mut lives = Lives::new(&[]);
+    let limited = Table::new().int("x-delivery-limit", 4);
+    let mut raw = lives.connect();
+    raw.call(method::queue_declare("q", method::DURABLE, &limited));
+    raw.durable_queue("other");
+    raw.call(method::confirm_select());
+    raw.publish_confirmed("q", "m");
+    let mut expected = (0, 0);
+    for (death, ways) in
+        [(Death::Kill, [true, false]), (Death::Stop, [false, false]), (Death::Kill, [true, true])]
+    {
+        for failed in ways {
+            assert_eq!(give_back(&mut raw, "q", failed), expected, "{death:?}");
+            expected = (expected.0 + u64::from(failed), expected.1 + 1);
+        }
+        // Nobody waits for a count to be on the disk; what is waited for comes behind it.
+        raw.publish_confirmed("other", "x");
+        drop(raw.get_unsettled("q"));
+        lives.again(death);
+        raw = lives.connect();
+        raw.call(method::confirm_select());
+        if death == Death::Stop {
+            // The stop closed the connection, and with it came back what that held.
+            expected = (expected.0 + 1, expected.1 + 1);
+        }
+    }
+    assert_eq!(give_back(&mut raw, "q", true), expected);
+    assert_eq!(raw.message_count(1, "q"), 0, "that was once more than the limit");
+}
