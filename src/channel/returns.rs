@@ -33,7 +33,7 @@ mod tests {
     fn told(own: TableBuilder, deliveries: u32, acquired: u32) -> TableBuf {
         let properties = Properties::EMPTY.with_headers(own.finish().as_table());
         let message = Message::compose("", "q", &properties, b"body").unwrap();
-        let returns = Returns { deliveries, acquired, ..Returns::default() };
+        let returns = Returns { acquired, deliveries, ..Returns::default() };
         let told = properties_with(returns, &message);
         Properties::parse(&told).unwrap().headers().unwrap().to_owned()
     }

@@ -234,7 +234,7 @@ impl Lane {
         }
         let redelivered = position < redelivered_below;
         let level = self.level;
-        Some(Entry { home, redelivered, sought, level, ..Entry::new(position, message) })
+        Some(Entry { home, redelivered, level, sought, ..Entry::new(position, message) })
     }
 
     /// The block in front is read to its end.
