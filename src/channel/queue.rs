@@ -179,7 +179,7 @@ fn declare_pseudo_queue(name: &str, session: &Session) -> Result<NamedQueue, Exc
     if name != PSEUDO_QUEUE && !session.vhost.requesters().contains(name) {
         return Err(no_queue(name, session.vhost.name()));
     }
-    Ok((QueueName::from(name), Status { ready: 0, unacked: 0, consumers: 1 }, None))
+    Ok((QueueName::from(name), Status { ready: 0, unacked: 0, consumers: 1, ..Status::default() }, None))
 }
 
 fn queue_ends<'a>(

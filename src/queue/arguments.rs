@@ -33,6 +33,8 @@ pub(super) const CONSUMER_TIMEOUT: &str = "x-consumer-timeout";
 pub(super) const MAX_PRIORITY: &str = "x-max-priority";
 /// Whether only one consumer at a time gets messages.
 pub(super) const SINGLE_ACTIVE_CONSUMER: &str = "x-single-active-consumer";
+/// Whether messages may ask to be delivered later; our own.
+pub(super) const SCHEDULED: &str = "x-scheduled";
 
 /// Ten years: the longest time that RabbitMQ takes, in milliseconds.
 const MILLISECONDS_MAX: i64 = 315_360_000_000;
@@ -41,7 +43,7 @@ const PRIORITY_MAX: i64 = 255;
 type Rule = fn(Value<'_>, Table<'_>) -> Result<(), Reason>;
 
 /// In the order in which RabbitMQ looks at them.
-const KNOWN: [(&str, Rule); 26] = [
+const KNOWN: [(&str, Rule); 27] = [
     (QUEUE_TYPE, queue_type),
     (EXPIRES, expires),
     (MESSAGE_TTL, milliseconds),
@@ -68,6 +70,7 @@ const KNOWN: [(&str, Rule); 26] = [
     ("x-consumer-disconnected-timeout", non_negative),
     ("x-message-group", any),
     ("x-member-placement-tag", any),
+    (SCHEDULED, boolean),
 ];
 
 /// What is checked, stored and compared, but not acted on yet.

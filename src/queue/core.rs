@@ -9,9 +9,11 @@ mod dying;
 mod expiry;
 mod lease;
 mod returning;
+mod scheduling;
 mod storing;
 
 pub use dying::Dead;
+pub use scheduling::{Due, ScheduledMessage};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +24,7 @@ use super::delivery::{Delivery, Recipient, SharedCredit, cost};
 use super::id::{ConsumerKey, QueueId, UnackedKey};
 use super::options::QueueOptions;
 use super::ready::{Entry, PACKED_MAX_BYTES, Position, Ready};
+use super::scheduled::Scheduled;
 use super::terms::Terms;
 use super::unacked::{Holder, Unacked};
 use crate::message::Message;
@@ -91,6 +94,10 @@ pub struct QueueCore {
     counts: bool,
     /// When somebody used it last, as far as that matters.
     used: Time,
+    /// What waits for a time.
+    scheduled: Scheduled,
+    /// What of it is due, and nobody has taken yet.
+    due: Vec<Due>,
     /// What is to leave, and nobody has taken yet.
     dead: Vec<Dead>,
     /// What could not leave, and when it is tried again.
@@ -116,6 +123,8 @@ impl QueueCore {
             is_plain: true,
             counts: false,
             used: Time::default(),
+            scheduled: Scheduled::default(),
+            due: Vec::new(),
             dead: Vec::new(),
             staying: Vec::new(),
             staged: Vec::new(),
@@ -356,6 +365,7 @@ impl QueueCore {
     pub fn dissolve(&mut self) -> Vec<Consumer> {
         self.ready = Ready::default();
         self.unacked = Unacked::default();
+        self.scheduled = Scheduled::default();
         self.loads = Vec::new();
         self.consumers.remove_all()
     }

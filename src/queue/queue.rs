@@ -4,6 +4,7 @@
 //! A queue dies under its lock: from then on every call says [`Gone`], and the caller looks the name up again.
 
 mod delivering;
+mod scheduling;
 mod storing;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -101,6 +102,8 @@ pub struct Status {
     pub unacked: usize,
     /// Consumers.
     pub consumers: usize,
+    /// Messages that wait for their times: they are neither ready nor unacked.
+    pub scheduled: usize,
 }
 
 /// A backlog of this many messages before lagging consumers slows its publishers.
@@ -380,7 +383,7 @@ impl Queue {
         if if_unused && core.consumers() > 0 {
             return Err(DeleteRefused::InUse);
         }
-        if if_empty && core.ready() > 0 {
+        if if_empty && core.ready().max(core.scheduled()) > 0 {
             return Err(DeleteRefused::NotEmpty);
         }
         let ready = core.ready();
@@ -441,7 +444,12 @@ fn used(core: &mut QueueCore) {
 }
 
 fn status(core: &QueueCore) -> Status {
-    Status { ready: core.ready(), unacked: core.unacked(), consumers: core.consumers() }
+    Status {
+        ready: core.ready(),
+        unacked: core.unacked(),
+        consumers: core.consumers(),
+        scheduled: core.scheduled(),
+    }
 }
 
 impl PartialEq for Queue {

@@ -32,6 +32,11 @@ impl Registry {
         self.queues.remove_if(queue.name().as_str(), |_, present| present.id() == queue.id()).is_some()
     }
 
+    /// All queues, in no order.
+    pub fn all(&self) -> Vec<Arc<Queue>> {
+        self.queues.iter().map(|queue| Arc::clone(&queue)).collect()
+    }
+
     /// How many queues there are.
     pub fn len(&self) -> usize {
         self.queues.len()

@@ -29,6 +29,8 @@ pub struct Terms {
     pub is_quorum: bool,
     /// How long an unacked message may stay with a consumer.
     pub consumer_timeout: Option<Duration>,
+    /// Whether messages wait here for the times that they ask for. Those that do when this ends wait on.
+    pub scheduled: bool,
 }
 
 /// What happens when a queue is at its limit.
@@ -89,6 +91,7 @@ impl Terms {
                 None => is_quorum.then_some(QUORUM_DELIVERY_LIMIT),
             },
             consumer_timeout: milliseconds(name::CONSUMER_TIMEOUT).filter(|timeout| !timeout.is_zero()),
+            scheduled: arguments.get(name::SCHEDULED).and_then(Value::as_bool) == Some(true),
         }
     }
 

@@ -15,6 +15,8 @@ pub struct Unacked {
     bytes: u64,
     /// Those of them that no client is to settle: on their way to a consumer that acknowledges automatically, or leaving.
     unseen: usize,
+    /// Those of them that wait for a time, and their size in bytes.
+    scheduled: (usize, u64),
     /// Where those are that are being written elsewhere.
     sought: HashMap<Position, u32>,
 }
@@ -30,11 +32,13 @@ pub enum Holder {
     Automatic,
     /// Nobody: it is on its way to other queues, or to its end.
     Leaving,
+    /// Nobody: it waits for a time.
+    Scheduled,
 }
 
 impl Holder {
     fn is_unseen(self) -> bool {
-        matches!(self, Self::Automatic | Self::Leaving)
+        matches!(self, Self::Automatic | Self::Leaving | Self::Scheduled)
     }
 }
 
@@ -65,9 +69,19 @@ impl Unacked {
         self.bytes
     }
 
-    /// What they take in memory, in bytes, about.
+    /// What those take in memory that a client is to settle, or is getting, in bytes, about.
     pub fn memory(&self) -> u64 {
-        self.bytes.saturating_add((self.len as u64).saturating_mul(ENTRY_BYTES))
+        let (scheduled, scheduled_bytes) = self.scheduled;
+        let len = self.len.saturating_sub(scheduled) as u64;
+        self.bytes.saturating_sub(scheduled_bytes).saturating_add(len.saturating_mul(ENTRY_BYTES))
+    }
+
+    /// A message that is here.
+    pub fn get(&self, key: UnackedKey) -> Option<&Entry> {
+        match self.places.get(key.at() as usize)? {
+            Place::Taken { entry, .. } => Some(entry),
+            Place::Free { .. } => None,
+        }
     }
 
     /// Enters a message that goes to `holder`.
@@ -75,6 +89,10 @@ impl Unacked {
         self.len = self.len.saturating_add(1);
         self.bytes = self.bytes.saturating_add(entry.message.body_len() as u64);
         self.unseen = self.unseen.saturating_add(usize::from(holder.is_unseen()));
+        if holder == Holder::Scheduled {
+            let (count, bytes) = self.scheduled;
+            self.scheduled = (count.saturating_add(1), bytes.saturating_add(entry.message.body_len() as u64));
+        }
         let at = self.free.unwrap_or(u32::try_from(self.places.len()).unwrap_or(u32::MAX));
         if entry.sought {
             self.sought.insert(entry.position, at);
@@ -106,6 +124,10 @@ impl Unacked {
         self.len = self.len.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(entry.message.body_len() as u64);
         self.unseen = self.unseen.saturating_sub(usize::from(holder.is_unseen()));
+        if holder == Holder::Scheduled {
+            let (count, bytes) = self.scheduled;
+            self.scheduled = (count.saturating_sub(1), bytes.saturating_sub(entry.message.body_len() as u64));
+        }
         if entry.sought {
             self.sought.remove(&entry.position);
         }
@@ -117,8 +139,13 @@ impl Unacked {
 
     /// All of them, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.iter_held().map(|(entry, _)| entry)
+    }
+
+    /// The same, each with who holds it.
+    pub(super) fn iter_held(&self) -> impl Iterator<Item = (&Entry, Holder)> {
         self.places.iter().filter_map(|place| match place {
-            Place::Taken { entry, .. } => Some(entry),
+            Place::Taken { entry, holder } => Some((entry, *holder)),
             Place::Free { .. } => None,
         })
     }

@@ -3,12 +3,15 @@
 use std::sync::{Arc, OnceLock, Weak};
 
 use super::Queue;
-use super::core::Dead;
+use super::core::{Dead, Due};
 
 /// Sees to what a queue decided and cannot do alone, since it concerns others. Called with no lock held.
 pub trait Undertaker: Send + Sync {
     /// Messages are to leave: they go where dead messages go, then [have left](Queue::left).
     fn bury(&self, queue: &Arc<Queue>, dead: Vec<Dead>);
+
+    /// Messages are due that waited for it: they go on from here with their times behind them, then [have left](Queue::left).
+    fn due(&self, queue: &Arc<Queue>, due: Vec<Due>);
 
     /// The queue has deleted itself, since nobody used it.
     fn expired(&self, queue: &Arc<Queue>);

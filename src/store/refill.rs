@@ -12,6 +12,7 @@ use super::op::Group;
 use super::positions::PositionSet;
 use super::recovery::{QueueReplay, Recovery, Replay};
 use super::restore::RestoredBlock;
+use super::segment::block::Records;
 use super::segment_store::SegmentStore;
 use crate::message::Message;
 use crate::place::{JournalFile, Position, QueueId};
@@ -31,6 +32,10 @@ pub trait Refill: Send + Sync {
         next: Position,
         redelivered_below: Position,
     );
+
+    /// What a block has that it has in a segment, of messages that wait for times of their own: its records. Called after
+    /// [`Self::restore`], which does not have these blocks.
+    fn restore_scheduled(&self, block: &RestoredBlock, records: Records);
 
     /// A message that stands in this file of the journal. Called in the order of positions, nearly.
     fn push_restored(&self, position: Position, returns: Returns, file: JournalFile, message: Message);
@@ -162,7 +167,15 @@ impl<'q, Q: Refill> Refilling<'q, Q> {
             let count = blocks.iter().map(|block| u64::from(block.count)).sum();
             self.refilled.messages = self.refilled.messages.saturating_add(count);
             let returns = found.returns.iter().map(|(position, count)| (*position, *count)).collect();
+            let (scheduled, blocks): (Vec<_>, Vec<_>) =
+                blocks.into_iter().partition(|block| block.standing.scheduled);
             queue.restore(blocks, returns, next, redelivered_below);
+            for block in scheduled {
+                // They are needed in the order of their times: all of them come into memory now, a block at a time.
+                if let Some(records) = store.records_of(*id, &block)? {
+                    queue.restore_scheduled(&block, records);
+                }
+            }
         }
         Ok(())
     }

@@ -104,6 +104,24 @@ impl SegmentStore {
         }
     }
 
+    /// The records of a block; nothing when it is damaged, which is logged: its segment is kept then.
+    ///
+    /// # Errors
+    /// There are no descriptors or no memory to read with, which says nothing of the block.
+    pub(super) fn records_of(&self, queue: QueueId, block: &RestoredBlock) -> io::Result<Option<Records>> {
+        let place = block.place;
+        let id = SegmentId { queue, number: place.segment, journalled: place.journalled };
+        match self.files.get(id).and_then(|file| read_block(&*file, place)) {
+            Ok(payload) => Ok(Some(Records::new(block.first, payload))),
+            Err(error) if passes(&error) => Err(error),
+            Err(error) => {
+                tracing::error!(%queue, "{id}: block {} cannot be read, and its messages are lost: {error}", place.index);
+                self.queues.obtain(queue).segments().damaged(place.segment, place.journalled);
+                Ok(None)
+            }
+        }
+    }
+
     /// The positions that a block has, of which the first is `first`.
     ///
     /// # Errors

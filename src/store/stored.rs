@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::place::{JournalFile, Position, QueueId, SegmentNumber};
+use crate::place::{Home, JournalFile, Position, QueueId, SegmentNumber};
 use crate::time::Time;
 
 /// How often a message came back to its queue, and until when it waits there. Of what is known of one message the highest
@@ -64,7 +64,10 @@ pub struct OutBlock {
 pub struct Standing {
     /// Their priority.
     pub level: u8,
-    /// The earliest deadline that one of them has by its own expiration; never when none has one.
+    /// They wait for times of their own, and are not ready before.
+    pub scheduled: bool,
+    /// The earliest deadline that one of them has by its own expiration; never when none has one. Of scheduled ones the
+    /// earliest time.
     pub deadline: Time,
     /// The size of their bodies in bytes.
     pub bytes: u64,
@@ -72,7 +75,7 @@ pub struct Standing {
 
 impl Default for Standing {
     fn default() -> Self {
-        Self { level: 0, deadline: Time::NEVER, bytes: 0 }
+        Self { level: 0, scheduled: false, deadline: Time::NEVER, bytes: 0 }
     }
 }
 
@@ -91,6 +94,17 @@ pub struct BlockPlace {
     pub len: u32,
     /// crc32c of the payload.
     pub crc: u32,
+}
+
+impl BlockPlace {
+    /// What becomes of the messages that are stored here, and where they are.
+    pub fn home(self) -> Home {
+        if self.journalled {
+            Home::Segment { segment: self.segment, block: self.index }
+        } else {
+            Home::Transient
+        }
+    }
 }
 
 /// What of a segment is alive; all else in it is settled.

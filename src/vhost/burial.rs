@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 
 use super::Vhost;
 use super::publisher::{Origin, Publisher};
-use crate::queue::core::Dead;
+use crate::queue::core::{Dead, Due};
 use crate::queue::death::{dead_letter, would_cycle};
 use crate::queue::id::UnackedKey;
 use crate::queue::terms::DeadLetter;
@@ -47,6 +47,10 @@ impl Undertaker for Vhost {
         }
     }
 
+    fn due(&self, queue: &Arc<Queue>, due: Vec<Due>) {
+        self.wake(queue, &due);
+    }
+
     fn expired(&self, queue: &Arc<Queue>) {
         tracing::debug!(queue = %queue.name(), "expired: nobody has used it");
         self.forget_queue(queue);
@@ -67,6 +71,9 @@ impl Vhost {
     pub(super) fn appoint(self: &Arc<Self>) {
         let me: Weak<Self> = Arc::downgrade(self);
         self.undertaker.appoint(me);
+        for queue in self.queues.all() {
+            queue.look();
+        }
     }
 
     fn bury_of(&self, queue: &Arc<Queue>, dead: Vec<Dead>) {

@@ -14,6 +14,7 @@ pub mod reply_to;
 pub mod restore;
 pub mod routing;
 pub mod topology;
+mod waking;
 
 #[cfg(test)]
 mod tests;

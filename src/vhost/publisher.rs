@@ -357,15 +357,7 @@ impl Publisher {
         let properties = message.properties();
         let routable = Routable { routing_key, extra_keys, headers, properties, message: kept };
         let outcome = vhost.route(exchange, &routable, &mut found);
-        let first = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
-        let mut journalled = false;
-        for queue in found.queues() {
-            journalled |= queue.is_journalled();
-            let at = self.know(queue);
-            self.targets.push(at);
-        }
-        let count = u32::try_from(found.queues().len()).unwrap_or(u32::MAX);
-        let route = Route { first, count, journalled };
+        let route = self.route_to(found.queues());
         let lasting = found.holds_for_the_key() && extra_keys.is_empty();
         self.found = found;
         outcome?;
@@ -375,6 +367,23 @@ impl Publisher {
         self.route_bytes = self.route_bytes.saturating_add(message.address().len());
         self.routes.insert(message.address().into(), route);
         Ok(Routed::Lasting(route))
+    }
+
+    /// To exactly these queues, whatever the message says.
+    pub fn to_queues(&mut self, queues: &[Arc<Queue>]) -> Routed {
+        Routed::Once(self.route_to(queues))
+    }
+
+    fn route_to(&mut self, queues: &[Arc<Queue>]) -> Route {
+        let first = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
+        let mut journalled = false;
+        for queue in queues {
+            journalled |= queue.is_journalled();
+            let at = self.know(queue);
+            self.targets.push(at);
+        }
+        let count = u32::try_from(queues.len()).unwrap_or(u32::MAX);
+        Route { first, count, journalled }
     }
 
     fn know(&mut self, queue: &Arc<Queue>) -> u32 {

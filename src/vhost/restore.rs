@@ -17,6 +17,7 @@ use crate::store::definitions::{
     BindingDefinition, BoundTo, Definition, ExchangeDefinition, QueueDefinition, VhostDefinition,
 };
 use crate::store::restore::RestoredBlock;
+use crate::store::segment::block::Records;
 use crate::store::stored::Returns;
 use crate::store::{Refill, StoreHandle};
 
@@ -161,6 +162,10 @@ impl Refill for Queue {
         redelivered_below: Position,
     ) {
         self.restore(next, redelivered_below, blocks, returns);
+    }
+
+    fn restore_scheduled(&self, block: &RestoredBlock, records: Records) {
+        self.restore_scheduled(block, records);
     }
 
     fn push_restored(&self, position: Position, returns: Returns, file: JournalFile, message: Message) {

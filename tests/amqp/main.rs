@@ -42,6 +42,7 @@ mod queues;
 mod recent_history;
 mod recover;
 mod reply_to;
+mod scheduled;
 mod settle;
 mod shutdown;
 mod soak;

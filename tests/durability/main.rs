@@ -30,5 +30,6 @@ mod publication;
 mod random;
 mod restart;
 mod returns;
+mod scheduled;
 mod topology;
 mod verification;

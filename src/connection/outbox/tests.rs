@@ -209,7 +209,7 @@ fn all_that_many_threads_publish_arrives_once_and_no_outbox_is_forgotten() {
                 .flat_map(move |publisher| (0..MESSAGES).map(move |number| (queue, publisher, number)))
         });
         assert!(arrived.iter().copied().eq(all), "lost or doubled: {} of {}", arrived.len(), run.total());
-        let spent = Status { ready: 0, unacked: 0, consumers: 2 };
+        let spent = Status { ready: 0, unacked: 0, consumers: 2, ..Status::default() };
         for queue in &run.queues[..2 * OUTBOXES] {
             assert_eq!(queue.status(), Ok(spent), "{}", run.account());
         }

@@ -15,7 +15,7 @@ fn consume(queue: &'static str, no_ack: bool) -> basic::Consume<'static> {
 
 /// What a queue has ready, unacked, and of consumers.
 fn holds(queue: &Queue) -> (usize, usize, usize) {
-    let Status { ready, unacked, consumers } = queue.status().unwrap();
+    let Status { ready, unacked, consumers, .. } = queue.status().unwrap();
     (ready, unacked, consumers)
 }
 

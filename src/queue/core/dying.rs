@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::QueueCore;
+use super::{QueueCore, kept};
 use crate::message::Message;
 use crate::place::Home;
 use crate::queue::death::Reason;
@@ -34,6 +34,12 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 impl QueueCore {
     /// Takes a message as the terms of the queue say. `false`: it is refused, and its place stays empty.
     pub(super) fn publish_on_terms(&mut self, message: Message, home: Home) -> bool {
+        if let Some(due) = self.scheduled_at(&message) {
+            let (position, level, message) = (self.next, self.level(&message), kept(&message));
+            self.next = position.next();
+            self.schedule(due, Entry { home, level, ..Entry::new(position, message) });
+            return true;
+        }
         if self.terms.overflow != Overflow::DropHead && self.would_overflow(&message) {
             if self.terms.overflow == Overflow::RejectPublishDeadLetter {
                 // It was never here as far as the journal knows.

@@ -11,13 +11,19 @@ impl QueueCore {
     /// Whether anything happens here by itself, in time.
     pub fn is_timed(&self) -> bool {
         !self.staying.is_empty()
+            || !self.scheduled.is_empty()
             || self.ready.has_deadlines()
             || (!self.is_plain && (self.terms.message_ttl.is_some() || self.terms.expires.is_some()))
     }
 
     /// When something is to happen here by itself; never when nothing is. What has to be read to know it is asked for.
     pub fn next_due(&mut self) -> Time {
-        let mut due = self.ready.next_deadline().min(self.next_try()).min(self.lease_end());
+        let mut due = self
+            .ready
+            .next_deadline()
+            .min(self.next_try())
+            .min(self.lease_end())
+            .min(self.scheduled.next_due());
         if let Some(ttl) = self.terms.message_ttl
             && let Some(first) = self.ready.first_arrival(&mut self.loads)
         {
@@ -30,6 +36,7 @@ impl QueueCore {
     /// than `now`, there is more.
     pub fn expire(&mut self, now: Time) {
         self.try_again(now);
+        self.wake(now, EXPIRED_AT_ONCE);
         let mut left = EXPIRED_AT_ONCE;
         if let Some(ttl) = self.terms.message_ttl {
             while left > 0

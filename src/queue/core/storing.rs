@@ -6,6 +6,7 @@ use super::QueueCore;
 use crate::message::Message;
 use crate::place::{Home, JournalFile, Position, SegmentNumber};
 use crate::queue::ready::{AHEAD_BLOCKS, Entry, RestoredBlock, is_through, pack};
+use crate::queue::unacked::Holder;
 use crate::store::segment::block::Records;
 use crate::store::stored::{BlockPlace, Damage, OutBlock, Returns, SegmentState};
 
@@ -67,7 +68,9 @@ impl QueueCore {
     fn single(&mut self, wanted: impl Fn(&Entry) -> bool) -> Vec<OutBlock> {
         self.unacked.seek(&wanted);
         self.ready.seek_returned(&wanted);
-        pack(self.unacked.iter().chain(self.ready.returned()).filter(|entry| wanted(entry)))
+        let unacked = self.unacked.iter_held().map(|(entry, holder)| (entry, holder == Holder::Scheduled));
+        let returned = self.ready.returned().map(|entry| (entry, false));
+        pack(unacked.chain(returned).filter(|(entry, _)| wanted(entry)))
     }
 
     /// See [`Stored::stored`](crate::store::stored::Stored::stored).
@@ -151,6 +154,9 @@ impl QueueCore {
     pub fn push_restored(&mut self, position: Position, returns: Returns, home: Home, message: Message) {
         self.next = self.next.max(position.next());
         let level = self.level(&message);
+        if let Some(due) = self.scheduled_at(&message) {
+            return self.schedule(due, Entry { home, level, ..Entry::new(position, message.detached()) });
+        }
         self.ready.push_restored(level, position, returns, home, message);
     }
 }

@@ -8,7 +8,7 @@ use tracing::error;
 use super::{Queue, QueueCore, State};
 use crate::message::Message;
 use crate::place::{Home, JournalFile, Position, QueueId, SegmentNumber};
-use crate::queue::core::Dead;
+use crate::queue::core::{Dead, Due as Waking};
 use crate::queue::ready::{AHEAD_BLOCKS, BLOCK_MAX_BYTES, RestoredBlock};
 use crate::store::op::Group;
 use crate::store::stored::{BlockPlace, Damage, OutBlock, Returns, SegmentState, Stored};
@@ -70,6 +70,7 @@ pub(super) struct Work {
     segments: Vec<(SegmentNumber, bool)>,
     page_out: bool,
     dead: Vec<Dead>,
+    due: Vec<Waking>,
     look_at: Option<Time>,
 }
 
@@ -77,7 +78,7 @@ impl Queue {
     /// What is left to be done after a change.
     #[inline]
     pub(super) fn work(&self, core: &mut QueueCore, paging: &mut Paging) -> Option<Work> {
-        let is_eventful = core.is_timed() || core.any_dead();
+        let is_eventful = core.is_timed() || core.any_dead() || core.any_due();
         if self.store.is_in_memory() && !is_eventful {
             return None;
         }
@@ -86,9 +87,16 @@ impl Queue {
 
     fn work_there_is(&self, core: &mut QueueCore, paging: &mut Paging) -> Option<Work> {
         let look_at = if core.is_timed() { paging.look_at(core) } else { None };
-        let dead = core.take_dead();
+        let (dead, due) = (core.take_dead(), core.take_due());
         if self.store.is_in_memory() {
-            return Some(Work { dead, look_at, loads: Vec::new(), segments: Vec::new(), page_out: false });
+            return Some(Work {
+                dead,
+                due,
+                look_at,
+                loads: Vec::new(),
+                segments: Vec::new(),
+                page_out: false,
+            });
         }
         for asker in core.take_askers() {
             asker.recipient.loaded(asker.channel);
@@ -105,19 +113,20 @@ impl Queue {
         paging.above = paging.above.min(sealed.max(AHEAD_BLOCKS));
         paging.above_bytes = paging.above_bytes.min(memory.max(KEPT_BYTES));
         paging.asked |= page_out;
-        let any = page_out || core.asks() || !dead.is_empty() || look_at.is_some();
+        let any = page_out || core.asks() || !dead.is_empty() || !due.is_empty() || look_at.is_some();
         any.then(|| Work {
             loads: core.take_loads(),
             segments: core.take_dead_segments(),
             page_out,
             dead,
+            due,
             look_at,
         })
     }
 
     /// Asks the store, with no lock held.
     pub(super) fn carry_out(&self, work: Option<Work>) {
-        let Some(Work { loads, segments, page_out, dead, look_at }) = work else { return };
+        let Some(Work { loads, segments, page_out, dead, due, look_at }) = work else { return };
         for place in loads {
             self.store.load(self.id, place);
         }
@@ -132,6 +141,9 @@ impl Queue {
         }
         if !dead.is_empty() {
             self.bury(dead);
+        }
+        if !due.is_empty() {
+            self.wake(due);
         }
     }
 
@@ -193,6 +205,11 @@ impl Due for Queue {
     fn due(self: Arc<Self>, now: Time) {
         let mut state = self.lock();
         let State::Running(core, paging) = &mut *state else { return };
+        paging.looked_at = Time::NEVER;
+        if self.journalled && self.undertaker.undertaker().is_none() {
+            // What an earlier broker left is due already, and the one that starts is not there yet: it will look.
+            return;
+        }
         if core.is_over(now) {
             core.dissolve();
             self.end(&mut state, None);
@@ -202,7 +219,6 @@ impl Due for Queue {
             }
             return;
         }
-        paging.looked_at = Time::NEVER;
         core.expire(now);
         self.perform(core);
         let work = self.work(core, paging);

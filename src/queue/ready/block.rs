@@ -159,7 +159,7 @@ impl Paged {
         Ok(Packed {
             head,
             last: self.last,
-            home: home_at(self.place),
+            home: self.place.home(),
             place: Some(self.place),
             first: self.first,
             total: self.total,
@@ -352,15 +352,6 @@ impl Packed {
             asked: false,
             deadline: self.deadline,
         })
-    }
-}
-
-/// What becomes of the messages that are stored at a place.
-pub(super) fn home_at(place: BlockPlace) -> Home {
-    if place.journalled {
-        Home::Segment { segment: place.segment, block: place.index }
-    } else {
-        Home::Transient
     }
 }
 

@@ -5,6 +5,7 @@ use bytes::{Bytes, BytesMut};
 use super::alive::AliveInSegment;
 use super::{BLOCK_MAX_BYTES, Entry, Position, Ready};
 use crate::place::{JournalFile, SegmentNumber};
+use crate::queue::due::due;
 use crate::store::segment::block::{gap, push_record, record_len};
 use crate::store::stored::{BlockPlace, Damage, OutBlock, Standing};
 
@@ -111,16 +112,18 @@ impl Ready {
     }
 }
 
-/// Packs single messages, in the order of their positions, into blocks of their own.
-pub(in crate::queue) fn pack<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> Vec<OutBlock> {
-    let mut entries: Vec<&Entry> = entries.into_iter().collect();
-    entries.sort_unstable_by_key(|entry| entry.position);
+/// Packs single messages, in the order of their positions, into blocks of their own; those that wait for times (`true`)
+/// into others.
+pub(in crate::queue) fn pack<'e>(entries: impl IntoIterator<Item = (&'e Entry, bool)>) -> Vec<OutBlock> {
+    let mut entries: Vec<(&Entry, bool)> = entries.into_iter().collect();
+    entries.sort_unstable_by_key(|(entry, scheduled)| (*scheduled, entry.position));
     let mut blocks: Vec<OutBlock> = Vec::new();
     let mut records = BytesMut::new();
-    for entry in entries {
+    for (entry, scheduled) in entries {
         let (position, message) = (entry.position, &entry.message);
         let fits = records.len().saturating_add(record_len(message)) <= BLOCK_MAX_BYTES;
-        let before = blocks.last().filter(|block| fits && block.standing.level == entry.level);
+        let stands = |block: &Standing| block.level == entry.level && block.scheduled == scheduled;
+        let before = blocks.last().filter(|block| fits && stands(&block.standing));
         let gap = before.and_then(|block| gap(block.last, position));
         if gap.is_none() {
             finish(&mut blocks, &mut records);
@@ -131,13 +134,14 @@ pub(in crate::queue) fn pack<'e>(entries: impl IntoIterator<Item = &'e Entry>) -
                 bytes: Bytes::new(),
                 returns: Vec::new(),
                 journalled: entry.home.is_journalled(),
-                standing: Standing { level: entry.level, ..Standing::default() },
+                standing: Standing { level: entry.level, scheduled, ..Standing::default() },
             });
         }
         push_record(&mut records, gap.unwrap_or(0), message);
         if let Some(block) = blocks.last_mut() {
             block.last = position;
-            block.standing.deadline = block.standing.deadline.min(entry.message.deadline());
+            let deadline = if scheduled { due(message).unwrap_or_default() } else { message.deadline() };
+            block.standing.deadline = block.standing.deadline.min(deadline);
             block.standing.bytes = block.standing.bytes.saturating_add(message.body_len() as u64);
             block.count = block.count.saturating_add(1);
             if !entry.returns.is_none() {

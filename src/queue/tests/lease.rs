@@ -64,6 +64,8 @@ struct Mourner(Mutex<Vec<QueueId>>);
 impl Undertaker for Mourner {
     fn bury(&self, _: &Arc<Queue>, _: Vec<Dead>) {}
 
+    fn due(&self, _: &Arc<Queue>, _: Vec<super::super::core::Due>) {}
+
     fn expired(&self, queue: &Arc<Queue>) {
         self.0.lock().unwrap().push(queue.id());
     }

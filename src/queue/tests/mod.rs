@@ -6,6 +6,7 @@ mod model;
 mod paging;
 mod programs;
 mod rules;
+mod scheduled;
 
 use std::sync::{Arc, Mutex};
 

@@ -76,6 +76,8 @@ impl Undertaker for Graves {
         self.0.lock().unwrap().extend(dead.iter().map(|dead| dead.key));
     }
 
+    fn due(&self, _: &Arc<Queue>, _: Vec<super::super::core::Due>) {}
+
     fn expired(&self, _: &Arc<Queue>) {
         unreachable!("it is used");
     }
@@ -601,6 +603,7 @@ impl Run {
             ready: self.model.ready.len(),
             unacked: self.model.held.len(),
             consumers: self.model.live().count(),
+            ..Status::default()
         };
         assert_eq!(self.queue.status().unwrap(), held);
         assert_eq!(self.credit.used(), self.model.credit_used);

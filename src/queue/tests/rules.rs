@@ -72,7 +72,7 @@ fn what_was_on_its_way_to_one_that_acknowledges_automatically_comes_back_as_it_w
     publish(&queue, &["a", "b"]);
     queue.cancel(taker);
     publish(&queue, &["c"]);
-    assert_eq!(queue.status().unwrap(), Status { ready: 1, unacked: 0, consumers: 0 });
+    assert_eq!(queue.status().unwrap(), Status { ready: 1, unacked: 0, consumers: 0, ..Status::default() });
     queue.give_back(inbox.drain().into_iter().map(Delivery::into_entry));
     consume(&queue, consumer(&inbox, 1));
     assert_eq!(counted(&inbox.drain()), pairs(&[("a", 0), ("b", 0), ("c", 0)]));
@@ -85,7 +85,7 @@ fn a_key_that_was_settled_settles_nothing_more() {
     let (_, key, _) = get(&queue).unwrap();
     queue.settle(&[key.unwrap(), key.unwrap()], Settlement::Requeue, &mut Group::default());
     queue.settle(&[key.unwrap()], Settlement::Discard, &mut Group::default());
-    assert_eq!(queue.status().unwrap(), Status { ready: 2, unacked: 0, consumers: 0 });
+    assert_eq!(queue.status().unwrap(), Status { ready: 2, unacked: 0, consumers: 0, ..Status::default() });
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_consumer_has_no_more_than_its_prefetch_and_gets_the_next_for_each_that_is_s
     assert_eq!(inbox.bodies(), ["c"]);
     queue.settle(&keys(&first)[..1], Settlement::Requeue, &mut Group::default());
     assert_eq!(counted(&inbox.drain()), pairs(&[("a", 1)]));
-    assert_eq!(queue.status().unwrap(), Status { ready: 1, unacked: 2, consumers: 1 });
+    assert_eq!(queue.status().unwrap(), Status { ready: 1, unacked: 2, consumers: 1, ..Status::default() });
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_recipient_without_room_gets_nothing_until_it_has_some() {
     let (queue, small, other) = (plain(), Inbox::new(1, overhead), Inbox::new(2, AMPLE));
     consume(&queue, Consumer { priority: 1, ..consumer(&small, 0) });
     publish(&queue, &["a", "b"]);
-    assert_eq!(queue.status().unwrap(), Status { ready: 1, unacked: 1, consumers: 1 });
+    assert_eq!(queue.status().unwrap(), Status { ready: 1, unacked: 1, consumers: 1, ..Status::default() });
     consume(&queue, consumer(&other, 0));
     assert_eq!(other.bodies(), ["b"], "the one of the lower priority steps in");
     assert_eq!(small.bodies(), ["a"]);
@@ -241,7 +241,7 @@ fn the_active_consumer_is_followed_by_the_first_of_the_highest_priority() {
         assert_eq!(deliveries[0].slot, next);
         queue.cancel(consumers[next as usize]);
     }
-    assert_eq!(queue.status().unwrap(), Status { ready: 1, unacked: 4, consumers: 0 });
+    assert_eq!(queue.status().unwrap(), Status { ready: 1, unacked: 4, consumers: 0, ..Status::default() });
 }
 
 #[test]
@@ -338,5 +338,5 @@ fn a_purge_takes_what_is_ready_and_leaves_what_is_held() {
     let (_, key, _) = get(&queue).unwrap();
     assert_eq!(queue.purge(&mut Group::default()), Ok(2));
     queue.settle(&[key.unwrap()], Settlement::Requeue, &mut Group::default());
-    assert_eq!(queue.status().unwrap(), Status { ready: 1, unacked: 0, consumers: 0 });
+    assert_eq!(queue.status().unwrap(), Status { ready: 1, unacked: 0, consumers: 0, ..Status::default() });
 }

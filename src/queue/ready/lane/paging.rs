@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::super::block::{Block, PART, Packed, Paged, home_at};
+use super::super::block::{Block, PART, Packed, Paged};
 use super::{AHEAD_BLOCKS, AHEAD_BLOCKS_MAX, AHEAD_BYTES, AHEAD_MAX_BYTES, Deadlines, Lane};
 use crate::place::{Home, JournalFile, Position};
 use crate::queue::segments::Segments;
@@ -256,7 +256,12 @@ fn out_block(
         bytes: packed.records(),
         returns: counts.range(range).map(|(position, count)| (*position, *count)).collect(),
         journalled,
-        standing: Standing { level, deadline: packed.deadline, bytes: u64::from(packed.bytes) },
+        standing: Standing {
+            level,
+            scheduled: false,
+            deadline: packed.deadline,
+            bytes: u64::from(packed.bytes),
+        },
     }
 }
 
@@ -275,7 +280,7 @@ fn re_place(
         segments.drop_block(before, packed.count);
     }
     segments.add_block(place, packed.count);
-    packed.home = home_at(place);
+    packed.home = place.home();
     packed.place = Some(place);
     packed.first = first;
     packed.total = if packed.alive.is_none() { total } else { PART };
