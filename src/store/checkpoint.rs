@@ -27,7 +27,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use self::groups::{Carrying, Recording};
 use super::journal::{Journal, Ticket};
@@ -36,6 +36,7 @@ use super::pager;
 use super::segment::table::SegmentId;
 use super::segment_store::SegmentStore;
 use super::segments::{Stage, sync_names};
+use super::spell::Spell;
 use super::stored::{OutBlock, Stored};
 use super::stored_queues::StoredQueue;
 use crate::config::Durability;
@@ -73,7 +74,7 @@ pub(super) struct Checkpoints {
     none_before: Option<JournalFile>,
     /// How many bytes were written to the journal again since the start.
     carried_total: u64,
-    reported: bool,
+    told: Spell,
 }
 
 /// Why a checkpoint was not completed.
@@ -102,7 +103,7 @@ impl Checkpoints {
             carried: VecDeque::new(),
             none_before: None,
             carried_total: 0,
-            reported: false,
+            told: Spell::default(),
         }
     }
 
@@ -154,24 +155,26 @@ impl Checkpoints {
     fn note(&mut self, error: Option<&io::Error>) {
         self.store.trouble.checkpoint_full.store(error.is_some(), Ordering::Relaxed);
         match error {
-            Some(error) if !self.reported => {
+            Some(error) if self.told.goes_on(Instant::now()) => {
                 tracing::error!(%error, "the journal's files cannot be freed: the disk does not take what they hold; publishers wait until it does");
             }
-            None if self.reported => tracing::info!("the journal's files can be freed again"),
+            None if self.told.ends() => tracing::info!("the journal's files can be freed again"),
             _ => {}
         }
-        self.reported = error.is_some();
     }
 
     /// The last file that a checkpoint is due for.
     ///
     /// Beside the newest files, which are left alone, twice as many bytes may stand in complete files as were written to them
-    /// again: so a byte that stays alive is written again at most once while as much that is new was written.
+    /// again: so a byte that stays alive is written again at most once while as much that is new was written. Without space
+    /// it is the oldest file, for which the least is to be written before it is free.
     pub(super) fn due(&mut self) -> Option<JournalFile> {
         let live = self.journal.live_files();
-        let is_full = self.journal.is_full();
-        let window = if is_full { 0 } else { self.store.limits.window_files };
-        let mut allowed = if is_full { 0 } else { self.carried_bytes().saturating_mul(2) };
+        if self.journal.is_full() {
+            return live.first().map(|file| file.number);
+        }
+        let window = self.store.limits.window_files;
+        let mut allowed = self.carried_bytes().saturating_mul(2);
         let mut fits = |len: u64| {
             let fits = len <= allowed;
             allowed = allowed.saturating_sub(len);

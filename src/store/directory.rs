@@ -115,19 +115,36 @@ impl Format {
         Ok(Self::Unwritten)
     }
 
-    /// Writes the format, if only to see that the directory can be written and has space.
+    /// Writes the format, if only to see that the directory can be written. Whether there is space for a start is seen to by
+    /// the store, which keeps some for it.
     fn write(self, path: &Path) -> Result<(), Reason> {
         let new = path.join(NEW_FORMAT_FILE);
-        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&new)?;
-        file.write_all(format!("leveret {FORMAT}\n").as_bytes())?;
-        file.sync_all()?;
+        let written = write_format(&new);
         match self {
-            Self::Unwritten => fs::rename(new, path.join(FORMAT_FILE))?,
-            Self::Written => fs::remove_file(new)?,
+            Self::Unwritten => {
+                written.and_then(|file| file.sync_all())?;
+                fs::rename(new, path.join(FORMAT_FILE))?;
+                File::open(path)?.sync_all()?;
+            }
+            Self::Written => {
+                match written.map_err(Reason::from) {
+                    Ok(_) | Err(Reason::Full) => {}
+                    Err(reason) => return Err(reason),
+                }
+                match fs::remove_file(new) {
+                    Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+                    _ => {}
+                }
+            }
         }
-        File::open(path)?.sync_all()?;
         Ok(())
     }
+}
+
+fn write_format(new: &Path) -> io::Result<File> {
+    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(new)?;
+    file.write_all(format!("leveret {FORMAT}\n").as_bytes())?;
+    Ok(file)
 }
 
 /// The directory cannot be used.

@@ -25,6 +25,7 @@ pub mod recovery;
 pub mod refill;
 #[cfg(test)]
 mod replayed;
+mod reserve;
 pub mod restore;
 #[cfg(test)]
 mod rig;
@@ -33,6 +34,7 @@ pub mod segment_store;
 pub mod segments;
 #[cfg(test)]
 pub mod simulated;
+mod spell;
 pub mod stored;
 pub mod stored_queues;
 #[cfg(test)]

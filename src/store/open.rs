@@ -19,6 +19,7 @@ use super::held_loads::LiveMemory;
 use super::journal::{Journal, JournalEvents, JournalFailure, Limits};
 use super::recovery::{JournalEnd, Progress, Recovery, RecoveryError, Replay};
 use super::refill::{Refill, Refilled, Refilling, record_redelivered};
+use super::reserve::Reserve;
 use super::segment_store::{SegmentLimits, SegmentStore};
 use super::{StoreHandle, journal};
 use crate::place::{JournalFile, Position, QueueId};
@@ -30,6 +31,7 @@ pub struct Opening {
     replay: Replay,
     definitions: Opened,
     segments: Arc<SegmentStore>,
+    reserve: Arc<Reserve>,
     redelivered_below: Vec<(QueueId, Position)>,
     refilled: Refilled,
     began: Instant,
@@ -41,6 +43,7 @@ impl Opening {
     /// quarantine and reported, and the rest counts.
     pub fn open(data_dir: &Path, disk: Arc<dyn Disk>, backlog_bytes: u64) -> Result<Self, OpenError> {
         let began = Instant::now();
+        let reserve = Arc::new(Reserve::open(Arc::clone(&disk)).map_err(OpenError::Disk)?);
         disk.create_dir(Path::new(journal::FOLDER)).map_err(OpenError::Disk)?;
         let segments = SegmentStore::open(Arc::clone(&disk), SegmentLimits::new(backlog_bytes))
             .map_err(OpenError::Disk)?;
@@ -60,6 +63,7 @@ impl Opening {
             replay,
             definitions,
             segments,
+            reserve,
             redelivered_below: Vec::new(),
             refilled: Refilled::default(),
             began,
@@ -121,7 +125,8 @@ impl Opening {
         self,
         failed: impl Fn(&JournalFailure) + Send + Sync + 'static,
     ) -> Result<Store, OpenError> {
-        let events = Arc::new(Events { segments: Arc::clone(&self.segments), failed: Box::new(failed) });
+        let (segments, reserve) = (Arc::clone(&self.segments), Arc::clone(&self.reserve));
+        let events = Arc::new(Events { segments, reserve, failed: Box::new(failed) });
         let start = self.recovery.start();
         let journal = Journal::open(self.disk, &start, Limits::default(), events).map_err(OpenError::Disk)?;
         record_redelivered(&journal, &self.redelivered_below);
@@ -130,8 +135,8 @@ impl Opening {
             .begin_checkpoints(Arc::clone(&journal), Arc::<Definitions>::clone(&definitions))
             .map_err(OpenError::Disk)?;
         tell(&self.recovery, self.refilled, self.began);
-        let (segments, redelivered_below) = (self.segments, self.redelivered_below);
-        Ok(Store { journal, definitions, segments, redelivered_below })
+        let Self { segments, reserve, redelivered_below, .. } = self;
+        Ok(Store { journal, definitions, segments, reserve, redelivered_below })
     }
 }
 
@@ -140,6 +145,7 @@ pub struct Store {
     journal: Arc<Journal>,
     definitions: Arc<Definitions>,
     segments: Arc<SegmentStore>,
+    reserve: Arc<Reserve>,
     redelivered_below: Vec<(QueueId, Position)>,
 }
 
@@ -169,6 +175,7 @@ impl Store {
         record_redelivered(&self.journal, &self.redelivered_below);
         self.stop_threads();
         self.journal.close();
+        self.reserve.take_back();
     }
 
     /// Ends without saying that it was in order, though all that was confirmed is on the disk: the next start takes all
@@ -194,6 +201,7 @@ impl fmt::Debug for Store {
 /// What the journal tells goes to the segments, and its failure to the broker.
 struct Events {
     segments: Arc<SegmentStore>,
+    reserve: Arc<Reserve>,
     failed: Box<dyn Fn(&JournalFailure) + Send + Sync>,
 }
 
@@ -207,7 +215,18 @@ impl JournalEvents for Events {
         self.segments.file_closed(file);
     }
 
+    fn needs_space(&self) -> bool {
+        !self.reserve.is_held()
+    }
+
+    fn freed(&self) {
+        self.reserve.take_back();
+    }
+
     fn full(&self, is_full: bool) {
+        if !is_full {
+            self.reserve.take_back();
+        }
         self.segments.full(is_full);
     }
 }

@@ -3,11 +3,12 @@
 
 use std::io;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::handle::Pages;
 use super::segment_store::SegmentStore;
 use super::segments::QueueSegments;
+use super::spell::Spell;
 use super::stored::{OutBlock, Stored};
 use crate::place::QueueId;
 
@@ -17,6 +18,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Serves requests until the store is closed.
 pub(super) fn run(store: &SegmentStore) {
     let mut fails = false;
+    let mut told = Spell::default();
     while let Some(id) = store.page_outs.pop() {
         let written = page_out(store, id);
         let failed = match &written {
@@ -29,7 +31,7 @@ pub(super) fn run(store: &SegmentStore) {
             Ok(0) => fails && !store.page_outs.is_last(),
             Ok(_) => false,
             Err(error) => {
-                if !fails {
+                if told.goes_on(Instant::now()) {
                     tracing::error!(
                         "cannot write a backlog to the disk: {error}; publishers are blocked, tried again every second"
                     );
@@ -38,7 +40,7 @@ pub(super) fn run(store: &SegmentStore) {
                 true
             }
         };
-        if fails && !failed {
+        if !failed && told.ends() {
             tracing::info!("backlogs can be written to the disk again");
         }
         fails = failed;

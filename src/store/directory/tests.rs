@@ -127,17 +127,18 @@ fn a_directory_that_cannot_be_made_is_refused() {
 }
 
 #[test]
-fn a_full_disk_is_found_before_anything_depends_on_it() {
-    for started_before in [false, true] {
-        let temporary = Temporary::new();
-        if started_before {
-            drop(DataDirectory::open(temporary.path()).unwrap());
-        }
-        symlink("/dev/full", temporary.path().join("format.new")).unwrap();
-        let refusal = DataDirectory::open(temporary.path()).unwrap_err();
-        assert!(!refusal.is_misconfigured());
-        assert!(refusal.to_string().contains("no space is left on its disk"), "{refusal}");
-    }
+fn a_full_disk_is_found_before_anything_depends_on_it_and_bars_nobody_from_what_is_there() {
+    let temporary = Temporary::new();
+    let full = || symlink("/dev/full", temporary.path().join("format.new")).unwrap();
+    full();
+    let refusal = DataDirectory::open(temporary.path()).unwrap_err();
+    assert!(!refusal.is_misconfigured());
+    assert!(refusal.to_string().contains("no space is left on its disk"), "{refusal}");
+    fs::remove_file(temporary.path().join("format.new")).unwrap();
+    drop(DataDirectory::open(temporary.path()).unwrap());
+    full();
+    DataDirectory::open(temporary.path()).unwrap();
+    assert!(!temporary.path().join("format.new").exists());
 }
 
 #[test]

@@ -8,11 +8,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{JournalEvents, Limits, LiveFile, Start, last};
 use crate::place::JournalFile;
 use crate::store::disk::{Disk, DiskFile};
+use crate::store::reserve::is_out_of_space;
+use crate::store::spell::Spell;
 
 /// The folder of the journal's files.
 pub const FOLDER: &str = "journal";
@@ -21,6 +23,9 @@ pub const UNPREPARED: &str = ".new";
 
 /// Where there was no space, it is tried again after so long, and when files are released.
 const SPACE_RETRY: Duration = Duration::from_secs(1);
+/// Where there is no space for a whole file to begin with, this part of one is tried: what records need of those who make
+/// space by consuming.
+const BEGINNING: u64 = 8;
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 /// So many of them are written at once.
 const ZEROS_AT_ONCE: usize = 16;
@@ -55,6 +60,7 @@ struct State {
     /// For want of space: no spare can be prepared; the file in use cannot grow.
     no_spare: bool,
     no_growth: bool,
+    told: Spell,
 }
 
 impl Files {
@@ -84,6 +90,7 @@ impl Files {
             ended: false,
             no_spare: false,
             no_growth: false,
+            told: Spell::default(),
         };
         let files = Self {
             disk,
@@ -131,8 +138,15 @@ impl Files {
                     "no space for a whole journal file ({} MiB): {error}; publishers are blocked, tried again every second",
                     self.limits.file_bytes >> 20
                 );
+                match file.allocate(self.limits.file_bytes / BEGINNING) {
+                    Err(error) if !is_out_of_space(&error) => return Err(error),
+                    _ => {}
+                }
                 // The preparing thread notices when there is some.
-                self.set_full(|state| (state.no_spare, state.wanted) = (true, true));
+                self.set_full(|state| {
+                    state.told.goes_on(Instant::now());
+                    (state.no_spare, state.wanted) = (true, true);
+                });
             }
             result => result?,
         }
@@ -212,7 +226,7 @@ impl Files {
                     state = self.lock();
                 }
                 Err(error) => {
-                    if !state.no_spare {
+                    if state.told.goes_on(Instant::now()) {
                         tracing::error!(
                             "cannot prepare the next journal file: {error}; publishers are blocked, tried again every second"
                         );
@@ -232,21 +246,26 @@ impl Files {
         self.changed.wait_timeout(state, SPACE_RETRY).unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Makes a file in use at least so long. While there is no space for it this waits; an error is another one, or that
-    /// the journal ends.
-    pub(super) fn grow(&self, file: &dyn DiskFile, len: u64) -> io::Result<()> {
+    /// Makes a file in use as long as is needed and, where there is space, so much longer. Gives its new length. While there
+    /// is not even space for what is needed this waits; an error is another one, or that the journal ends.
+    pub(super) fn grow(&self, file: &dyn DiskFile, needed: u64, more: u64) -> io::Result<u64> {
         loop {
-            match file.allocate(len) {
-                Ok(()) => {
+            let len = needed.saturating_add(more);
+            let grown = match file.allocate(len) {
+                Err(error) if is_out_of_space(&error) => file.allocate(needed).map(|()| needed),
+                allocated => allocated.map(|()| len),
+            };
+            match grown {
+                Ok(len) => {
                     self.set_full(|state| state.no_growth = false);
-                    return Ok(());
+                    return Ok(len);
                 }
                 Err(error) if is_out_of_space(&error) => {
-                    let state = self.lock();
+                    let mut state = self.lock();
                     if state.ended {
                         return Err(error);
                     }
-                    if !state.no_growth {
+                    if state.told.goes_on(Instant::now()) {
                         tracing::error!(
                             "no space for the journal: {error}; nothing is confirmed until there is, tried again every second"
                         );
@@ -303,14 +322,19 @@ impl Files {
             state.live_from = JournalFile(last.number.0.saturating_add(1));
         }
         drop(state);
+        let needs_space = self.events.needs_space();
         for (live, file) in released {
             let done = match file {
+                _ if needs_space => self.disk.remove(&path(&live.name)),
                 Some(file) => self.keep_or_remove(Spare { name: live.name.clone(), file, len: live.len }),
                 None => self.adopt(&live.name),
             };
             if let Err(error) = done {
                 tracing::warn!("journal file {} cannot be removed: {error}", live.name);
             }
+        }
+        if needs_space {
+            self.events.freed();
         }
         let _state = self.lock();
         self.changed.notify_all();
@@ -341,8 +365,9 @@ impl Files {
         if self.is_full.swap(is_full, Ordering::Relaxed) == is_full {
             return state;
         }
+        let is_told = !is_full && state.told.ends();
         drop(state);
-        if !is_full {
+        if is_told {
             tracing::info!("there is space for the journal again");
         }
         self.events.full(is_full);
@@ -360,8 +385,4 @@ fn path(name: &str) -> PathBuf {
 
 fn unprepared(name: &str) -> PathBuf {
     Path::new(FOLDER).join(format!("{name}{UNPREPARED}"))
-}
-
-fn is_out_of_space(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

@@ -129,6 +129,14 @@ pub trait JournalEvents: Send + Sync {
         let _ = file;
     }
 
+    /// Whether the space of files that are released is needed elsewhere: then they are removed, and [`Self::freed`] is told.
+    fn needs_space(&self) -> bool {
+        false
+    }
+
+    /// Files were removed.
+    fn freed(&self) {}
+
     /// There is no space for more (publishers are to be blocked), or there is again.
     fn full(&self, is_full: bool) {
         let _ = is_full;

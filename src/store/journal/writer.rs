@@ -135,9 +135,8 @@ impl Writer {
     }
 
     fn grow(&mut self, needed: u64) -> Result<(), JournalFailure> {
-        let len = needed.saturating_add(GROWTH_BYTES);
-        let grown = self.group_commit.files.grow(&*self.file.spare.file, len);
-        grown.map_err(|error| self.failure("enlarge", error))?;
+        let grown = self.group_commit.files.grow(&*self.file.spare.file, needed, GROWTH_BYTES);
+        let len = grown.map_err(|error| self.failure("enlarge", error))?;
         // The next batch tells the new length, which is therefore to outlive a loss of power before it does.
         self.sync()?;
         self.file.spare.len = len;
