@@ -28,6 +28,11 @@ impl Definition {
         value.as_i64().or_else(|| value.as_u64().map(|_| i64::MAX))
     }
 
+    /// A setting that is true or false.
+    pub fn boolean(&self, name: &str) -> Option<bool> {
+        self.get(name)?.as_bool()
+    }
+
     /// A setting that is text.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.get(name)?.as_str()

@@ -11,6 +11,8 @@ use super::printed::Printed;
 
 /// What the value of a setting may be.
 enum Rule {
+    /// True or false.
+    Boolean,
     /// Any text.
     Text,
     /// Text that says something.
@@ -86,7 +88,7 @@ const SHARDS: &str = "shards-per-node";
 const SHARDS_KEY: &str = "routing-key";
 
 /// In the order of their names, in which they are checked.
-const KNOWN: [Setting; 32] = [
+const KNOWN: [Setting; 33] = [
     setting("alternate-exchange", Rule::Text, "~ is not a valid alternate exchange name"),
     setting("consumer-disconnected-timeout", NOT_NEGATIVE, "~ is not a valid consumer disconnected timeout"),
     setting("consumer-timeout", NOT_NEGATIVE, "~ is not a valid consumer timeout"),
@@ -146,6 +148,8 @@ const KNOWN: [Setting; 32] = [
     setting("queue-version", Rule::Integer(1, 2), "~ is not a valid queue-version value")
         .merged(Merge::Operator),
     setting(SHARDS_KEY, Rule::Text, "routing-key should be binary, actually was ~"),
+    // Not one of RabbitMQ's.
+    setting("scheduled", Rule::Boolean, "~ is not a valid scheduled value"),
     setting(SHARDS, Rule::Number, "shards-per-node should be a number, actually was ~"),
     setting(
         "stream-filter-size-bytes",
@@ -216,6 +220,7 @@ fn check_together(settings: &Map<String, Value>) -> Result<(), String> {
 impl Setting {
     fn check(&self, value: &Value) -> Result<(), String> {
         let is_good = match &self.rule {
+            Rule::Boolean => value.is_boolean(),
             Rule::Text => value.is_string(),
             Rule::SomeText => value.as_str().is_some_and(|text| !text.is_empty()),
             Rule::Word(words) => value.as_str().is_some_and(|text| words.contains(&text)),

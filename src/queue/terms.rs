@@ -7,6 +7,7 @@ use leveret_protocol::table::{Table, Value};
 
 use super::arguments as name;
 use crate::name::ExchangeName;
+use crate::policy::Definition;
 
 /// What is in force on a queue. None of it changes what was declared, and all of it may change while the queue is used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,39 +60,53 @@ pub struct DeadLetter {
 impl Terms {
     /// What the arguments of a declaration say, which were found good.
     pub fn declared(arguments: Table<'_>) -> Self {
-        if arguments.is_empty() {
+        Self::merged(arguments, Definition::NONE)
+    }
+
+    /// What the arguments of a declaration say together with the policies that match the queue. RabbitMQ: of two numbers
+    /// the lower holds, else the argument, but of quorum queues the policy decides what happens at a limit.
+    pub fn merged(arguments: Table<'_>, policies: &Definition) -> Self {
+        if arguments.is_empty() && policies.is_empty() {
             return Self::default();
         }
-        let milliseconds = |name| number(arguments, name).map(Duration::from_millis);
+        let said = Said { arguments, policies };
+        let milliseconds = |name, key| said.least(name, key).map(Duration::from_millis);
         let is_quorum = text(arguments, name::QUEUE_TYPE) == Some("quorum");
-        let overflow = match text(arguments, name::OVERFLOW) {
+        let overflow = if is_quorum {
+            said.policy_first(name::OVERFLOW, "overflow")
+        } else {
+            said.argument_first(name::OVERFLOW, "overflow")
+        };
+        let overflow = match overflow {
             Some("reject-publish") => Overflow::RejectPublish,
             // RabbitMQ's quorum queues do not have the third.
             Some("reject-publish-dlx") if !is_quorum => Overflow::RejectPublishDeadLetter,
             _ => Overflow::DropHead,
         };
-        let dead_letter = text(arguments, name::DEAD_LETTER_EXCHANGE).map(|exchange| DeadLetter {
+        let exchange = said.argument_first(name::DEAD_LETTER_EXCHANGE, "dead-letter-exchange");
+        let routing_key = said.argument_first(name::DEAD_LETTER_ROUTING_KEY, "dead-letter-routing-key");
+        let strategy = said.argument_first(name::DEAD_LETTER_STRATEGY, "dead-letter-strategy");
+        let dead_letter = exchange.map(|exchange| DeadLetter {
             exchange: exchange.into(),
-            routing_key: text(arguments, name::DEAD_LETTER_ROUTING_KEY).map(Arc::from),
+            routing_key: routing_key.map(Arc::from),
             // RabbitMQ: only together with refusing, else there is no end to what waits.
-            at_least_once: text(arguments, name::DEAD_LETTER_STRATEGY) == Some("at-least-once")
-                && overflow == Overflow::RejectPublish,
+            at_least_once: strategy == Some("at-least-once") && overflow == Overflow::RejectPublish,
         });
-        let delivery_limit = arguments.get(name::DELIVERY_LIMIT).and_then(Value::as_integer);
         Self {
-            message_ttl: milliseconds(name::MESSAGE_TTL),
-            expires: milliseconds(name::EXPIRES),
-            max_length: number(arguments, name::MAX_LENGTH),
-            max_length_bytes: number(arguments, name::MAX_LENGTH_BYTES),
+            message_ttl: milliseconds(name::MESSAGE_TTL, "message-ttl"),
+            expires: milliseconds(name::EXPIRES, "expires"),
+            max_length: said.least(name::MAX_LENGTH, "max-length"),
+            max_length_bytes: said.least(name::MAX_LENGTH_BYTES, "max-length-bytes"),
             overflow,
             dead_letter,
             is_quorum,
-            delivery_limit: match delivery_limit {
+            delivery_limit: match said.limit(name::DELIVERY_LIMIT, "delivery-limit") {
                 Some(limit) => u32::try_from(limit).ok(),
                 None => is_quorum.then_some(QUORUM_DELIVERY_LIMIT),
             },
-            consumer_timeout: milliseconds(name::CONSUMER_TIMEOUT).filter(|timeout| !timeout.is_zero()),
-            scheduled: arguments.get(name::SCHEDULED).and_then(Value::as_bool) == Some(true),
+            consumer_timeout: milliseconds(name::CONSUMER_TIMEOUT, "consumer-timeout")
+                .filter(|timeout| !timeout.is_zero()),
+            scheduled: said.is_so(name::SCHEDULED, "scheduled"),
         }
     }
 
@@ -109,10 +124,55 @@ impl Terms {
 /// How often a message of a quorum queue may come back that says nothing of it.
 const QUORUM_DELIVERY_LIMIT: u32 = 20;
 
-fn number(arguments: Table<'_>, name: &str) -> Option<u64> {
-    arguments.get(name).and_then(Value::as_integer).and_then(|number| u64::try_from(number).ok())
+/// What arguments and policies say of one thing, which has a name in each of them.
+#[derive(Clone, Copy)]
+struct Said<'a> {
+    arguments: Table<'a>,
+    policies: &'a Definition,
+}
+
+impl<'a> Said<'a> {
+    /// The lower of two numbers; negative ones say nothing.
+    fn least(self, name: &str, key: &str) -> Option<u64> {
+        let number = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok());
+        let argument = number(self.arguments.get(name).and_then(Value::as_integer));
+        least(argument, number(self.policies.integer(key)))
+    }
+
+    /// The lower of two limits of which a negative one is none: any other is lower then.
+    fn limit(self, name: &str, key: &str) -> Option<i64> {
+        let argument = self.arguments.get(name).and_then(Value::as_integer);
+        match (argument, self.policies.integer(key)) {
+            (Some(first), Some(second)) if first < 0 || second < 0 => Some(first.max(second)),
+            (first, second) => least(first, second),
+        }
+    }
+
+    fn argument_first(self, name: &str, key: &str) -> Option<&'a str> {
+        text(self.arguments, name).or_else(|| self.policies.text(key))
+    }
+
+    /// Whether the argument says yes, or the policy where there is none.
+    fn is_so(self, name: &str, key: &str) -> bool {
+        let argument = self.arguments.get(name).and_then(Value::as_bool);
+        argument.or_else(|| self.policies.boolean(key)) == Some(true)
+    }
+
+    fn policy_first(self, name: &str, key: &str) -> Option<&'a str> {
+        self.policies.text(key).or_else(|| text(self.arguments, name))
+    }
+}
+
+fn least<N: Ord>(first: Option<N>, second: Option<N>) -> Option<N> {
+    match (first, second) {
+        (Some(first), Some(second)) => Some(first.min(second)),
+        (only, None) | (None, only) => only,
+    }
 }
 
 fn text<'a>(arguments: Table<'a>, name: &str) -> Option<&'a str> {
     arguments.get(name).and_then(Value::as_str)
 }
+
+#[cfg(test)]
+mod tests;

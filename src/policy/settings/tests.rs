@@ -63,6 +63,7 @@ fn a_value_that_cannot_be_is_told_in_rabbitmqs_words() {
         (json!({"queue-master-locator": "x"}), "<<\"x\">> is not a valid master locator"),
         (json!({"queue-mode": "eager"}), "<<\"eager\">> is not a valid queue-mode value"),
         (json!({"queue-version": 3}), "3 is not a valid queue-version value"),
+        (json!({"scheduled": 1}), "1 is not a valid scheduled value"),
         (json!({"stream-filter-size-bytes": 15}), "15 is not a valid filter size. Valid range is 16-255"),
         (
             json!({"stream-max-segment-size-bytes": 3_000_000_001_u64}),
