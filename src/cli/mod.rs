@@ -3,6 +3,7 @@
 pub mod bench;
 mod exit;
 mod serve;
+mod tips;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -33,7 +34,9 @@ enum Command {
 
 /// Does what the command line says. `started` is when the process began.
 pub fn run(started: Instant) -> ExitCode {
-    let CommandLine { command, serve } = CommandLine::parse();
+    let arguments = tips::arguments(std::env::args_os());
+    let parsed = CommandLine::try_parse_from(arguments).map_err(tips::with_tip);
+    let CommandLine { command, serve } = parsed.unwrap_or_else(|error| error.exit());
     match command.unwrap_or(Command::Serve(serve)) {
         Command::Serve(options) => serve::run(options, started),
         Command::Bench(options) => bench::run(&options),

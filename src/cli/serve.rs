@@ -83,6 +83,16 @@ pub(super) struct ServeOptions {
 }
 
 impl ServeOptions {
+    /// The flags that say how to keep what is not kept.
+    fn without_effect(&self) -> Option<&'static str> {
+        match (self.in_memory, &self.data_dir, self.durability) {
+            (false, ..) | (true, None, None) => None,
+            (true, Some(_), None) => Some("--data-dir"),
+            (true, None, Some(_)) => Some("--durability"),
+            (true, Some(_), Some(_)) => Some("--data-dir and --durability"),
+        }
+    }
+
     /// Changes what was given as a flag.
     fn apply(self, config: &mut Config) {
         if !self.listen.is_empty() {
@@ -168,6 +178,7 @@ impl ValueEnum for LogFormat {
 /// Serves until it is told to stop.
 pub(super) fn run(options: ServeOptions, started: Instant) -> ExitCode {
     let mut config = Config::default();
+    let without_effect = options.without_effect();
     options.apply(&mut config);
     let config = match config.check() {
         Ok(config) => config,
@@ -178,6 +189,9 @@ pub(super) fn run(options: ServeOptions, started: Instant) -> ExitCode {
         Ok(guard) => guard,
         Err(error) => return refuse(exit::UNAVAILABLE, &error),
     };
+    if let Some(flags) = without_effect {
+        tracing::info!("{flags}: without effect, since --in-memory keeps nothing");
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return refuse(exit::UNAVAILABLE, &error),
@@ -235,6 +249,20 @@ mod tests {
     #[test]
     fn without_flags_the_configuration_is_the_default() {
         assert_eq!(config(&[]), Config::default());
+    }
+
+    #[test]
+    fn what_says_how_to_keep_has_no_effect_where_nothing_is_kept() {
+        for (flags, expected) in [
+            (&["--data-dir=x", "--durability=os"][..], None),
+            (&["--in-memory"], None),
+            (&["--in-memory", "--data-dir=x"], Some("--data-dir")),
+            (&["--in-memory", "--durability=os"], Some("--durability")),
+            (&["--in-memory", "--durability=os", "--data-dir=x"], Some("--data-dir and --durability")),
+        ] {
+            let flags = Flags::parse_from(std::iter::once("leveret").chain(flags.iter().copied()));
+            assert_eq!(flags.options.without_effect(), expected);
+        }
     }
 
     #[test]

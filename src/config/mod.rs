@@ -108,9 +108,9 @@ impl Config {
         if self.listeners.is_empty() {
             return Err(ConfigError::new("listen", "at least one address is needed"));
         }
-        within("frame-max", self.frame_max.into(), FRAME_MIN_SIZE.into(), FRAME_MAX_CEILING.into())?;
+        bytes_within("frame-max", self.frame_max.into(), FRAME_MIN_SIZE.into(), FRAME_MAX_CEILING.into())?;
         within("channel-max", self.channel_max.into(), 1, u16::MAX.into())?;
-        within("max-message-size", self.max_message_size, 1, MESSAGE_SIZE_CEILING)?;
+        bytes_within("max-message-size", self.max_message_size, 1, MESSAGE_SIZE_CEILING)?;
         within("workers", self.workers as u64, 1, 1024)?;
         if let MemoryLimit::Absolute(bytes) = self.memory_limit
             && bytes < MEMORY_LIMIT_MIN
@@ -141,6 +141,16 @@ fn within(setting: &'static str, value: u64, min: u64, max: u64) -> Result<(), C
         return Ok(());
     }
     Err(ConfigError::new(setting, format!("{value} is not between {min} and {max}")))
+}
+
+/// The same of a size: `max` is whole MiB.
+fn bytes_within(setting: &'static str, value: u64, min: u64, max: u64) -> Result<(), ConfigError> {
+    if (min..=max).contains(&value) {
+        return Ok(());
+    }
+    let mebibytes = max >> 20;
+    let reason = format!("{value} bytes are not between {min} and {max} bytes ({mebibytes}MiB)");
+    Err(ConfigError::new(setting, reason))
 }
 
 /// A setting with a value that cannot be served.
@@ -201,12 +211,18 @@ mod tests {
                 |c| c.memory_limit = MemoryLimit::Absolute(100),
                 "setting 'memory-limit': 100 bytes are too few to serve anybody: at least 16MiB (a bare number is bytes)",
             ),
-            (|c| c.frame_max = 4095, "setting 'frame-max': 4095 is not between 4096 and 16777216"),
-            (|c| c.frame_max = 16_777_217, "setting 'frame-max': 16777217 is not between 4096 and 16777216"),
+            (
+                |c| c.frame_max = 4095,
+                "setting 'frame-max': 4095 bytes are not between 4096 and 16777216 bytes (16MiB)",
+            ),
+            (
+                |c| c.frame_max = 16_777_217,
+                "setting 'frame-max': 16777217 bytes are not between 4096 and 16777216 bytes (16MiB)",
+            ),
             (|c| c.channel_max = 0, "setting 'channel-max': 0 is not between 1 and 65535"),
             (
                 |c| c.max_message_size = MESSAGE_SIZE_CEILING + 1,
-                "setting 'max-message-size': 536870913 is not between 1 and 536870912",
+                "setting 'max-message-size': 536870913 bytes are not between 1 and 536870912 bytes (512MiB)",
             ),
             (|c| c.workers = 0, "setting 'workers': 0 is not between 1 and 1024"),
             (|c| c.max_connections = Some(0), "setting 'max-connections': 0 is not between 1 and 4294967295"),
