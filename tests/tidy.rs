@@ -38,7 +38,7 @@ const LAYERS: [&str; 25] = [
 ];
 
 /// Decisions without effects: these are given the time and answer with what is to be done.
-const PURE: [&str; 24] = [
+const PURE: [&str; 25] = [
     "src/equivalence.rs",
     "src/exchange/",
     "src/term.rs",
@@ -55,6 +55,7 @@ const PURE: [&str; 24] = [
     "src/queue/death",
     "src/queue/due",
     "src/queue/scheduled",
+    "src/queue/groups",
     "src/queue/arguments",
     "src/connection/handshake",
     "src/connection/capabilities",

@@ -36,6 +36,11 @@ pub(super) const SINGLE_ACTIVE_CONSUMER: &str = "x-single-active-consumer";
 /// Whether messages may ask to be delivered later; our own.
 pub(super) const SCHEDULED: &str = "x-scheduled";
 
+/// What groups a queue's messages.
+pub(super) const MESSAGE_GROUP: &str = "x-message-group";
+/// How many messages are looked at behind those that wait for others of their groups. Our own.
+pub(super) const MESSAGE_GROUP_LOOK_AHEAD: &str = "x-message-group-look-ahead";
+
 /// Ten years: the longest time that RabbitMQ takes, in milliseconds.
 const MILLISECONDS_MAX: i64 = 315_360_000_000;
 const PRIORITY_MAX: i64 = 255;
@@ -43,7 +48,7 @@ const PRIORITY_MAX: i64 = 255;
 type Rule = fn(Value<'_>, Table<'_>) -> Result<(), Reason>;
 
 /// In the order in which RabbitMQ looks at them.
-const KNOWN: [(&str, Rule); 27] = [
+const KNOWN: [(&str, Rule); 28] = [
     (QUEUE_TYPE, queue_type),
     (EXPIRES, expires),
     (MESSAGE_TTL, milliseconds),
@@ -68,14 +73,15 @@ const KNOWN: [(&str, Rule); 27] = [
     ("x-delayed-retry-max", any),
     (CONSUMER_TIMEOUT, non_negative),
     ("x-consumer-disconnected-timeout", non_negative),
-    ("x-message-group", any),
+    (MESSAGE_GROUP, message_group),
+    (MESSAGE_GROUP_LOOK_AHEAD, positive),
     ("x-member-placement-tag", any),
     (SCHEDULED, boolean),
 ];
 
 /// What is checked, stored and compared, but not acted on yet.
-const WITHOUT_EFFECT: [&str; 4] =
-    ["x-delayed-retry-type", CONSUMER_TIMEOUT, "x-consumer-disconnected-timeout", "x-message-group"];
+const WITHOUT_EFFECT: [&str; 3] =
+    ["x-delayed-retry-type", CONSUMER_TIMEOUT, "x-consumer-disconnected-timeout"];
 
 /// What only streams have: RabbitMQ refuses these on queues of the other types.
 const OF_STREAMS: [&str; 4] =
@@ -209,6 +215,10 @@ fn word(value: Value<'_>, words: &[&str], otherwise: &'static str) -> Result<(),
 fn kind(value: Value<'_>, kinds: &[&str], what: &'static str) -> Result<(), Reason> {
     let text = text(value)?;
     if kinds.contains(&text.as_str()) { Ok(()) } else { Err(Reason::Unsupported(what, text)) }
+}
+
+fn message_group(value: Value<'_>, _: Table<'_>) -> Result<(), Reason> {
+    text(value).map(|_| ())
 }
 
 fn queue_type(value: Value<'_>, _: Table<'_>) -> Result<(), Reason> {

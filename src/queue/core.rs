@@ -7,6 +7,7 @@
 
 mod dying;
 mod expiry;
+mod grouped;
 mod lease;
 mod returning;
 mod scheduling;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use super::consumers::{Consumer, Consumers, Turn};
 use super::death::Reason;
 use super::delivery::{Delivery, Recipient, SharedCredit, cost};
+use super::groups::Groups;
 use super::id::{ConsumerKey, QueueId, UnackedKey};
 use super::options::QueueOptions;
 use super::ready::{Entry, PACKED_MAX_BYTES, Position, Ready};
@@ -107,6 +109,10 @@ pub struct QueueCore {
     askers: Vec<Asker>,
     /// Blocks that are wanted and not asked for yet.
     loads: Vec<BlockPlace>,
+    /// Its message groups, when it was declared with them.
+    groups: Option<Box<Groups>>,
+    /// There was more to look at than goes under one lock.
+    goes_on: bool,
 }
 
 impl QueueCore {
@@ -120,7 +126,7 @@ impl QueueCore {
             next: Position::default(),
             max_priority: options.max_priority,
             terms: Arc::default(),
-            is_plain: true,
+            is_plain: options.message_groups.is_none(),
             counts: false,
             used: Time::default(),
             scheduled: Scheduled::default(),
@@ -131,12 +137,14 @@ impl QueueCore {
             awaits: Vec::new(),
             askers: Vec::new(),
             loads: Vec::new(),
+            groups: options.message_groups.as_ref().map(|groups| Box::new(Groups::new(groups))),
+            goes_on: false,
         }
     }
 
     /// What is in force from now on. Follow with [`Self::deliver`] and [`Self::trim`].
     pub fn set_terms(&mut self, terms: Arc<Terms>) {
-        self.is_plain = *terms == Terms::default();
+        self.is_plain = *terms == Terms::default() && self.groups.is_none();
         self.counts = terms.counts();
         self.terms = terms;
     }
@@ -153,12 +161,12 @@ impl QueueCore {
 
     /// How many messages are ready.
     pub fn ready(&self) -> usize {
-        self.ready.len()
+        self.ready.len().saturating_add(self.parked())
     }
 
     /// Their size in bytes.
     pub fn ready_bytes(&self) -> u64 {
-        self.ready.bytes()
+        self.ready.bytes().saturating_add(self.parked_bytes())
     }
 
     /// How many messages are unacked.
@@ -216,6 +224,9 @@ impl QueueCore {
 
     /// Gives ready messages to the consumers that can take them.
     pub fn deliver(&mut self) {
+        if self.groups.is_some() {
+            return self.deliver_grouped();
+        }
         let mut wanted = false;
         let any_paged = self.ready.paged() > 0;
         while !self.ready.is_empty() {
@@ -249,6 +260,9 @@ impl QueueCore {
 
     /// Takes the first ready message for `basic.get`.
     pub fn get(&mut self, no_ack: bool, group: &mut Group) -> Taken {
+        if self.groups.is_some() {
+            return self.get_grouped(no_ack, group);
+        }
         if self.ready.paged() > 0 {
             self.ready.ask_ahead(&mut self.loads);
         }
@@ -291,12 +305,16 @@ impl QueueCore {
     pub fn settle(&mut self, keys: &[UnackedKey], settlement: Settlement, group: &mut Group) {
         for key in keys {
             let Some((entry, holder)) = self.unacked.remove(*key) else { continue };
+            let of = self.release(*key);
             match settlement {
                 Settlement::Reject if self.terms.dead_letter.is_some() => self.bury(entry, Reason::Rejected),
                 Settlement::Discard | Settlement::Reject => self.discard(&entry, group),
-                Settlement::Requeue => self.come_back(entry, true, group),
-                Settlement::Return => self.come_back(entry, false, group),
-                Settlement::Unsent => self.ready.give_back(entry),
+                Settlement::Requeue => self.come_back(entry, true, of, group),
+                Settlement::Return => self.come_back(entry, false, of, group),
+                Settlement::Unsent => self.put_back(entry, of),
+            }
+            if let Some(groups) = &mut self.groups {
+                groups.settled(of);
             }
             if let Holder::Consumer(holder) = holder {
                 self.credit_back(holder);
@@ -306,7 +324,7 @@ impl QueueCore {
 
     /// Takes back a message that was on its way to a consumer that acknowledges automatically.
     pub fn give_back(&mut self, entry: Entry) {
-        self.ready.give_back(entry);
+        self.put_back(entry, None);
     }
 
     /// Adds a consumer. Follow with [`Self::deliver`].
@@ -341,11 +359,13 @@ impl QueueCore {
         self.consumers.enter_turn_where(|member| {
             member.turn() == Turn::AwaitsRoom && member.consumer.recipient.id() == recipient
         });
+        self.rouse(None);
     }
 
     /// A shared prefetch has credit again. Follow with [`Self::deliver`].
     pub fn credit_made(&mut self) {
         self.consumers.enter_turn_where(|member| member.turn() == Turn::AwaitsSharedCredit);
+        self.rouse(None);
     }
 
     /// A message is done with.
@@ -358,7 +378,9 @@ impl QueueCore {
 
     /// Drops the ready messages and gives their number.
     pub fn purge(&mut self, group: &mut Group) -> usize {
-        self.ready.clear(self.id, self.unacked.iter().map(|entry| entry.position), group)
+        let parked = if self.groups.is_some() { self.purge_parked(group) } else { 0 };
+        let kept = self.unacked.iter().map(|entry| entry.position);
+        self.ready.clear(self.id, kept, group).saturating_add(parked)
     }
 
     /// Drops everything and gives the consumers that must be told.
@@ -366,36 +388,47 @@ impl QueueCore {
         self.ready = Ready::default();
         self.unacked = Unacked::default();
         self.scheduled = Scheduled::default();
+        self.groups = None;
         self.loads = Vec::new();
         self.consumers.remove_all()
     }
 
     /// The consumer whose turn it is and for which `bytes` could be reserved.
+    #[inline]
     fn choose(&mut self, bytes: usize) -> Option<ConsumerKey> {
         loop {
             let key = self.consumers.first()?;
-            let member = self.consumers.get_mut(key)?;
-            if !member.has_credit() {
-                self.consumers.leave_turn(key, Turn::NoCredit);
-                continue;
+            if self.reserve(key, bytes)? {
+                return Some(key);
             }
-            if !member.consumer.recipient.reserve(bytes) {
-                self.awaits.push(Await::Room(member.consumer.recipient.clone()));
-                self.consumers.leave_turn(key, Turn::AwaitsRoom);
-                continue;
-            }
-            // After the room: another queue that misses what is given back here asks a recipient to be told, which is
-            // emptied in any case, and not a credit, which nobody may come to settle.
-            if let Some(credit) = &member.consumer.shared_credit
-                && !credit.take()
-            {
-                member.consumer.recipient.unreserve(bytes);
-                self.awaits.push(Await::Credit(credit.clone()));
-                self.consumers.leave_turn(key, Turn::AwaitsSharedCredit);
-                continue;
-            }
-            return Some(key);
         }
+    }
+
+    /// Takes credit and room of a consumer that has its turn; one that cannot leaves it. Nothing when there is no such
+    /// consumer.
+    #[inline]
+    fn reserve(&mut self, key: ConsumerKey, bytes: usize) -> Option<bool> {
+        let member = self.consumers.get_mut(key)?;
+        if !member.has_credit() {
+            self.consumers.leave_turn(key, Turn::NoCredit);
+            return Some(false);
+        }
+        if !member.consumer.recipient.reserve(bytes) {
+            self.awaits.push(Await::Room(member.consumer.recipient.clone()));
+            self.consumers.leave_turn(key, Turn::AwaitsRoom);
+            return Some(false);
+        }
+        // After the room: another queue that misses what is given back here asks a recipient to be told, which is
+        // emptied in any case, and not a credit, which nobody may come to settle.
+        if let Some(credit) = &member.consumer.shared_credit
+            && !credit.take()
+        {
+            member.consumer.recipient.unreserve(bytes);
+            self.awaits.push(Await::Credit(credit.clone()));
+            self.consumers.leave_turn(key, Turn::AwaitsSharedCredit);
+            return Some(false);
+        }
+        Some(true)
     }
 
     /// Gives an entry to a consumer that was chosen for it.
@@ -412,18 +445,7 @@ impl QueueCore {
         if member.staged.is_empty() {
             self.staged.push(key);
         }
-        let Entry { position, message, returns, redelivered, .. } = entry;
-        let tells_returns = self.counts && !returns.is_none();
-        let slot = member.consumer.slot;
-        member.staged.push(Delivery {
-            message,
-            position,
-            unacked,
-            slot,
-            returns,
-            tells_returns,
-            redelivered,
-        });
+        member.staged.push(Delivery::new(entry, member.consumer.slot, unacked, self.counts));
         self.consumers.had_turn(key);
     }
 
@@ -432,6 +454,7 @@ impl QueueCore {
         member.unacked = member.unacked.saturating_sub(1);
         if member.turn() == Turn::NoCredit && member.has_credit() {
             self.consumers.enter_turn(holder);
+            self.rouse(Some(holder));
         }
     }
 }

@@ -15,7 +15,7 @@ pub struct Delivery {
     /// Its place in the queue, to be put back there if it is never sent.
     pub position: Position,
     /// Where the queue keeps it until it is settled. When the consumer acknowledges automatically: nothing, or, of a
-    /// journalled message, where it is kept until it was sent; whoever sends it then settles it.
+    /// journalled message or in a queue with groups, where it is kept until it was sent; whoever sends it then settles it.
     pub unacked: Option<UnackedKey>,
     /// The consumer, as its recipient numbers its consumers.
     pub slot: u32,
@@ -28,6 +28,13 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// A message on its way to the consumer in `slot`, who is told of its returns if the queue counts them.
+    pub(super) fn new(entry: Entry, slot: u32, unacked: Option<UnackedKey>, counts: bool) -> Self {
+        let Entry { position, message, returns, redelivered, .. } = entry;
+        let tells_returns = counts && !returns.is_none();
+        Self { message, position, unacked, slot, returns, tells_returns, redelivered }
+    }
+
     /// What is left to a queue that takes an unsent message back of which it kept nothing.
     pub fn into_entry(self) -> Entry {
         Entry {

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 pub use crate::place::QueueId;
 
 /// Which consumer of a queue; never reused in that queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConsumerKey {
     pub(super) at: u32,
     pub(super) serial: u32,

@@ -9,6 +9,7 @@ pub mod core;
 pub mod death;
 pub mod delivery;
 pub mod due;
+pub mod groups;
 pub mod id;
 pub mod options;
 #[allow(clippy::module_inception)] // the lock around the core is the queue

@@ -6,8 +6,10 @@ use leveret_protocol::method::queue::Declare;
 use leveret_protocol::table::{Table, TableBuf, Value};
 
 use super::arguments::{
-    self, DEAD_LETTER_EXCHANGE, InvalidArgument, MAX_PRIORITY, QUEUE_TYPE, SINGLE_ACTIVE_CONSUMER,
+    self, DEAD_LETTER_EXCHANGE, InvalidArgument, MAX_PRIORITY, MESSAGE_GROUP, MESSAGE_GROUP_LOOK_AHEAD,
+    QUEUE_TYPE, SINGLE_ACTIVE_CONSUMER,
 };
+use super::groups::{GroupBy, LOOK_AHEAD, MessageGroups};
 use crate::equivalence::{Inequivalence, Resource};
 
 /// A declaration of a queue, read once.
@@ -24,6 +26,8 @@ pub struct QueueOptions {
     pub single_active_consumer: bool,
     /// The highest priority of its messages; 0 when they have none.
     pub max_priority: u8,
+    /// Its message groups, if it has any.
+    pub message_groups: Option<MessageGroups>,
     /// The arguments as they were declared, unknown ones included.
     pub arguments: TableBuf,
 }
@@ -132,6 +136,7 @@ impl QueueOptions {
             auto_delete,
             single_active_consumer: single_active == Some(true),
             max_priority: u8::try_from(max_priority).unwrap_or(0),
+            message_groups: message_groups(arguments.as_table()),
             arguments,
         }
     }
@@ -154,6 +159,13 @@ impl QueueOptions {
                 arguments::known().find_map(|name| Inequivalence::of_argument(name, received, current))
             })
     }
+}
+
+fn message_groups(arguments: Table<'_>) -> Option<MessageGroups> {
+    let by = GroupBy::named(arguments.get(MESSAGE_GROUP)?.as_str()?);
+    let wanted = arguments.get(MESSAGE_GROUP_LOOK_AHEAD).and_then(Value::as_integer);
+    let look_ahead = wanted.and_then(|wanted| u32::try_from(wanted).ok()).unwrap_or(LOOK_AHEAD);
+    Some(MessageGroups { by, look_ahead: look_ahead.clamp(1, LOOK_AHEAD) })
 }
 
 fn check_dead_letter_exchange(table: Table<'_>) -> Result<(), InvalidQueue> {

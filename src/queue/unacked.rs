@@ -13,7 +13,8 @@ pub struct Unacked {
     free: Option<u32>,
     len: usize,
     bytes: u64,
-    /// Those of them that no client is to settle: on their way to a consumer that acknowledges automatically, or leaving.
+    /// Those of them that no client is to settle: on their way to a consumer that acknowledges automatically, leaving, or
+    /// parked.
     unseen: usize,
     /// Those of them that wait for a time, and their size in bytes.
     scheduled: (usize, u64),
@@ -34,11 +35,13 @@ pub enum Holder {
     Leaving,
     /// Nobody: it waits for a time.
     Scheduled,
+    /// Nobody: it waits for others of its group and counts as ready.
+    Parked,
 }
 
 impl Holder {
     fn is_unseen(self) -> bool {
-        matches!(self, Self::Automatic | Self::Leaving | Self::Scheduled)
+        matches!(self, Self::Automatic | Self::Leaving | Self::Scheduled | Self::Parked)
     }
 }
 
@@ -135,6 +138,15 @@ impl Unacked {
             *self = Self::default();
         }
         Some((entry, holder))
+    }
+
+    /// The message under this key is somebody else's from now on.
+    pub(super) fn pass(&mut self, key: UnackedKey, to: Holder) -> Option<&Entry> {
+        let Place::Taken { entry, holder } = self.places.get_mut(key.at() as usize)? else { return None };
+        let from = std::mem::replace(holder, to);
+        self.unseen = self.unseen.saturating_add(usize::from(to.is_unseen()));
+        self.unseen = self.unseen.saturating_sub(usize::from(from.is_unseen()));
+        Some(entry)
     }
 
     /// All of them, in no order.

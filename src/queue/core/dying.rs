@@ -49,15 +49,19 @@ impl QueueCore {
             self.next = self.next.next();
             return false;
         }
-        self.take(message, home);
+        if self.groups.is_some() {
+            self.take_grouped(message, home);
+        } else {
+            self.take(message, home);
+        }
         true
     }
 
     /// Whether a message would be one too many.
     fn would_overflow(&self, message: &Message) -> bool {
         // What could not leave would pile up without end.
-        let length = (self.ready.len() as u64).saturating_add(self.staying.len() as u64).saturating_add(1);
-        let bytes = self.ready.bytes().saturating_add(message.body_len() as u64);
+        let length = (self.ready() as u64).saturating_add(self.staying.len() as u64).saturating_add(1);
+        let bytes = self.ready_bytes().saturating_add(message.body_len() as u64);
         self.terms.max_length.is_some_and(|max| length > max)
             || self.terms.max_length_bytes.is_some_and(|max| bytes > max)
     }
@@ -71,10 +75,11 @@ impl QueueCore {
         if max_length.is_none() && max_bytes.is_none() {
             return;
         }
-        while max_length.is_some_and(|max| self.ready.len() as u64 > max)
-            || max_bytes.is_some_and(|max| self.ready.bytes() > max)
+        while max_length.is_some_and(|max| self.ready() as u64 > max)
+            || max_bytes.is_some_and(|max| self.ready_bytes() > max)
         {
-            let Some(entry) = self.ready.pop() else {
+            let first = if self.groups.is_some() { self.pop_grouped() } else { self.ready.pop() };
+            let Some(entry) = first else {
                 // What is on the disk goes once it has been read.
                 return self.ready.ask_ahead(&mut self.loads);
             };

@@ -13,7 +13,10 @@ impl QueueCore {
         !self.staying.is_empty()
             || !self.scheduled.is_empty()
             || self.ready.has_deadlines()
-            || (!self.is_plain && (self.terms.message_ttl.is_some() || self.terms.expires.is_some()))
+            || (!self.is_plain
+                && (self.terms.message_ttl.is_some()
+                    || self.terms.expires.is_some()
+                    || self.parked_are_timed()))
     }
 
     /// When something is to happen here by itself; never when nothing is. What has to be read to know it is asked for.
@@ -23,7 +26,8 @@ impl QueueCore {
             .next_deadline()
             .min(self.next_try())
             .min(self.lease_end())
-            .min(self.scheduled.next_due());
+            .min(self.scheduled.next_due())
+            .min(self.parked_due());
         if let Some(ttl) = self.terms.message_ttl
             && let Some(first) = self.ready.first_arrival(&mut self.loads)
         {
@@ -37,7 +41,7 @@ impl QueueCore {
     pub fn expire(&mut self, now: Time) {
         self.try_again(now);
         self.wake(now, EXPIRED_AT_ONCE);
-        let mut left = EXPIRED_AT_ONCE;
+        let mut left = self.expire_parked(now, EXPIRED_AT_ONCE);
         if let Some(ttl) = self.terms.message_ttl {
             while left > 0
                 && let Some(entry) = self.ready.pop_arrived_by(now.minus(ttl))

@@ -2,12 +2,19 @@
 
 use super::QueueCore;
 use crate::queue::death::Reason;
+use crate::queue::groups::GroupAt;
 use crate::queue::ready::Entry;
 use crate::store::op::Group;
 
 impl QueueCore {
     /// A message comes back that somebody had. If it `failed` there that counts towards the limit.
-    pub(super) fn come_back(&mut self, mut entry: Entry, failed: bool, group: &mut Group) {
+    pub(super) fn come_back(
+        &mut self,
+        mut entry: Entry,
+        failed: bool,
+        of: Option<GroupAt>,
+        group: &mut Group,
+    ) {
         entry.returns = entry.returns.again(failed);
         entry.redelivered = true;
         if self.terms.delivery_limit.is_some_and(|limit| entry.returns.deliveries > limit) {
@@ -16,6 +23,6 @@ impl QueueCore {
         if entry.home.is_journalled() {
             group.requeue(self.id, entry.position, entry.returns);
         }
-        self.ready.give_back(entry);
+        self.put_back(entry, of);
     }
 }

@@ -11,9 +11,10 @@ use crate::store::segment::block::Records;
 use crate::store::stored::{BlockPlace, Damage, OutBlock, Returns, SegmentState};
 
 impl QueueCore {
-    /// What the blocks of ready messages take in memory, in bytes.
+    /// What the blocks of ready messages take in memory, in bytes, and what is parked.
     pub fn memory(&self) -> u64 {
-        self.ready.memory()
+        let parked = self.groups.as_ref().map_or(0, |groups| groups.memory());
+        self.ready.memory().saturating_add(parked)
     }
 
     /// What the unacked messages take in memory, in bytes, about.

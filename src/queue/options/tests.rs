@@ -88,6 +88,13 @@ fn each_argument_is_of_its_type_and_in_its_range() {
         ("x-queue-leader-locator", Value::Float(1.0), Some("{unacceptable_type,float}")),
         ("x-consumer-timeout", Value::SignedInt(-1), Some("{value_negative,-1}")),
         ("x-consumer-disconnected-timeout", Value::SignedInt(0), None),
+        ("x-message-group", word("type"), None),
+        ("x-message-group", Value::SignedInt(1), Some("{unacceptable_type,signedint}")),
+        ("x-message-group", Value::Binary(b"type"), Some("{unacceptable_type,binary}")),
+        ("x-message-group-look-ahead", Value::SignedInt(1), None),
+        ("x-message-group-look-ahead", Value::SignedInt(0), Some("{value_zero,0}")),
+        ("x-message-group-look-ahead", Value::SignedInt(-1), Some("{value_negative,-1}")),
+        ("x-message-group-look-ahead", Value::Bool(true), Some("\"expected integer, got bool\"")),
         ("x-delivery-limit", Value::SignedInt(-1), None),
         ("x-queue-master-locator", word("min-masters"), None),
         ("x-made-up", Value::Double(f64::INFINITY), None),
@@ -170,6 +177,7 @@ fn a_declaration_is_read_into_options() {
         let durable = false;
         let read = QueueOptions {
             max_priority: 0,
+            message_groups: None,
             durable,
             exclusive: true,
             auto_delete: true,

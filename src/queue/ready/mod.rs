@@ -114,6 +114,11 @@ impl Ready {
         self.level_mut(entry.level).returned.insert(entry.position, entry);
     }
 
+    /// The priority of the first message; 0 when there is none.
+    pub(super) fn first_priority(&self) -> u8 {
+        self.higher.last_key_value().map_or(0, |(level, _)| *level)
+    }
+
     /// Whether the first message is on the disk only.
     pub fn head_is_paged(&self) -> bool {
         self.paged() > 0 && self.first_level().head_is_paged()

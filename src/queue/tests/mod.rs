@@ -7,15 +7,17 @@ mod paging;
 mod programs;
 mod rules;
 mod scheduled;
+mod steps;
 
 use std::sync::{Arc, Mutex};
 
 use super::consumers::Consumer;
-use super::core::Settlement;
+use super::core::{Dead, Due, Settlement};
 use super::delivery::{Delivery, Recipient, SharedCredit, Waiter, cost};
-use super::id::ConsumerKey;
+use super::id::{ConsumerKey, UnackedKey};
 use super::options::QueueOptions;
 use super::queue::Got;
+use super::undertaker::Undertaker;
 use super::{Queue, QueueId};
 use crate::message::Message;
 use crate::name::{ConsumerTag, QueueName};
@@ -202,6 +204,22 @@ impl SharedCredit for Credit {
             state.waiting.push(queue);
         }
         true
+    }
+}
+
+/// Takes dead messages, to bury them after the step.
+#[derive(Default)]
+struct Graves(Mutex<Vec<UnackedKey>>);
+
+impl Undertaker for Graves {
+    fn bury(&self, _: &Arc<Queue>, dead: Vec<Dead>) {
+        self.0.lock().unwrap().extend(dead.iter().map(|dead| dead.key));
+    }
+
+    fn due(&self, _: &Arc<Queue>, _: Vec<Due>) {}
+
+    fn expired(&self, _: &Arc<Queue>) {
+        unreachable!("it is used");
     }
 }
 

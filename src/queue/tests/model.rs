@@ -66,6 +66,12 @@ pub(super) struct Model {
     pub(super) deadlines: Vec<Time>,
     /// Which of them outlive the broker.
     pub(super) persistent: Vec<bool>,
+    /// The group of each, if it has one.
+    pub(super) groups: Vec<Option<u8>>,
+    /// Which consumer got each last; none when it was got.
+    pub(super) taken_by: Vec<Option<usize>>,
+    /// Groups of which some came back and some are in flight.
+    closing: BTreeSet<u8>,
     /// All before this one were there before the broker started.
     pub(super) redelivered_below: Number,
     /// In a block that could not be read.
@@ -82,6 +88,8 @@ pub(super) struct Model {
     pub(super) done: Vec<Number>,
     pub(super) consumers: Vec<ModelConsumer>,
     pub(super) rooms: Vec<i64>,
+    /// An inbox that was emptied, which nobody was told yet.
+    pub(super) untold: Option<usize>,
     pub(super) credit_used: u32,
     pub(super) credit_limit: u32,
     pub(super) single_active: bool,
@@ -96,6 +104,9 @@ impl Model {
             sizes: Vec::new(),
             deadlines: Vec::new(),
             persistent: Vec::new(),
+            groups: Vec::new(),
+            taken_by: Vec::new(),
+            closing: BTreeSet::new(),
             redelivered_below: 0,
             lost: Vec::new(),
             unsure: Vec::new(),
@@ -106,6 +117,7 @@ impl Model {
             done: Vec::new(),
             consumers: Vec::new(),
             rooms,
+            untold: None,
             credit_used: 0,
             credit_limit,
             single_active,
@@ -151,6 +163,46 @@ impl Model {
         consumer.stage == Stage::Consuming && has_turn && has_credit && has_shared_credit && has_room
     }
 
+    /// The same, and its queue knows.
+    fn asks(&self, at: usize) -> bool {
+        self.may_get(at) && self.untold != Some(self.consumers[at].inbox)
+    }
+
+    fn group(&self, number: Number) -> Option<u8> {
+        self.groups[usize::try_from(number).unwrap()]
+    }
+
+    /// A message of this group that is not settled and not ready.
+    fn in_flight(&self, group: u8) -> Option<Number> {
+        let mut in_flight = self.held.iter().map(|held| held.number).chain(self.leaving.iter().copied());
+        in_flight.find(|number| self.group(*number) == Some(group))
+    }
+
+    /// Whether a ready message may go to this consumer, or be got.
+    pub(super) fn may_go(&self, number: Number, to: Option<usize>) -> bool {
+        let Some(group) = self.group(number) else { return true };
+        if self.ready.iter().find(|other| self.group(**other) == Some(group)) != Some(&number) {
+            return false;
+        }
+        self.in_flight(group).is_none_or(|other| {
+            let keeper = self.taken_by[usize::try_from(other).unwrap()];
+            keeper.is_some() && keeper == to && !self.closing.contains(&group)
+        })
+    }
+
+    /// The first ready message that may go to this consumer, or be got.
+    pub(super) fn first_for(&self, to: Option<usize>) -> Option<Number> {
+        self.ready.iter().copied().find(|number| self.may_go(*number, to))
+    }
+
+    /// Messages came back: nothing more of their groups goes out until what is in flight is settled.
+    pub(super) fn came_back(&mut self, numbers: &[Number]) {
+        self.ready.extend(numbers);
+        let groups = numbers.iter().filter_map(|number| self.group(*number));
+        self.closing.extend(groups.collect::<Vec<_>>());
+        self.tick();
+    }
+
     /// A consumer got a message: `Err` says why it should not have.
     pub(super) fn delivered(
         &mut self,
@@ -160,25 +212,28 @@ impl Model {
     ) -> Result<(), String> {
         if self.late.remove(&number) {
             self.ready.insert(number);
-        } else if self.ready.first() != Some(&number) {
-            return Err(format!("{number} overtook {:?}", self.ready.first()));
+        } else if self.first_for(Some(at)) != Some(number) {
+            return Err(format!("{number} of {:?} was not for {at} to have", self.ready));
         }
+        let is_free = self.group(number).is_none_or(|group| self.in_flight(group).is_none());
         if !self.may_get(at) {
             return Err(format!("consumer {at} got {number} without credit, room or turn"));
         }
         let (priority, served) = (self.consumers[at].priority, self.consumers[at].served);
-        for other in self.live().filter(|other| *other != at && self.may_get(*other)) {
+        for other in self.live().filter(|other| *other != at && self.asks(*other)) {
             let rival = &self.consumers[other];
-            if rival.priority > priority {
+            if is_free && rival.priority > priority {
                 return Err(format!("consumer {at} got {number} before {other} of a higher priority"));
             }
-            if rival.priority == priority
+            if is_free
+                && rival.priority == priority
                 && served.is_some_and(|served| rival.waits.is_some_and(|w| w < served))
             {
                 return Err(format!("consumer {at} got {number} and another before it, {other} got none"));
             }
         }
-        self.ready.pop_first();
+        self.ready.remove(&number);
+        self.taken_by[usize::try_from(number).unwrap()] = Some(at);
         match key {
             Some(key) => self.held.push(Held { number, key, consumer: Some(at), sent: false }),
             None => self.leaving.push(number),
@@ -186,7 +241,9 @@ impl Model {
         let (inbox, shares_credit) = (self.consumers[at].inbox, self.consumers[at].shares_credit);
         self.rooms[inbox] -= self.sizes[usize::try_from(number).unwrap()];
         self.credit_used += u32::from(shares_credit);
-        self.consumers[at].served = Some(self.now);
+        if is_free {
+            self.consumers[at].served = Some(self.now);
+        }
         self.consumers[at].waits = None;
         self.tick();
         Ok(())
@@ -195,8 +252,13 @@ impl Model {
     /// Something happened: who waits now?
     pub(super) fn tick(&mut self) {
         self.now += 1;
+        for group in std::mem::take(&mut self.closing) {
+            if self.in_flight(group).is_some() {
+                self.closing.insert(group);
+            }
+        }
         for at in 0..self.consumers.len() {
-            let may = self.may_get(at);
+            let may = self.asks(at);
             let waits = &mut self.consumers[at].waits;
             *waits = may.then(|| waits.unwrap_or(self.now));
         }
@@ -225,9 +287,10 @@ impl Model {
 
     /// Everything was delivered that could be, unless it is being read, and each message is in one place.
     pub(super) fn check(&self, reads: bool) -> Result<(), String> {
-        let stalled = self.live().find(|at| self.may_get(*at)).filter(|_| !reads);
-        if let (Some(at), Some(number)) = (stalled, self.ready.first()) {
-            return Err(format!("consumer {at} could get {number} and does not"));
+        for at in self.live().filter(|at| !reads && self.may_get(*at)) {
+            if let Some(number) = self.first_for(Some(at)) {
+                return Err(format!("consumer {at} could get {number} and does not"));
+            }
         }
         let mut everywhere: Vec<Number> = self.ready.iter().copied().collect();
         everywhere.extend(self.held.iter().map(|held| held.number));

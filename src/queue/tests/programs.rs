@@ -3,15 +3,17 @@
 use std::sync::Weak;
 use std::time::Duration;
 
+use leveret_protocol::properties::PropertiesBuilder;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::super::core::{Dead, Settlement};
-use super::super::id::UnackedKey;
+use super::super::core::Settlement;
+use super::super::groups::{GroupBy, MessageGroups};
 use super::super::queue::{ConsumeRefused, Got, Status};
-use super::super::undertaker::{Undertaker, UndertakerCell};
+use super::super::undertaker::UndertakerCell;
 use super::disk::{Disk, Requests};
 use super::model::{Held, Model, ModelConsumer, Number, Stage};
+use super::steps::{INBOXES, Published, Step, step};
 use super::*;
 use crate::place::{JournalFile, Position};
 use crate::store::handle::{Pages, StoreHandle};
@@ -20,81 +22,22 @@ use crate::store::stored::{Damage, OutBlock, Returns, Stored};
 use crate::time::Time;
 use crate::timer::Due;
 
-#[derive(Clone, Debug)]
-enum Step {
-    /// Bodies of these sizes, persistent or not, with an expiration or without.
-    Publish(Vec<(usize, bool, Option<u64>)>),
-    /// So much time goes by.
-    Time(u64),
-    Consume {
-        inbox: usize,
-        prefetch: u16,
-        no_ack: bool,
-        priority: i64,
-        exclusive: bool,
-        shares_credit: bool,
-    },
-    Settle(Vec<Index>, Settlement),
-    Stop(Index),
-    Cancel(Index),
-    Get {
-        no_ack: bool,
-    },
-    Purge,
-    Send(usize),
-    End(usize),
-    ShareCredit(Index),
-    /// The journal goes on in its next file.
-    NextFile,
-    PageOut {
-        keep: usize,
-        bytes_max: usize,
-    },
-    Checkpoint,
-    /// What is on its way to the disk comes there, in the journal or in a segment, or not.
-    Write {
-        carry: bool,
-        fails: bool,
-    },
-    /// A block is read, or found to be damaged.
-    Read {
-        which: Index,
-        damaged: bool,
-    },
-    /// The broker is killed and starts again.
-    Restart,
-}
-
-const INBOXES: usize = 3;
-
-/// Takes dead messages, to bury them after the step.
-#[derive(Default)]
-struct Graves(Mutex<Vec<UnackedKey>>);
-
-impl Undertaker for Graves {
-    fn bury(&self, _: &Arc<Queue>, dead: Vec<Dead>) {
-        self.0.lock().unwrap().extend(dead.iter().map(|dead| dead.key));
-    }
-
-    fn due(&self, _: &Arc<Queue>, _: Vec<super::super::core::Due>) {}
-
-    fn expired(&self, _: &Arc<Queue>) {
-        unreachable!("it is used");
-    }
-}
-
 /// When nothing has happened yet: so late that the timer of this process never comes to it.
 fn beginning() -> Time {
     Time::now().plus(Duration::from_secs(1_000_000))
 }
 
+/// A queue whose groups, if it has any, are named by the property `type`.
 fn kept(
     id: QueueId,
     single_active_consumer: bool,
+    grouped: bool,
     requests: &Arc<Requests>,
     graves: &Arc<Graves>,
 ) -> Arc<Queue> {
-    let options = QueueOptions { single_active_consumer, ..QueueOptions::default() };
+    let groups = MessageGroups { by: GroupBy::named("type"), look_ahead: 100_000 };
+    let message_groups = grouped.then_some(groups);
+    let options = QueueOptions { single_active_consumer, message_groups, ..QueueOptions::default() };
     let store: Arc<dyn Pages> = Arc::<Requests>::clone(requests);
     let cell = UndertakerCell::default();
     let undertaker: Weak<Graves> = Arc::downgrade(graves);
@@ -105,42 +48,9 @@ fn kept(
     queue
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    let body = prop_oneof![8 => 8_usize..200, 1 => 8_000_usize..9_000];
-    let settlement = prop_oneof![4 => Just(Settlement::Discard), 1 => Just(Settlement::Requeue), 1 => Just(Settlement::Return)];
-    let consume = (
-        (0..INBOXES, 0..4_u16, any::<bool>(), -1..=1_i64),
-        prop::bool::weighted(0.08),
-        prop::bool::weighted(0.4),
-    );
-    prop_oneof![
-        9 => prop::collection::vec((body, prop::bool::weighted(0.7), prop::option::weighted(0.6, 1..4000_u64)), 1..9)
-            .prop_map(Step::Publish),
-        3 => (0..1500_u64).prop_map(Step::Time),
-        4 => consume.prop_map(|((inbox, prefetch, no_ack, priority), exclusive, shares_credit)| {
-            Step::Consume { inbox, prefetch, no_ack, priority, exclusive, shares_credit: shares_credit && !no_ack }
-        }),
-        6 => (prop::collection::vec(any::<Index>(), 1..4), settlement).prop_map(|(which, settlement)| {
-            Step::Settle(which, settlement)
-        }),
-        1 => any::<Index>().prop_map(Step::Stop),
-        2 => any::<Index>().prop_map(Step::Cancel),
-        2 => any::<bool>().prop_map(|no_ack| Step::Get { no_ack }),
-        1 => Just(Step::Purge),
-        5 => (0..INBOXES).prop_map(Step::Send),
-        1 => (0..INBOXES).prop_map(Step::End),
-        1 => any::<Index>().prop_map(Step::ShareCredit),
-        3 => Just(Step::NextFile),
-        5 => (0..3_usize, 100..5_000_usize).prop_map(|(keep, bytes_max)| Step::PageOut { keep, bytes_max }),
-        3 => Just(Step::Checkpoint),
-        10 => (any::<bool>(), prop::bool::weighted(0.1)).prop_map(|(carry, fails)| Step::Write { carry, fails }),
-        8 => (any::<Index>(), prop::bool::weighted(0.03)).prop_map(|(which, damaged)| Step::Read { which, damaged }),
-        1 => Just(Step::Restart),
-    ]
-}
-
 struct Run {
     queue: Arc<Queue>,
+    grouped: bool,
     inboxes: Vec<Arc<Inbox>>,
     credit: Arc<Credit>,
     keys: Vec<ConsumerKey>,
@@ -168,10 +78,11 @@ struct Outgoing {
 }
 
 impl Run {
-    fn new(rooms: &[i64], credit_limit: u32, single_active_consumer: bool) -> Self {
+    fn new(rooms: &[i64], credit_limit: u32, single_active_consumer: bool, grouped: bool) -> Self {
         let (requests, graves) = (Requests::new(1 << 40), Arc::default());
         Self {
-            queue: kept(QueueId::fresh(), single_active_consumer, &requests, &graves),
+            queue: kept(QueueId::fresh(), single_active_consumer, grouped, &requests, &graves),
+            grouped,
             graves,
             now: beginning(),
             inboxes: rooms.iter().zip(0..).map(|(room, id)| Inbox::new(id, *room)).collect(),
@@ -209,14 +120,14 @@ impl Run {
                     self.model.cancel(at);
                 }
             }
-            Step::Get { no_ack } => self.get(*no_ack),
+            Step::Get { no_ack } => self.get(*no_ack)?,
             Step::Purge => {
                 let purged = self.with_group(|queue, group| queue.purge(group)).unwrap();
                 assert_eq!(purged, self.model.ready.len());
                 self.model.done.extend(std::mem::take(&mut self.model.ready));
                 self.model.unsure.append(&mut self.model.lost);
             }
-            Step::Send(inbox) => self.send(*inbox),
+            Step::Send(inbox) => self.send(*inbox)?,
             Step::End(inbox) => self.end(*inbox)?,
             Step::ShareCredit(which) => self.share_credit(*which),
             Step::NextFile => self.disk.next_file(),
@@ -265,33 +176,38 @@ impl Run {
         self.with_group(|queue, group| queue.left(&keys, group));
     }
 
-    fn publish(&mut self, sizes: &[(usize, bool, Option<u64>)]) {
+    fn publish(&mut self, published: &[Published]) {
         let mut messages = Vec::new();
-        for (size_of_body, persistent, expiration) in sizes {
+        for Published { body, persistent, expiration, group } in published {
+            let group = group.filter(|_| self.grouped);
             let number = self.model.returns.len() as Number;
+            let size_of_body = *body;
             let mut body = number.to_be_bytes().to_vec();
-            body.resize(*size_of_body, 0);
-            let mut properties: Vec<u8> = if *persistent { vec![0x10, 0, 2] } else { vec![0, 0] };
-            if let Some(milliseconds) = expiration {
-                let text = milliseconds.to_string();
-                properties[0] |= 1;
-                properties.push(u8::try_from(text.len()).unwrap());
-                properties.extend(text.into_bytes());
-            }
-            let mut message = Message::compose("", "q", &properties, &body).unwrap();
+            body.resize(size_of_body, 0);
+            let (type_, expiration) =
+                (group.map(|group| group.to_string()), expiration.map(|ms| ms.to_string()));
+            let properties = PropertiesBuilder {
+                delivery_mode: persistent.then_some(2),
+                expiration: expiration.as_deref(),
+                type_: type_.as_deref(),
+                ..PropertiesBuilder::default()
+            };
+            let mut message = Message::compose("", "q", &properties.finish(), &body).unwrap();
             message.arrive(self.now);
             self.model.deadlines.push(message.deadline());
             if *persistent {
                 self.disk.published_in(self.disk.file, Position(number), &message, Returns::default());
             }
             self.model.persistent.push(*persistent);
+            self.model.groups.push(group);
+            self.model.taken_by.push(None);
             self.model.sizes.push(size(&message));
             self.model.returns.push(Returns::default());
             self.model.ready.insert(number);
             messages.push(message);
         }
-        let published = self.queue.publish(&mut messages, Some(self.disk.file)).unwrap();
-        assert_eq!(published.first.plus(sizes.len() as u64), Position(self.model.returns.len() as u64));
+        let first = self.queue.publish(&mut messages, Some(self.disk.file)).unwrap().first;
+        assert_eq!(first.plus(published.len() as u64), Position(self.model.returns.len() as u64));
     }
 
     fn consume(&mut self, wanted: ModelConsumer) {
@@ -338,7 +254,7 @@ impl Run {
             match settlement {
                 Settlement::Discard | Settlement::Reject => self.model.done.push(held.number),
                 Settlement::Requeue | Settlement::Return | Settlement::Unsent => {
-                    self.model.ready.insert(held.number);
+                    self.model.came_back(&[held.number]);
                     let returns = &mut self.model.returns[usize::try_from(held.number).unwrap()];
                     returns.acquired += u32::from(settlement != Settlement::Unsent);
                     returns.deliveries += u32::from(settlement == Settlement::Requeue);
@@ -353,16 +269,22 @@ impl Run {
         self.observe_deliveries()
     }
 
-    fn get(&mut self, no_ack: bool) {
+    fn get(&mut self, no_ack: bool) -> Result<(), String> {
         let getter: Arc<dyn Recipient> = Arc::<Inbox>::clone(&self.getter);
         let got = self.with_group(|queue, group| queue.get(no_ack, &getter, 7, group)).unwrap();
-        assert_eq!(matches!(got, Got::Empty), self.model.ready.is_empty());
+        if matches!(got, Got::Empty) {
+            assert_eq!(self.model.first_for(None), None);
+        } else {
+            assert!(!self.model.ready.is_empty());
+        }
         if matches!(got, Got::Loading) {
             assert!(self.requests.any_load(), "waits for nothing");
             self.waits = true;
         }
-        let Got::Message { entry, key, left } = got else { return };
-        let number = self.model.ready.pop_first().unwrap();
+        let Got::Message { entry, key, left } = got else { return Ok(()) };
+        let number = self.model.first_for(None).unwrap();
+        self.model.ready.remove(&number);
+        self.model.taken_by[usize::try_from(number).unwrap()] = None;
         assert_eq!((entry.position.0, left), (number, self.model.ready.len()));
         assert_eq!(entry.returns, self.model.returns[usize::try_from(number).unwrap()]);
         assert_eq!(key.is_none(), no_ack);
@@ -370,17 +292,19 @@ impl Run {
             Some(key) => self.model.held.push(Held { number, key, consumer: None, sent: true }),
             None => self.model.done.push(number),
         }
+        self.observe_deliveries()
     }
 
     /// An inbox is emptied by its connection.
     fn take(&mut self, inbox: usize) -> (Vec<Delivery>, Vec<Arc<dyn Waiter>>) {
         let (deliveries, waiting) = self.inboxes[inbox].take();
         self.seen[inbox] = 0;
+        self.model.untold = Some(inbox);
         self.model.rooms[inbox] += deliveries.iter().map(|delivery| size(&delivery.message)).sum::<i64>();
         (deliveries, waiting)
     }
 
-    fn send(&mut self, inbox: usize) {
+    fn send(&mut self, inbox: usize) -> Result<(), String> {
         let (deliveries, waiting) = self.take(inbox);
         for delivery in deliveries {
             let number = delivery.position.0;
@@ -389,6 +313,7 @@ impl Run {
                 self.model.done.push(number);
                 let keys: Vec<_> = delivery.unacked.into_iter().collect();
                 self.with_group(|queue, group| queue.settle(&keys, Settlement::Discard, group));
+                self.observe_deliveries()?;
                 continue;
             }
             for held in self.model.held.iter_mut().filter(|held| held.number == number) {
@@ -396,6 +321,7 @@ impl Run {
             }
         }
         self.pump(inbox, waiting);
+        Ok(())
     }
 
     /// A connection ends before it has sent what is in its inbox: what it sent goes back, then what it did not, and then
@@ -421,7 +347,7 @@ impl Run {
                 continue;
             }
             self.model.leaving.retain(|other| *other != number);
-            self.model.ready.insert(number);
+            self.model.came_back(&[number]);
             match delivery.unacked {
                 Some(key) => {
                     self.with_group(|queue, group| queue.settle(&[key], Settlement::Unsent, group));
@@ -523,7 +449,7 @@ impl Run {
         let requests = Requests::new(1 << 40);
         // Those that are buried after the step have left.
         self.bury();
-        let queue = kept(self.queue.id(), self.model.single_active, &requests, &self.graves);
+        let queue = kept(self.queue.id(), self.model.single_active, self.grouped, &requests, &self.graves);
         let all = self.disk.restore(&queue, Position(self.model.returns.len() as u64));
         let found: Vec<Number> = all.ranges().flat_map(|(from, to)| from.0..=to.0).collect();
         let rooms: Vec<i64> = self
@@ -545,6 +471,7 @@ impl Run {
         for queue in waiting {
             queue.room_made(self.inboxes[inbox].id);
         }
+        self.model.untold = None;
     }
 
     fn share_credit(&mut self, which: Index) {
@@ -575,7 +502,7 @@ impl Run {
                     self.model.consumers[at].no_ack,
                     self.model.persistent[usize::try_from(number).unwrap()],
                 );
-                assert_eq!(delivery.unacked.is_some(), !no_ack || persistent);
+                assert_eq!(delivery.unacked.is_some(), !no_ack || persistent || self.grouped);
                 assert_eq!(
                     delivery.redelivered,
                     !delivery.returns.is_none() || number < self.model.redelivered_below
@@ -658,8 +585,9 @@ proptest! {
         rooms in prop::collection::vec(prop_oneof![3 => 100..1_500_i64, 1 => Just(1_000_000)], INBOXES),
         credit_limit in 1..5_u32,
         single_active in prop::bool::weighted(0.25),
+        grouped in any::<bool>(),
     ) {
-        let mut run = Run::new(&rooms, credit_limit, single_active);
+        let mut run = Run::new(&rooms, credit_limit, single_active, grouped);
         for (at, step) in steps.iter().enumerate() {
             if let Err(wrong) = run.step(step) {
                 return Err(TestCaseError::fail(format!("step {at}, {step:?}: {wrong}")));
