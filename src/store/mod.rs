@@ -3,6 +3,8 @@
 //! The store knows queues by [`stored::Stored`] only, and messages as bytes.
 
 pub mod budget;
+#[cfg(test)]
+pub(crate) mod by_hand;
 pub mod checkpoint;
 pub mod checksum;
 pub mod definitions;

@@ -2,6 +2,7 @@
 
 mod disk;
 mod lease;
+mod lives;
 mod model;
 mod paging;
 mod programs;

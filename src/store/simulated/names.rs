@@ -25,6 +25,8 @@ pub(super) struct Names {
 enum Change {
     Put(PathBuf, Node),
     Remove(PathBuf),
+    /// Of a folder that was made anew since.
+    RemoveName(PathBuf),
     Rename(PathBuf, PathBuf, Node),
 }
 
@@ -37,6 +39,9 @@ impl Change {
             Self::Remove(path) => {
                 names.retain(|name, _| !name.starts_with(path));
             }
+            Self::RemoveName(path) => {
+                names.remove(path);
+            }
             Self::Rename(from, to, node) => {
                 names.remove(from);
                 names.insert(to.clone(), *node);
@@ -47,7 +52,7 @@ impl Change {
     fn is_in(&self, folder: &Path) -> bool {
         let within = |path: &Path| path.parent() == Some(folder);
         match self {
-            Self::Put(path, _) | Self::Remove(path) => within(path),
+            Self::Put(path, _) | Self::Remove(path) | Self::RemoveName(path) => within(path),
             Self::Rename(from, to, _) => within(from) || within(to),
         }
     }
@@ -90,6 +95,15 @@ impl Names {
 
     pub(super) fn sync(&mut self, folder: &Path) {
         let durable = &mut self.durable;
+        // A folder of the same name that was removed before was another one: what is in this one does not go with it.
+        for change in &mut self.pending {
+            if let Change::Remove(path) = change
+                && folder.starts_with(&*path)
+            {
+                durable.retain(|name, _| name == path || !name.starts_with(&*path));
+                *change = Change::RemoveName(std::mem::take(path));
+            }
+        }
         self.pending.retain(|change| {
             let synced = change.is_in(folder);
             if synced {

@@ -147,6 +147,19 @@ fn what_a_failed_sync_left_out_no_later_one_brings_to_the_disk() {
 }
 
 #[test]
+fn what_is_in_a_folder_does_not_go_with_an_earlier_one_of_its_name() {
+    let (disk, _) = disk();
+    disk.remove_dir_all(path("a/b")).unwrap();
+    disk.create_dir(path("a/b")).unwrap();
+    disk.create(path("a/b/new")).unwrap();
+    disk.sync_dir(path("a/b")).unwrap();
+    disk.sync_dir(path("a")).unwrap();
+    for seed in 0..50 {
+        assert_eq!(disk.after_crash(seed).list(path("a/b")).unwrap(), ["new"]);
+    }
+}
+
+#[test]
 fn a_full_disk_takes_nothing_new_and_lets_what_is_there_be_overwritten() {
     let (disk, file) = disk();
     disk.set_full(true);

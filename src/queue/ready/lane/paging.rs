@@ -116,16 +116,13 @@ impl Lane {
             }
             let Block::Memory(packed) = block else { continue };
             taken = taken.saturating_add(u64::from(packed.weight));
-            match packed.paged() {
-                Some(paged) => {
-                    self.memory = self.memory.saturating_sub(u64::from(packed.weight));
-                    self.paged = self.paged.saturating_add(1);
-                    *block = Block::Paged(paged);
-                }
-                None => {
-                    let kind = (self.journalled, self.level);
-                    out.push(out_block(packed, kind, counts, &mut self.deadlines));
-                }
+            if let Some(paged) = packed.paged() {
+                self.memory = self.memory.saturating_sub(u64::from(packed.weight));
+                self.paged = self.paged.saturating_add(1);
+                *block = Block::Paged(paged);
+            } else {
+                let kind = (self.journalled, self.level);
+                out.push(out_block(packed, kind, counts, &mut self.deadlines));
             }
         }
         taken
