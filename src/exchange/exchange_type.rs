@@ -5,7 +5,8 @@ use leveret_protocol::table::Table;
 use super::options::InvalidExchange;
 use super::router::{Router, Target};
 use super::{
-    consistent_hash, direct, fanout, headers, local_random, modulus_hash, random, recent_history, topic,
+    consistent_hash, delayed, direct, fanout, headers, local_random, modulus_hash, random, recent_history,
+    topic,
 };
 
 macro_rules! exchange_types {
@@ -64,6 +65,8 @@ exchange_types! {
     LocalRandom, "x-local-random", local_random::LocalRandom<T>;
     /// To every binding, and to those that are made later.
     RecentHistory, "x-recent-history", recent_history::RecentHistory<T>;
+    /// As another type, when messages are due.
+    DelayedMessage, "x-delayed-message", delayed::Delayed<T>;
 }
 
 impl ExchangeType {
@@ -72,6 +75,7 @@ impl ExchangeType {
         match self {
             Self::ConsistentHash => consistent_hash::HashOn::parse(arguments).map(|_| ()),
             Self::RecentHistory => recent_history::length(arguments).map(|_| ()),
+            Self::DelayedMessage => delayed::delayed_type(arguments).map(|_| ()),
             _ => Ok(()),
         }
     }

@@ -9,6 +9,7 @@
 pub mod binding;
 mod by_name;
 mod consistent_hash;
+mod delayed;
 mod direct;
 pub mod exchange_type;
 mod fanout;

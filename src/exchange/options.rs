@@ -4,6 +4,7 @@ use std::fmt;
 
 use leveret_protocol::table::{Table, TableBuf, Value};
 
+use super::delayed::delayed_type;
 use super::exchange_type::ExchangeType;
 use crate::equivalence::{Inequivalence, Resource};
 use crate::name::ExchangeName;
@@ -44,6 +45,8 @@ pub enum InvalidExchange {
     UnsupportedProperty(String),
     /// A consistent hash exchange is to hash a header and a property.
     HashedTwice,
+    /// A delayed message exchange routes by no type that there is.
+    DelayedType,
     /// A recent history exchange cannot be of this length, which is printed as RabbitMQ prints it.
     HistoryLength(String),
 }
@@ -67,6 +70,9 @@ impl fmt::Display for InvalidExchange {
             }
             Self::UnsupportedProperty(property) => write!(f, "Unsupported property: {property}"),
             Self::HashedTwice => f.write_str("hash-header and hash-property are mutually exclusive"),
+            Self::DelayedType => {
+                f.write_str("Invalid argument, 'x-delayed-type' must be an existing exchange type")
+            }
             Self::HistoryLength(printed) => {
                 write!(f, "Invalid argument {printed}, 'x-recent-history-length' must be a positive integer")
             }
@@ -106,6 +112,16 @@ impl ExchangeOptions {
             alternate_exchange: alternate_exchange(arguments)?,
             arguments: arguments.to_owned(),
         })
+    }
+
+    /// The type by which it routes messages that are due.
+    pub fn routes_by(&self) -> ExchangeType {
+        match self.exchange_type {
+            ExchangeType::DelayedMessage => {
+                delayed_type(self.arguments.as_table()).unwrap_or(ExchangeType::Direct)
+            }
+            other => other,
+        }
     }
 
     /// The first difference to another declaration of the same exchange, in RabbitMQ's order. Arguments other than

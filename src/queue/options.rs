@@ -3,11 +3,11 @@
 use std::fmt;
 
 use leveret_protocol::method::queue::Declare;
-use leveret_protocol::table::{Table, TableBuf, Value};
+use leveret_protocol::table::{Table, TableBuf, TableBuilder, Value};
 
 use super::arguments::{
     self, DEAD_LETTER_EXCHANGE, InvalidArgument, MAX_PRIORITY, MESSAGE_GROUP, MESSAGE_GROUP_LOOK_AHEAD,
-    QUEUE_TYPE, SINGLE_ACTIVE_CONSUMER,
+    QUEUE_TYPE, SCHEDULED, SINGLE_ACTIVE_CONSUMER,
 };
 use super::groups::{GroupBy, LOOK_AHEAD, MessageGroups};
 use crate::equivalence::{Inequivalence, Resource};
@@ -139,6 +139,12 @@ impl QueueOptions {
             message_groups: message_groups(arguments.as_table()),
             arguments,
         }
+    }
+
+    /// A queue that nobody declares, for messages that wait for their times.
+    pub fn scheduling(durable: bool) -> Self {
+        let arguments = TableBuilder::new().bool(SCHEDULED, true).finish();
+        Self { durable, arguments, ..Self::default() }
     }
 
     /// The first difference to another declaration of the same queue, in RabbitMQ's order. Who owns an exclusive queue

@@ -71,7 +71,9 @@ impl Vhost {
     pub(super) fn appoint(self: &Arc<Self>) {
         let me: Weak<Self> = Arc::downgrade(self);
         self.undertaker.appoint(me);
-        for queue in self.queues.all() {
+        let exchanges = self.exchanges.all();
+        let waiting = exchanges.iter().filter_map(|exchange| exchange.waiting());
+        for queue in self.queues.all().iter().chain(waiting) {
             queue.look();
         }
     }

@@ -1,7 +1,7 @@
 //! An exchange of a virtual host: its options, its bindings, and the lock around them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::exchange::{ExchangeOptions, ExchangeType, Routes, TargetName};
 use crate::name::ExchangeName;
@@ -53,6 +53,9 @@ pub struct Exchange {
     id: ExchangeId,
     name: ExchangeName,
     options: ExchangeOptions,
+    keeps_history: bool,
+    /// Where messages wait that are not due yet, if they do here.
+    waiting: OnceLock<Arc<Queue>>,
     routes: RwLock<Routes<Target>>,
 }
 
@@ -62,7 +65,8 @@ impl Exchange {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let id = ExchangeId(NEXT.fetch_add(1, Ordering::Relaxed));
         let routes = RwLock::new(Routes::declared(options.exchange_type, options.arguments.as_table()));
-        Self { id, name, options, routes }
+        let keeps_history = options.routes_by() == ExchangeType::RecentHistory;
+        Self { id, name, options, keeps_history, waiting: OnceLock::new(), routes }
     }
 
     /// Which exchange this is.
@@ -80,9 +84,25 @@ impl Exchange {
         &self.options
     }
 
+    /// Whether its messages may ask to be routed later.
+    pub fn delays(&self) -> bool {
+        self.options.exchange_type == ExchangeType::DelayedMessage
+    }
+
+    /// The queue in which its messages wait until they are due. Nobody else knows it.
+    pub fn waiting(&self) -> Option<&Arc<Queue>> {
+        self.waiting.get()
+    }
+
+    /// Messages that are not due yet wait in this queue from now on. Once, before the exchange is used.
+    pub(super) fn wait_in(&self, queue: Arc<Queue>) {
+        // An exchange has one.
+        let _ = self.waiting.set(queue);
+    }
+
     /// Whether it keeps what is published to it.
     pub fn keeps_history(&self) -> bool {
-        self.options.exchange_type == ExchangeType::RecentHistory
+        self.keeps_history
     }
 
     /// Its bindings, to route by. A leaf lock.

@@ -3,6 +3,7 @@
 //! It knows no channel and no reply code.
 
 mod burial;
+mod delaying;
 pub mod exchange;
 pub mod generated;
 pub mod publisher;

@@ -20,6 +20,11 @@ impl Exchanges {
         self.0.get(name).map(|exchange| Arc::clone(&exchange))
     }
 
+    /// All exchanges, in no order.
+    pub fn all(&self) -> Vec<Arc<Exchange>> {
+        self.0.iter().map(|exchange| Arc::clone(&exchange)).collect()
+    }
+
     /// Enters an exchange under its name.
     pub fn insert(&self, exchange: Exchange) {
         self.0.insert(exchange.name().clone(), Arc::new(exchange));

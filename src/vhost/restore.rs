@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use foldhash::HashMap;
 
+use super::delaying::waits_for;
 use super::exchange::{Exchange, Target};
 use super::topology::Sources;
 use super::{Vhost, VhostStore};
@@ -95,8 +96,15 @@ impl Restored {
             // Whatever its virtual host promises now: what comes back is to be settled for good.
             queue = queue.journalled();
         }
+        let waits_for = waits_for(queue.name().as_str()).map(|name| vhost.exchanges.get(name));
         let queue = vhost.new_queue(queue);
-        vhost.queues.insert(&queue);
+        match waits_for {
+            None => vhost.queues.insert(&queue),
+            Some(exchange) => {
+                queue.register();
+                exchange.filter(|exchange| exchange.delays())?.wait_in(Arc::clone(&queue));
+            }
+        }
         self.queues.push(queue);
         Some(())
     }

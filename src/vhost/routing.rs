@@ -11,6 +11,7 @@ use super::Vhost;
 use super::exchange::{Exchange, ExchangeId, Target};
 use super::refused::Refused;
 use crate::exchange::{Routable, Routes};
+use crate::queue::due::due;
 use crate::queue::{Queue, QueueId};
 
 /// The queues that a message goes to; reused from message to message.
@@ -100,6 +101,13 @@ impl Found {
         led_on
     }
 
+    /// Whether a message is not due yet.
+    fn waits(&mut self, message: &Routable<'_>) -> bool {
+        // The next one with the same key may be.
+        self.by_more_than_the_key = true;
+        message.message.is_some_and(|message| due(message).is_some())
+    }
+
     fn visit(&mut self, exchange: &Arc<Exchange>) {
         if self.visited.is_new(exchange.id()) {
             self.walk.push(Arc::clone(exchange));
@@ -126,7 +134,12 @@ impl Vhost {
     pub(super) fn route_from(&self, first: &Arc<Exchange>, message: &Routable<'_>, found: &mut Found) {
         found.visit(first);
         while let Some(exchange) = found.walk.pop() {
-            let led_on = if exchange.keeps_history() && message.message.is_some() {
+            let led_on = if let Some(waiting) = exchange.waiting()
+                && found.waits(message)
+            {
+                found.add(waiting);
+                true
+            } else if exchange.keeps_history() && message.message.is_some() {
                 // Whoever is bound meanwhile gets the message either with the history or by its binding.
                 let mut routes = exchange.routes_mut();
                 routes.keep(message);

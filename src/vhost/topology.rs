@@ -220,6 +220,7 @@ impl Vhost {
         }
         let exchange = Exchange::new(name.clone(), options);
         records.exchange(&exchange);
+        self.begin_delaying(&exchange, &mut records);
         let until = records.commit();
         self.exchanges.insert(exchange);
         self.new_epoch();
@@ -316,6 +317,7 @@ impl Vhost {
     fn forget_exchange(&self, topology: &mut Sources, exchange: Arc<Exchange>, records: &mut Records<'_>) {
         self.exchanges.remove(&exchange);
         records.forget_exchange(&exchange);
+        Self::end_delaying(&exchange, records);
         // Its own bindings are dropped with it: they may form a cycle of references otherwise.
         let none = crate::exchange::Routes::new(exchange.options().exchange_type);
         let routes = std::mem::replace(&mut *exchange.routes_mut(), none);
@@ -344,6 +346,7 @@ impl Vhost {
                 continue;
             }
             records.forget_exchange(&exchange);
+            Self::end_delaying(&exchange, records);
             candidates.extend(unbind_all(topology, &Target::Exchange(exchange), records));
             self.new_epoch();
         }

@@ -26,7 +26,8 @@ const WOKEN_AT_ONCE_BYTES: usize = 4 * 1024 * 1024;
 impl Vhost {
     /// Messages that waited in a queue go on.
     pub(super) fn wake(&self, queue: &Arc<Queue>, due: &[Due]) {
-        let exchange: Option<Arc<Exchange>> = None;
+        // With the exchange the queue is gone, and what waited there.
+        let Ok(exchange) = self.delays_for(queue) else { return };
         let mut rest = due;
         while !rest.is_empty() {
             let mut bytes = 0_usize;

@@ -29,6 +29,7 @@ mod connection;
 mod consume;
 mod costly_bindings;
 mod dead_letters;
+mod delayed_exchange;
 mod delivery_count;
 mod exchanges;
 mod exclusive;

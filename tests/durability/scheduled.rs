@@ -70,6 +70,46 @@ fn messages_wait_on_for_the_next_broker_and_come_in_the_order_of_their_times() {
 }
 
 #[test]
+fn a_delayed_exchange_keeps_what_waits_and_its_end() {
+    let arguments = Table::new().text("x-delayed-type", "topic");
+    for death in [Death::Stop, Death::Kill] {
+        let mut lives = Lives::new(&[]);
+        let mut raw = lives.connect();
+        for exchange in ["kept", "deleted"] {
+            raw.call(method::exchange_declare(exchange, "x-delayed-message", method::DURABLE, &arguments));
+        }
+        raw.call(method::confirm_select());
+        let start = Instant::now();
+        publish(&mut raw, "deleted", "a.b", 500, "deleted");
+        for (delay, body) in [(2500, "c"), (800, "b"), (700, "a")] {
+            publish(&mut raw, "kept", "a.b", delay, body);
+        }
+        raw.durable_queue("q");
+        for exchange in ["kept", "deleted"] {
+            raw.call(method::queue_bind("q", exchange, "a.*", &Table::new()));
+        }
+        raw.call(method::exchange_delete("deleted"));
+        drop(raw);
+        lives.end(death);
+        wait_until(start + Duration::from_millis(900));
+        lives.begin();
+        let mut raw = lives.connect();
+        let bodies: Vec<_> = take(&mut raw, "q", 3).into_iter().map(|(body, _)| body).collect();
+        assert!(start.elapsed() >= Duration::from_millis(2500), "{death:?}: {:?}", start.elapsed());
+        assert_eq!(bodies, ["a", "b", "c"], "{death:?}");
+        written(&mut raw);
+        lives.again(death);
+        let mut raw = lives.connect();
+        assert_eq!(raw.take_bodies("q"), [""; 0], "{death:?}");
+        // It is the same as before, and works.
+        raw.call(method::exchange_declare("kept", "x-delayed-message", method::DURABLE, &arguments));
+        raw.call(method::confirm_select());
+        publish(&mut raw, "kept", "a.b", 1, "again");
+        assert_eq!(take(&mut raw, "q", 1)[0].0, "again");
+    }
+}
+
+#[test]
 fn what_left_the_journal_for_a_segment_waits_on_there() {
     const MESSAGES: usize = 180;
     let mut lives = Lives::new(&[]);

@@ -41,6 +41,15 @@ fn durable(vhost: &Vhost, names: &[String]) -> BTreeSet<String> {
             continue;
         };
         found.insert(format!("{exchange:?} {:?}", exchange.options()));
+        assert_eq!(exchange.waiting().is_some(), exchange.delays());
+        if let Some(queue) = exchange.waiting() {
+            let journalled = queue.is_journalled();
+            found.insert(format!(
+                "{exchange:?} waits in {queue:?} {} {:?} {journalled}",
+                queue.id(),
+                queue.options()
+            ));
+        }
         for binding in exchange.routes().iter() {
             if records::is_durable(&exchange, &binding.target) {
                 let (target, key, arguments) = (&binding.target, &binding.key, &binding.arguments);
@@ -156,8 +165,14 @@ fn take(vhost: &Vhost, names: &[String], step: Step) {
     // Whether it is refused is of no account: it must be the same afterwards as it was before.
     match step {
         Step::DeclareExchange { name, exchange_type, durable, auto_delete, internal } => {
-            let options =
-                ExchangeOptions { durable, auto_delete, internal, ..ExchangeOptions::durable(exchange_type) };
+            let arguments = match exchange_type {
+                ExchangeType::DelayedMessage => {
+                    TableBuilder::new().string("x-delayed-type", "topic").finish()
+                }
+                _ => TableBuf::default(),
+            };
+            let parsed = ExchangeOptions::parse(exchange_type.as_str(), arguments.as_table()).unwrap();
+            let options = ExchangeOptions { durable, auto_delete, internal, ..parsed };
             let _ = vhost.exchange_declare(&ExchangeName::from(names[name].as_str()), options);
         }
         Step::DeclareQueue { name, durable, auto_delete } => {
