@@ -15,9 +15,9 @@ fn messages_are_delivered_when_they_are_due_and_behind_what_is_ready_then() {
     peer.ok("confirm.select");
     let start = Instant::now();
     for (headers, body) in [
-        ("headers={x-delay:600,a:1}", "last"),
-        ("headers={x-delay:300l}", "second"),
-        ("headers={x-delay:200}", "first"),
+        ("headers={x-delay:2600,a:1}", "last"),
+        ("headers={x-delay:2300l}", "second"),
+        ("headers={x-delay:2000}", "first"),
         ("headers={x-delay:0}", "at once"),
         ("headers={x-delay:-5}", "at once too"),
         ("headers={x-delay:\"soon\"}", "and this"),
@@ -30,7 +30,7 @@ fn messages_are_delivered_when_they_are_due_and_behind_what_is_ready_then() {
     assert_eq!(peer.counts(1, "q"), (4, 0), "what waits is not ready");
     assert_eq!(peer.drain(1, "q"), ["at once", "at once too", "and this", "long past"]);
     peer.ok("basic.consume queue=q consumer-tag=c no-ack");
-    for (wait, body) in [(200, "first"), (300, "second"), (600, "last")] {
+    for (wait, body) in [(2000, "first"), (2300, "second"), (2600, "last")] {
         let line = peer.next();
         assert_eq!(line.text(), body);
         assert!(start.elapsed() >= Duration::from_millis(wait), "{body} came after {:?}", start.elapsed());
@@ -61,7 +61,7 @@ fn a_purge_leaves_what_waits_and_if_empty_minds_it() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
     peer.ok(DECLARE);
-    peer.send("basic.publish routing-key=q | headers={x-delay:300} | later");
+    peer.send("basic.publish routing-key=q | headers={x-delay:1500} | later");
     peer.send("basic.publish routing-key=q | | now");
     assert_eq!(peer.ok("queue.purge queue=q").number("message-count"), 1);
     peer.refused("queue.delete queue=q if-empty", 406, "queue 'q' in vhost '/' not empty");
