@@ -1,7 +1,7 @@
 //! The data directory: made, held by one broker at a time, never deleted.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -80,6 +80,19 @@ fn a_directory_of_a_later_version_ends_with_78_and_stays_as_it_is() {
         fs::write(&format, written).unwrap();
         refused(temporary.path(), 78, text);
     }
+}
+
+#[test]
+fn a_journal_of_a_later_version_ends_with_78_and_stays_as_it_is() {
+    let temporary = TempDir::new();
+    Broker::start_on::<&str>(temporary.path(), &[]).stop();
+    let file = fs::OpenOptions::new().write(true).open(temporary.path().join("journal/1")).unwrap();
+    // The format in both copies of the header, and what that version may have behind it.
+    for at in [0, 2048] {
+        file.write_all_at(&[2, 0, 0, 0, 0xa5, 0xa5], at + 8).unwrap();
+    }
+    let text = "journal/1 has format 2, which this version does not know; start the one that wrote it";
+    refused(temporary.path(), 78, text);
 }
 
 #[test]

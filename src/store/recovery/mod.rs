@@ -85,7 +85,11 @@ impl fmt::Display for RecoveryError {
                 write!(f, "cannot {operation} {}: {error}", path.display())
             }
             Self::OtherFormat { name, format } => {
-                write!(f, "journal/{name} has format {format}, which this version does not know")
+                write!(
+                    f,
+                    "journal/{name} has format {format}, which this version does not know; start the one that wrote it, \
+                     or choose another directory with --data-dir"
+                )
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What the journal promises when the disk does not do what it is told.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::reader::{Record, read, records};
@@ -187,4 +188,32 @@ fn whatever_moment_the_power_fails_what_was_confirmed_is_there() {
             assert_eq!(missing(&disk.after_crash(seed), &confirmed), NONE, "{operation} {seed}");
         }
     }
+}
+
+/// Notes the names that are there when it is told that files were removed.
+struct Needing(Arc<SimDisk>, Mutex<Vec<String>>);
+
+impl JournalEvents for Needing {
+    fn needs_space(&self) -> bool {
+        true
+    }
+
+    fn freed(&self) {
+        *self.1.lock().unwrap() = self.0.list(Path::new(FOLDER)).unwrap();
+    }
+}
+
+#[test]
+fn files_are_no_spares_while_their_space_is_needed_elsewhere() {
+    let disk = SimDisk::new(1);
+    let first = Journal::open(disk.clone(), &Start::default(), SMALL, Arc::new(())).unwrap();
+    first.close();
+    let live = LiveFile { number: JournalFile(1), name: "1".to_owned(), len: SMALL.file_bytes };
+    let start = Start { file: JournalFile(2), live: vec![live], ..Start::default() };
+    let needing = Arc::new(Needing(Arc::clone(&disk), Mutex::default()));
+    let events: Arc<dyn JournalEvents> = Arc::<Needing>::clone(&needing);
+    let journal = Journal::open(disk, &start, SMALL, events).unwrap();
+    journal.release_through(JournalFile(1));
+    assert_eq!(*needing.1.lock().unwrap(), ["2", "last"]);
+    journal.close();
 }

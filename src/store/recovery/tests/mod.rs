@@ -139,7 +139,8 @@ fn another_format_is_refused_and_nothing_touched() {
     image.write(&disk, "1");
     let before = disk.operations();
     let error = Recovery::find(Arc::<SimDisk>::clone(&disk)).err().unwrap();
-    assert_eq!(error.to_string(), "journal/1 has format 9, which this version does not know");
+    let text = error.to_string();
+    assert!(text.starts_with("journal/1 has format 9, which this version does not know; start"), "{text}");
     assert_eq!(disk.operations(), before);
 }
 
