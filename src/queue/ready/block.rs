@@ -5,7 +5,9 @@ use bytes::{Bytes, BytesMut};
 use crate::message::Message;
 use crate::place::{Home, Position};
 use crate::store::positions::PositionSet;
-use crate::store::segment::block::{front_arrival, front_gap, gap, pop_record, push_record, record_len};
+use crate::store::segment::block::{
+    RecordHead, front_arrival, front_gap, front_head, gap, pop_record, push_record, record_len, set_gap,
+};
 use crate::store::stored::{BlockPlace, Damage};
 use crate::time::Time;
 
@@ -65,6 +67,21 @@ pub(super) struct Packed {
     /// The earliest deadline of a message by its own expiration.
     pub(super) deadline: Time,
     content: Content,
+}
+
+/// A record of a block.
+struct Scanned {
+    /// Where it begins.
+    at: usize,
+    position: Position,
+    head: RecordHead,
+}
+
+/// The runs of positions that follow each other.
+fn runs(positions: &[Position]) -> impl Iterator<Item = (Position, Position)> {
+    positions
+        .chunk_by(|one, other| one.next() == *other)
+        .filter_map(|run| Some((*run.first()?, *run.last()?)))
 }
 
 enum Content {
@@ -250,36 +267,79 @@ impl Packed {
             self.deadline = Time::NEVER;
             return self.pop_single().into_iter().collect();
         };
-        let alive: Vec<(usize, Position, Message)> = self.alive_records(records).collect();
-        if alive.is_empty() {
+        let scanned: Vec<Scanned> = self.scan(records).collect();
+        let mut deadlines: Vec<Time> = scanned.iter().map(|scanned| scanned.head.deadline).collect();
+        let nth = (deadlines.len() / part.max(1)).min(deadlines.len().saturating_sub(1));
+        if deadlines.is_empty() {
             return Vec::new();
         }
-        let mut deadlines: Vec<Time> = alive.iter().map(|(_, _, message)| message.deadline()).collect();
-        let nth = (deadlines.len() / part.max(1)).min(deadlines.len().saturating_sub(1));
-        let next = deadlines.select_nth_unstable(nth).1;
-        let until = if *next == Time::NEVER { now } else { now.max(*next) };
-        let (mut taken, mut left, mut kept_bytes, mut start) =
-            (Vec::new(), PositionSet::default(), 0_u32, None);
-        self.deadline = Time::NEVER;
-        for (at, position, message) in alive {
-            if message.deadline() <= until {
-                taken.push((position, message));
-                continue;
+        let next = *deadlines.select_nth_unstable(nth).1;
+        let until = if next == Time::NEVER { now } else { now.max(next) };
+        let (taken, left): (Vec<Scanned>, Vec<Scanned>) =
+            scanned.into_iter().partition(|scanned| scanned.head.deadline <= until);
+        let message = |scanned: &Scanned| {
+            let (_, message) = pop_record(&mut records.slice(scanned.at..))?;
+            Some((scanned.position, message))
+        };
+        let messages = taken.iter().filter_map(message).collect();
+        self.deadline = left.iter().map(|scanned| scanned.head.deadline).min().unwrap_or(Time::NEVER);
+        self.count = small(left.len());
+        self.bytes = left.iter().fold(0, |sum: u32, scanned| sum.saturating_add(scanned.head.body_len));
+        self.leave(&left, &taken);
+        messages
+    }
+
+    /// Keeps some records and forgets others.
+    fn leave(&mut self, left: &[Scanned], taken: &[Scanned]) {
+        let Content::Records(records) = &self.content else { return };
+        let Some((first, last)) = left.first().zip(left.last()) else { return };
+        self.head = first.position;
+        if self.place.is_none() && !self.sought {
+            // Nobody else has it: what is left is packed again.
+            let mut packed = BytesMut::with_capacity(records.len());
+            let mut before = first.position;
+            for Scanned { at, position, head } in left {
+                let start = packed.len();
+                packed.extend_from_slice(records.get(*at..at.saturating_add(head.len)).unwrap_or_default());
+                set_gap(&mut packed, start, gap(before, *position).unwrap_or(0));
+                before = *position;
             }
-            self.deadline = self.deadline.min(message.deadline());
-            kept_bytes = kept_bytes.saturating_add(small(message.body_len()));
-            left.insert(position);
-            start.get_or_insert((at, position));
+            self.weight = small(packed.len());
+            (self.content, self.alive) = (Content::Records(packed.freeze()), None);
+            self.last = last.position;
+            return;
         }
-        self.count = self.count.saturating_sub(small(taken.len()));
-        self.bytes = kept_bytes;
-        if let Some((at, head)) = start {
-            self.head = head;
-            self.content = Content::Records(records.slice(at..));
+        let mut alive = match self.alive.take() {
+            Some(alive) => alive,
+            None => {
+                let mut all: Vec<Position> =
+                    left.iter().chain(taken).map(|scanned| scanned.position).collect();
+                all.sort_unstable();
+                Box::new(runs(&all).collect())
+            }
+        };
+        for scanned in taken {
+            alive.remove_range(scanned.position, scanned.position);
         }
-        self.alive = Some(Box::new(left));
+        self.alive = Some(alive);
         self.total = PART;
-        taken
+        self.content = Content::Records(records.slice(first.at..));
+    }
+
+    /// What the records that are alive say of themselves.
+    fn scan(&self, records: &Bytes) -> impl Iterator<Item = Scanned> {
+        let (records, mut at, mut position, mut is_first) = (records.clone(), 0_usize, self.head, true);
+        let all = std::iter::from_fn(move || {
+            let head = front_head(records.get(at..)?)?;
+            if !is_first {
+                position = position.plus(u64::from(head.gap));
+            }
+            is_first = false;
+            let scanned = Scanned { at, position, head };
+            at = at.saturating_add(head.len);
+            Some(scanned)
+        });
+        all.filter(|scanned| self.alive.as_ref().is_none_or(|alive| alive.contains(scanned.position)))
     }
 
     /// The messages that are alive, with where their records begin and their positions.

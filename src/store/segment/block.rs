@@ -9,6 +9,7 @@
 //! u48  when it arrived: milliseconds since the Unix epoch
 //! u32  length of the properties
 //! u32  length of the body
+//! u48  when it expires by its own expiration, of a message that has one
 //!      address, properties, body
 //! ```
 //!
@@ -21,11 +22,13 @@ use crate::message::{Message, Noted, Parts};
 use crate::place::Position;
 use crate::time::Time;
 
-/// What a record has beside its message, in bytes.
+/// What a record has beside its message, in bytes; one with an expiration has a time more.
 pub const RECORD_HEAD_BYTES: usize = 18;
 
 /// A time in a record: 48 bits of milliseconds are 8,900 years.
 const TIME_BYTES: usize = 6;
+/// The latest of them.
+const TIME_MAX: u64 = (1 << 48) - 1;
 
 /// The largest gap between the positions of adjoining records; a message further on begins a new block.
 pub const GAP_MAX: u64 = u16::MAX as u64;
@@ -65,7 +68,11 @@ pub fn marked_parts(address_and_marks: u16, properties_len: u32, arrived: Time) 
 
 /// What [`push_record`] appends for this message, in bytes.
 pub fn record_len(message: &Message) -> usize {
-    message.len().saturating_add(RECORD_HEAD_BYTES)
+    message.len().saturating_add(RECORD_HEAD_BYTES).saturating_add(deadline_bytes(message.parts()))
+}
+
+fn deadline_bytes(parts: Parts) -> usize {
+    if parts.noted == Noted::Expires { TIME_BYTES } else { 0 }
 }
 
 /// The gap between the position of a block's last record and the next; nothing when it is too large for one block, or
@@ -83,6 +90,9 @@ pub fn push_record(into: &mut BytesMut, gap: u16, message: &Message) {
     // The codec admits neither properties nor bodies of 4 GiB.
     into.put_u32_le(u32::try_from(message.properties_bytes().len()).unwrap_or(u32::MAX));
     into.put_u32_le(u32::try_from(message.body_len()).unwrap_or(u32::MAX));
+    if message.parts().noted == Noted::Expires {
+        into.put_uint_le(message.deadline().as_millis() & TIME_MAX, TIME_BYTES);
+    }
     message.write_packed(into);
 }
 
@@ -98,11 +108,12 @@ pub fn pop_record(from: &mut Bytes) -> Option<(u16, Message)> {
     let body_len = head.get_u32_le();
     let parts = marked_parts(address, properties_len, Time::from_millis(arrived));
     let len = (parts.body_at as usize).checked_add(body_len as usize)?;
-    if from.len() - RECORD_HEAD_BYTES < len {
+    let head = RECORD_HEAD_BYTES + deadline_bytes(parts);
+    if from.len().checked_sub(head)? < len {
         return None;
     }
     // The parts lie within, since `len` is made of them.
-    from.advance(RECORD_HEAD_BYTES);
+    from.advance(head);
     Message::new(from.split_to(len), parts).map(|message| (gap, message))
 }
 
@@ -110,6 +121,45 @@ pub fn pop_record(from: &mut Bytes) -> Option<(u16, Message)> {
 #[inline]
 pub fn front_gap(from: &[u8]) -> Option<u16> {
     from.get(2..4).map(|mut gap| gap.get_u16_le())
+}
+
+/// What the record at the front says without its message; nothing when there is no whole record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordHead {
+    /// Its position minus that of the record before it.
+    pub gap: u16,
+    /// When it expires by its own expiration.
+    pub deadline: Time,
+    /// The length of the body, in bytes.
+    pub body_len: u32,
+    /// The length of the record, in bytes.
+    pub len: usize,
+}
+
+/// Looks at the record at the front.
+#[inline]
+pub fn front_head(from: &[u8]) -> Option<RecordHead> {
+    let mut head = from.get(..RECORD_HEAD_BYTES)?;
+    let address = head.get_u16_le();
+    let gap = head.get_u16_le();
+    head.advance(TIME_BYTES);
+    let (properties_len, body_len) = (head.get_u32_le(), head.get_u32_le());
+    let parts = marked_parts(address, properties_len, Time::default());
+    let mut deadline = Time::NEVER;
+    if parts.noted == Noted::Expires {
+        let mut time = from.get(RECORD_HEAD_BYTES..RECORD_HEAD_BYTES + TIME_BYTES)?;
+        deadline = Time::from_millis(time.get_uint_le(TIME_BYTES));
+    }
+    let len = (parts.body_at as usize).checked_add(body_len as usize)?;
+    let len = len.checked_add(RECORD_HEAD_BYTES + deadline_bytes(parts))?;
+    (from.len() >= len).then_some(RecordHead { gap, deadline, body_len, len })
+}
+
+/// Changes the gap of the record that begins at `at`.
+pub fn set_gap(records: &mut [u8], at: usize, gap: u16) {
+    if let Some(place) = at.checked_add(2).and_then(|from| records.get_mut(from..from.saturating_add(2))) {
+        place.copy_from_slice(&gap.to_le_bytes());
+    }
 }
 
 /// When the message of the record at the front arrived; nothing when there is none.

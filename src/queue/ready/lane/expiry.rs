@@ -91,8 +91,10 @@ impl Lane {
                     if packed.deadline > now {
                         continue;
                     }
+                    let before = u64::from(packed.weight);
                     let taken = take_due(packed, now, self.level, redelivered_below);
-                    let (count, deadline) = (packed.count, packed.deadline);
+                    self.memory = self.memory.saturating_sub(before.saturating_sub(packed.weight.into()));
+                    let (count, deadline, last) = (packed.count, packed.deadline, packed.last);
                     if deadline != Time::NEVER {
                         self.deadlines.push(Reverse((deadline, last)));
                     }
@@ -121,7 +123,9 @@ impl Lane {
 
     fn expire_front(&mut self, now: Time, redelivered_below: Position) -> Vec<Entry> {
         let Some(front) = &mut self.front else { return Vec::new() };
+        let before = u64::from(front.weight);
         let taken = take_due(front, now, self.level, redelivered_below);
+        self.memory = self.memory.saturating_sub(before.saturating_sub(front.weight.into()));
         if front.deadline != Time::NEVER {
             self.deadlines.push(Reverse((front.deadline, front.last)));
         }
