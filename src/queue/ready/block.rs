@@ -279,6 +279,8 @@ impl Packed {
             scanned.into_iter().partition(|scanned| scanned.head.deadline <= until);
         let message = |scanned: &Scanned| {
             let (_, message) = pop_record(&mut records.slice(scanned.at..))?;
+            // One that is to wait by itself does so without the block that it was in.
+            let message = if scanned.head.deadline <= now { message } else { message.detached() };
             Some((scanned.position, message))
         };
         let messages = taken.iter().filter_map(message).collect();
@@ -296,7 +298,8 @@ impl Packed {
         self.head = first.position;
         if self.place.is_none() && !self.sought {
             // Nobody else has it: what is left is packed again.
-            let mut packed = BytesMut::with_capacity(records.len());
+            let len = left.iter().map(|scanned| scanned.head.len).sum();
+            let mut packed = BytesMut::with_capacity(len);
             let mut before = first.position;
             for Scanned { at, position, head } in left {
                 let start = packed.len();
@@ -309,15 +312,11 @@ impl Packed {
             self.last = last.position;
             return;
         }
-        let mut alive = match self.alive.take() {
-            Some(alive) => alive,
-            None => {
-                let mut all: Vec<Position> =
-                    left.iter().chain(taken).map(|scanned| scanned.position).collect();
-                all.sort_unstable();
-                Box::new(runs(&all).collect())
-            }
-        };
+        let mut alive = self.alive.take().unwrap_or_else(|| {
+            let mut all: Vec<Position> = left.iter().chain(taken).map(|scanned| scanned.position).collect();
+            all.sort_unstable();
+            Box::new(runs(&all).collect())
+        });
         for scanned in taken {
             alive.remove_range(scanned.position, scanned.position);
         }
