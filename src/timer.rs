@@ -10,9 +10,10 @@ use crate::time::Time;
 
 /// Something with a time.
 pub trait Due: Send + Sync {
-    /// The time has come that was asked for. Called with no lock held. It asks again for what comes next; a queue does a
+    /// The time has come that was `asked` for. Called with no lock held. What was asked for before it turned out to be earlier
+    /// is told all the same, and is to be passed over: else each such question would go on for ever beside the others. It asks again for what comes next; a queue does a
     /// part of what is due and asks to be called at once, so that others are not held up.
-    fn due(self: Arc<Self>, now: Time);
+    fn due(self: Arc<Self>, asked: Time, now: Time);
 }
 
 /// Has `what` told at `time`, or at once when that has passed. What is asked for cannot be taken back: it looks by itself
@@ -84,11 +85,13 @@ impl Shared {
                         self.earlier.wait_timeout(waiting, wait).unwrap_or_else(PoisonError::into_inner).0;
                 }
                 Some(_) => {
-                    let what = waiting.heap.pop().and_then(|Reverse(entry)| entry.what.upgrade());
+                    let entry = waiting.heap.pop().map(|Reverse(entry)| entry);
                     drop(waiting);
-                    if let Some(what) = what {
+                    if let Some((asked, what)) =
+                        entry.and_then(|entry| Some((entry.time, entry.what.upgrade()?)))
+                    {
                         // Who fails is logged as any panic; the others have their times all the same.
-                        let _failed = catch_unwind(AssertUnwindSafe(|| what.due(now)));
+                        let _failed = catch_unwind(AssertUnwindSafe(|| what.due(asked, now)));
                     }
                     waiting = self.lock();
                 }

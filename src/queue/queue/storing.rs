@@ -202,7 +202,21 @@ impl Queue {
 }
 
 impl Due for Queue {
-    fn due(self: Arc<Self>, now: Time) {
+    fn due(self: Arc<Self>, asked: Time, now: Time) {
+        let is_awaited = {
+            let mut state = self.lock();
+            let State::Running(_, paging) = &mut *state else { return };
+            paging.looked_at == asked && !self.state.is_poisoned()
+        };
+        if is_awaited {
+            self.do_due(now);
+        }
+    }
+}
+
+impl Queue {
+    /// Does what is due, and asks to be told of what comes next.
+    pub fn do_due(self: &Arc<Self>, now: Time) {
         let mut state = self.lock();
         let State::Running(core, paging) = &mut *state else { return };
         paging.looked_at = Time::NEVER;
@@ -215,7 +229,7 @@ impl Due for Queue {
             self.end(&mut state, None);
             drop(state);
             if let Some(undertaker) = self.undertaker.undertaker() {
-                undertaker.expired(&self);
+                undertaker.expired(self);
             }
             return;
         }

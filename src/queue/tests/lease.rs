@@ -8,7 +8,6 @@ use super::super::undertaker::{Undertaker, UndertakerCell};
 use super::super::{Gone, core::Dead};
 use super::*;
 use crate::time::Time;
-use crate::timer::Due;
 
 const AFTER: Duration = Duration::from_millis(100);
 
@@ -82,11 +81,11 @@ fn a_queue_that_is_over_is_gone_at_once_with_its_messages_and_its_undertaker_is_
     queue.set_terms(Arc::new(Terms { expires: Some(Duration::from_hours(1)), ..Terms::default() }));
     publish(&queue, &["a", "b"]);
     let told = || mourner.0.lock().unwrap().clone();
-    Arc::clone(&queue).due(Time::now());
+    queue.do_due(Time::now());
     assert_eq!((queue.status().unwrap().ready, told()), (2, vec![]), "it was used just now");
     let later = Time::now().plus(Duration::from_hours(1));
-    Arc::clone(&queue).due(later);
-    Arc::clone(&queue).due(later);
+    queue.do_due(later);
+    queue.do_due(later);
     assert_eq!((queue.status(), told()), (Err(Gone::Deleted), vec![queue.id()]));
     assert_eq!(queue.renew(), Err(Gone::Deleted));
 }

@@ -20,7 +20,6 @@ use crate::store::handle::{Pages, StoreHandle};
 use crate::store::segment::block::Records;
 use crate::store::stored::{Damage, OutBlock, Returns, Stored};
 use crate::time::Time;
-use crate::timer::Due;
 
 /// When nothing has happened yet: so late that the timer of this process never comes to it.
 fn beginning() -> Time {
@@ -159,7 +158,7 @@ impl Run {
         self.model.late = self.model.ready.iter().copied().filter(late).collect();
         self.model.ready.retain(|number| !self.model.late.contains(number));
         loop {
-            Arc::clone(&self.queue).due(self.now);
+            self.queue.do_due(self.now);
             self.observe_deliveries()?;
             self.bury();
             if !self.requests.any_load() {
