@@ -46,14 +46,14 @@ fn run(seed: u64, fault: Fault) -> Option<Rig> {
 
 #[test]
 fn a_crash_at_any_point_loses_nothing_and_brings_nothing_back() {
-    let rig = run(1, Fault::None).unwrap();
-    rig.journal.close();
-    let operations = rig.disk.operations();
-    let released = rig.journal.live_files().first().map_or(0, |file| file.number.0);
-    assert!(
-        operations > 100 && released > 1,
-        "{operations} operations, files from {released}: too little to prove"
-    );
+    // On a machine that is slow to prepare the next file the one in use grows instead, and none is released.
+    let operations = (0..50).find_map(|_| {
+        let rig = run(1, Fault::None).unwrap();
+        rig.journal.close();
+        let released = rig.journal.live_files().first().map_or(0, |file| file.number.0);
+        Some(rig.disk.operations()).filter(|operations| *operations > 100 && released > 1)
+    });
+    let operations = operations.expect("a run that shows something");
     for operation in 0..operations {
         let Some(rig) = run(1, Fault::Crash(operation)) else { continue };
         // What the journal's thread says to be durable is so; it may say more until it is stopped.
