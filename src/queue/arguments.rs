@@ -7,6 +7,8 @@ use std::fmt;
 
 use leveret_protocol::table::{Table, Value};
 
+use super::retry::thousandths;
+
 /// The type of a queue.
 pub(super) const QUEUE_TYPE: &str = "x-queue-type";
 /// The exchange to which a queue's dead messages go.
@@ -27,6 +29,16 @@ pub(super) const MAX_LENGTH_BYTES: &str = "x-max-length-bytes";
 pub(super) const OVERFLOW: &str = "x-overflow";
 /// How often a message may come back.
 pub(super) const DELIVERY_LIMIT: &str = "x-delivery-limit";
+/// Which messages wait that come back.
+pub(super) const DELAYED_RETRY_TYPE: &str = "x-delayed-retry-type";
+/// How long they wait the first time, in milliseconds.
+pub(super) const DELAYED_RETRY_MIN: &str = "x-delayed-retry-min";
+/// How long they wait at most, in milliseconds.
+pub(super) const DELAYED_RETRY_MAX: &str = "x-delayed-retry-max";
+/// How many times longer they wait each time, a number of one or more; our own.
+pub(super) const DELAYED_RETRY_FACTOR: &str = "x-delayed-retry-factor";
+/// Up to how much less they wait, in percent; our own.
+pub(super) const DELAYED_RETRY_JITTER: &str = "x-delayed-retry-jitter";
 /// How long a message may be unacked, in milliseconds.
 pub(super) const CONSUMER_TIMEOUT: &str = "x-consumer-timeout";
 /// The highest priority of a queue's messages.
@@ -48,7 +60,7 @@ const PRIORITY_MAX: i64 = 255;
 type Rule = fn(Value<'_>, Table<'_>) -> Result<(), Reason>;
 
 /// In the order in which RabbitMQ looks at them.
-const KNOWN: [(&str, Rule); 28] = [
+const KNOWN: [(&str, Rule); 30] = [
     (QUEUE_TYPE, queue_type),
     (EXPIRES, expires),
     (MESSAGE_TTL, milliseconds),
@@ -68,9 +80,11 @@ const KNOWN: [(&str, Rule); 28] = [
     ("x-queue-leader-locator", leader_locator),
     ("x-queue-master-locator", any),
     (DELIVERY_LIMIT, any),
-    ("x-delayed-retry-type", any),
-    ("x-delayed-retry-min", any),
-    ("x-delayed-retry-max", any),
+    (DELAYED_RETRY_TYPE, any),
+    (DELAYED_RETRY_MIN, any),
+    (DELAYED_RETRY_MAX, any),
+    (DELAYED_RETRY_FACTOR, retry_factor),
+    (DELAYED_RETRY_JITTER, percent),
     (CONSUMER_TIMEOUT, non_negative),
     ("x-consumer-disconnected-timeout", non_negative),
     (MESSAGE_GROUP, message_group),
@@ -80,8 +94,7 @@ const KNOWN: [(&str, Rule); 28] = [
 ];
 
 /// What is checked, stored and compared, but not acted on yet.
-const WITHOUT_EFFECT: [&str; 3] =
-    ["x-delayed-retry-type", CONSUMER_TIMEOUT, "x-consumer-disconnected-timeout"];
+const WITHOUT_EFFECT: [&str; 2] = [CONSUMER_TIMEOUT, "x-consumer-disconnected-timeout"];
 
 /// What only streams have: RabbitMQ refuses these on queues of the other types.
 const OF_STREAMS: [&str; 4] =
@@ -109,6 +122,10 @@ pub enum Reason {
     NotInteger(&'static str),
     /// It is of this type and has to be of another one.
     UnacceptableType(&'static str),
+    /// It is of this type and has to be a number.
+    NotNumber(&'static str),
+    /// It is below one.
+    BelowOne,
     /// It is below zero.
     Negative(i64),
     /// It is zero.
@@ -130,6 +147,8 @@ impl fmt::Display for Reason {
         match self {
             Self::NotInteger(type_name) => write!(f, "\"expected integer, got {type_name}\""),
             Self::UnacceptableType(type_name) => write!(f, "{{unacceptable_type,{type_name}}}"),
+            Self::NotNumber(type_name) => write!(f, "\"expected number, got {type_name}\""),
+            Self::BelowOne => f.write_str("value_below_one"),
             Self::Negative(value) => write!(f, "{{value_negative,{value}}}"),
             Self::Zero => f.write_str("{value_zero,0}"),
             Self::TooLarge(value) => write!(f, "{{value_too_large,{value}}}"),
@@ -195,6 +214,18 @@ fn expires(value: Value<'_>, arguments: Table<'_>) -> Result<(), Reason> {
 fn max_priority(value: Value<'_>, _: Table<'_>) -> Result<(), Reason> {
     let number = integer(value)?;
     if number > PRIORITY_MAX { Err(Reason::MaxExceeded(number)) } else { Ok(()) }
+}
+
+fn percent(value: Value<'_>, _: Table<'_>) -> Result<(), Reason> {
+    let number = integer(value)?;
+    if number > 100 { Err(Reason::MaxExceeded(number)) } else { Ok(()) }
+}
+
+fn retry_factor(value: Value<'_>, _: Table<'_>) -> Result<(), Reason> {
+    if !matches!(value, Value::Float(_) | Value::Double(_)) && value.as_integer().is_none() {
+        return Err(Reason::NotNumber(value.type_name()));
+    }
+    thousandths(value).map(|_| ()).ok_or(Reason::BelowOne)
 }
 
 fn boolean(value: Value<'_>, _: Table<'_>) -> Result<(), Reason> {

@@ -81,6 +81,7 @@ pub enum Taken {
 }
 
 /// A queue without its lock.
+#[allow(clippy::struct_excessive_bools, reason = "each spares a plain queue a look at what it does not have")]
 pub struct QueueCore {
     id: QueueId,
     ready: Ready,
@@ -94,8 +95,14 @@ pub struct QueueCore {
     is_plain: bool,
     /// Consumers are told how often a message came back.
     counts: bool,
+    /// What happens depends on the time.
+    reads_clock: bool,
+    /// The time, as far as anything depends on it.
+    now: Time,
     /// When somebody used it last, as far as that matters.
     used: Time,
+    /// What came back and waits to be tried again.
+    retrying: Scheduled,
     /// What waits for a time.
     scheduled: Scheduled,
     /// What of it is due, and nobody has taken yet.
@@ -128,7 +135,10 @@ impl QueueCore {
             terms: Arc::default(),
             is_plain: options.message_groups.is_none(),
             counts: false,
+            reads_clock: false,
+            now: Time::default(),
             used: Time::default(),
+            retrying: Scheduled::default(),
             scheduled: Scheduled::default(),
             due: Vec::new(),
             dead: Vec::new(),
@@ -146,7 +156,19 @@ impl QueueCore {
     pub fn set_terms(&mut self, terms: Arc<Terms>) {
         self.is_plain = *terms == Terms::default() && self.groups.is_none();
         self.counts = terms.counts();
+        self.reads_clock = terms.retry.is_some();
         self.terms = terms;
+    }
+
+    /// Whether it has to be told [the time](Self::at) before anything is done.
+    #[inline]
+    pub fn reads_clock(&self) -> bool {
+        self.reads_clock
+    }
+
+    /// What follows happens at this time.
+    pub fn at(&mut self, now: Time) {
+        self.now = now;
     }
 
     /// What is in force.
@@ -230,6 +252,12 @@ impl QueueCore {
         let mut wanted = false;
         let any_paged = self.ready.paged() > 0;
         while !self.ready.is_empty() {
+            if self.ready.any_early() && self.consumers.first().is_some() {
+                self.put_early_aside();
+                if self.ready.is_empty() {
+                    break;
+                }
+            }
             if any_paged && self.ready.head_is_paged() {
                 wanted |= self.consumers.first().is_some();
                 break;
@@ -265,6 +293,9 @@ impl QueueCore {
         }
         if self.ready.paged() > 0 {
             self.ready.ask_ahead(&mut self.loads);
+        }
+        if self.ready.any_early() {
+            self.put_early_aside();
         }
         if self.ready.head_is_paged() {
             return Taken::OnDisk;
@@ -387,6 +418,7 @@ impl QueueCore {
     pub fn dissolve(&mut self) -> Vec<Consumer> {
         self.ready = Ready::default();
         self.unacked = Unacked::default();
+        self.retrying = Scheduled::default();
         self.scheduled = Scheduled::default();
         self.groups = None;
         self.loads = Vec::new();

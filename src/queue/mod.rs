@@ -16,6 +16,7 @@ pub mod options;
 pub mod queue;
 pub mod ready;
 pub mod registry;
+pub mod retry;
 pub mod scheduled;
 pub mod segments;
 pub mod terms;

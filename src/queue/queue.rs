@@ -343,6 +343,7 @@ impl Queue {
     pub fn cancel(self: &Arc<Self>, key: ConsumerKey) -> bool {
         let mut state = self.lock();
         let State::Running(core, paging) = &mut *state else { return false };
+        read_clock(core);
         if core.cancel(key).is_none() {
             return false;
         }
@@ -410,6 +411,7 @@ impl Queue {
     fn with<R>(&self, act: impl FnOnce(&mut QueueCore) -> R) -> Result<R, Gone> {
         let mut state = self.state.lock().map_err(|_| Gone::Crashed)?;
         let State::Running(core, paging) = &mut *state else { return Err(Gone::Deleted) };
+        read_clock(core);
         let result = act(core);
         let work = self.work(core, paging);
         drop(state);
@@ -433,6 +435,14 @@ impl Queue {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells a queue the time of which something depends on it.
+#[inline]
+fn read_clock(core: &mut QueueCore) {
+    if core.reads_clock() {
+        core.at(Time::now());
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use leveret_protocol::table::{Table, Value};
 
 use super::arguments as name;
+use super::retry::{Retry, thousandths};
 use crate::name::ExchangeName;
 use crate::policy::Definition;
 
@@ -26,6 +27,8 @@ pub struct Terms {
     pub dead_letter: Option<DeadLetter>,
     /// How often a message may come back before it is dead.
     pub delivery_limit: Option<u32>,
+    /// How messages wait that come back.
+    pub retry: Option<Retry>,
     /// Whether it is a queue of the type that counts in any case.
     pub is_quorum: bool,
     /// How long an unacked message may stay with a consumer.
@@ -104,6 +107,13 @@ impl Terms {
                 Some(limit) => u32::try_from(limit).ok(),
                 None => is_quorum.then_some(QUORUM_DELIVERY_LIMIT),
             },
+            retry: Retry::said(
+                said.policy_first(name::DELAYED_RETRY_TYPE, "delayed-retry-type"),
+                said.least(name::DELAYED_RETRY_MIN, "delayed-retry-min"),
+                said.least(name::DELAYED_RETRY_MAX, "delayed-retry-max"),
+                arguments.get(name::DELAYED_RETRY_FACTOR).and_then(thousandths),
+                arguments.get(name::DELAYED_RETRY_JITTER).and_then(Value::as_integer),
+            ),
             consumer_timeout: milliseconds(name::CONSUMER_TIMEOUT, "consumer-timeout")
                 .filter(|timeout| !timeout.is_zero()),
             scheduled: said.is_so(name::SCHEDULED, "scheduled"),
@@ -112,7 +122,7 @@ impl Terms {
 
     /// Whether consumers are told how often a message came back.
     pub fn counts(&self) -> bool {
-        self.is_quorum || self.delivery_limit.is_some()
+        self.is_quorum || self.delivery_limit.is_some() || self.retry.is_some()
     }
 
     /// Whether new messages may be refused.

@@ -31,6 +31,8 @@ pub enum Holder {
     Get,
     /// A consumer that acknowledges automatically: it is held until it was sent.
     Automatic,
+    /// Nobody: it came back and waits until it is given to somebody again.
+    Retrying,
     /// Nobody: it is on its way to other queues, or to its end.
     Leaving,
     /// Nobody: it waits for a time.
@@ -41,7 +43,7 @@ pub enum Holder {
 
 impl Holder {
     fn is_unseen(self) -> bool {
-        matches!(self, Self::Automatic | Self::Leaving | Self::Scheduled | Self::Parked)
+        !matches!(self, Self::Consumer(_) | Self::Get)
     }
 }
 

@@ -23,6 +23,11 @@ impl Returns {
         self.acquired == 0
     }
 
+    /// Whether it is to wait until it is [due](Self::due).
+    pub fn waits(&self) -> bool {
+        self.due != Time::default()
+    }
+
     /// It came back once more; `failed` unless whoever had it just gave it back.
     #[must_use]
     pub fn again(self, failed: bool) -> Self {

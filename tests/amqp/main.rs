@@ -30,6 +30,7 @@ mod consume;
 mod costly_bindings;
 mod dead_letters;
 mod delayed_exchange;
+mod delayed_retry;
 mod delivery_count;
 mod exchanges;
 mod exclusive;

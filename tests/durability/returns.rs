@@ -54,3 +54,32 @@ fn counts_of_returns_outlive_the_broker_and_a_crash_raises_none() {
     assert_eq!(give_back(&mut raw, "q", true), expected);
     assert_eq!(raw.message_count(1, "q"), 0, "that was once more than the limit");
 }
+
+#[test]
+fn what_waits_to_be_tried_again_waits_on_after_a_restart_and_no_longer_than_it_was_to() {
+    let mut lives = Lives::new(&[]);
+    let retry = |min| Table::new().text("x-delayed-retry-type", "failed").int("x-delayed-retry-min", min);
+    let mut raw = lives.connect();
+    raw.call(method::queue_declare("long", method::DURABLE, &retry(600_000)));
+    raw.call(method::queue_declare("short", method::DURABLE, &retry(1)));
+    raw.durable_queue("other");
+    raw.call(method::confirm_select());
+    for queue in ["long", "short"] {
+        for body in ["a", "b"] {
+            raw.publish_confirmed(queue, body);
+        }
+        assert_eq!(give_back(&mut raw, queue, true), (0, 0));
+    }
+    raw.publish_confirmed("other", "x");
+    for death in [Death::Kill, Death::Stop, Death::Kill] {
+        lives.again(death);
+        let mut raw = lives.connect();
+        assert_eq!(raw.message_count(1, "long"), 1, "{death:?}");
+        // Its time has come, at the latest while nobody was there.
+        while raw.message_count(1, "short") < 2 {}
+    }
+    let mut raw = lives.connect();
+    assert_eq!(raw.take_bodies("long"), ["b"]);
+    let first = raw.get_unsettled("short").unwrap();
+    assert_eq!((&first.body[..], first.redelivered, counts(&first)), (&b"a"[..], true, (1, 1)));
+}

@@ -12,6 +12,7 @@ impl QueueCore {
     pub fn is_timed(&self) -> bool {
         !self.staying.is_empty()
             || !self.scheduled.is_empty()
+            || !self.retrying.is_empty()
             || self.ready.has_deadlines()
             || (!self.is_plain
                 && (self.terms.message_ttl.is_some()
@@ -27,6 +28,7 @@ impl QueueCore {
             .min(self.next_try())
             .min(self.lease_end())
             .min(self.scheduled.next_due())
+            .min(self.retrying.next_due())
             .min(self.parked_due());
         if let Some(ttl) = self.terms.message_ttl
             && let Some(first) = self.ready.first_arrival(&mut self.loads)
@@ -40,6 +42,7 @@ impl QueueCore {
     /// than `now`, there is more.
     pub fn expire(&mut self, now: Time) {
         self.try_again(now);
+        self.retry(now, EXPIRED_AT_ONCE);
         self.wake(now, EXPIRED_AT_ONCE);
         let mut left = self.expire_parked(now, EXPIRED_AT_ONCE);
         if let Some(ttl) = self.terms.message_ttl {

@@ -158,6 +158,9 @@ impl QueueCore {
         if let Some(due) = self.scheduled_at(&message) {
             return self.schedule(due, Entry { home, level, ..Entry::new(position, message.detached()) });
         }
+        if returns.waits() {
+            return self.retry_restored(position, returns, level, home, message);
+        }
         self.ready.push_restored(level, position, returns, home, message);
     }
 }

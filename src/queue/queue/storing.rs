@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, Weak};
 use bytes::Bytes;
 use tracing::error;
 
-use super::{Queue, QueueCore, State};
+use super::{Queue, QueueCore, State, read_clock};
 use crate::message::Message;
 use crate::place::{Home, JournalFile, Position, QueueId, SegmentNumber};
 use crate::queue::core::{Dead, Due as Waking};
@@ -184,6 +184,7 @@ impl Queue {
     fn with_stored<R: Default>(&self, act: impl FnOnce(&mut QueueCore, &mut Paging) -> R) -> R {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let State::Running(core, paging) = &mut *state else { return R::default() };
+        read_clock(core);
         let result = act(core, paging);
         let work = self.work(core, paging);
         drop(state);
@@ -233,6 +234,7 @@ impl Queue {
             }
             return;
         }
+        core.at(now);
         core.expire(now);
         self.perform(core);
         let work = self.work(core, paging);

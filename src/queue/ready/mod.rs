@@ -50,6 +50,8 @@ pub struct Ready {
     higher: BTreeMap<u8, Level>,
     /// How often messages in blocks were delivered, as far as an earlier broker did it.
     counts: Counts,
+    /// How many of these wait to be tried again.
+    early: usize,
     /// Messages before this one may have been delivered by an earlier broker.
     redelivered_below: Position,
     /// What cannot be read. It is not ready, but nothing says that it is settled.
@@ -169,6 +171,7 @@ impl Ready {
         self.len = self.len.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(entry.message.body_len() as u64);
         if let Some(count) = self.counts.remove(&entry.position) {
+            self.early = self.early.saturating_sub(usize::from(count.waits()));
             (entry.returns, entry.redelivered) = (entry.returns.max(count), true);
         }
         entry

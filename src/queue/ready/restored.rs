@@ -46,6 +46,20 @@ impl Ready {
     /// How often messages were delivered that are in restored blocks.
     pub fn restore_deliveries(&mut self, returns: impl IntoIterator<Item = (Position, Returns)>) {
         self.counts.extend(returns.into_iter().filter(|(_, count)| !count.is_none()));
+        self.early = self.counts.values().filter(|count| count.waits()).count();
+    }
+
+    /// Whether messages in restored blocks may wait to be tried again, though they count as ready.
+    #[inline]
+    pub fn any_early(&self) -> bool {
+        self.early > 0
+    }
+
+    /// What is known of this message's returns is known elsewhere.
+    pub fn forget_returns(&mut self, position: Position) {
+        if let Some(count) = self.counts.remove(&position) {
+            self.early = self.early.saturating_sub(usize::from(count.waits()));
+        }
     }
 
     /// Takes a message of the journal as ready; cheapest in the order of the positions.

@@ -6,6 +6,7 @@ mod lives;
 mod model;
 mod paging;
 mod programs;
+mod retry;
 mod rules;
 mod scheduled;
 mod steps;
