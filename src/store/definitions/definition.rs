@@ -254,7 +254,11 @@ mod tests {
                 Definition::Vhost(VhostDefinition { name: name.into(), durability })
             }),
             (name(), name(), exchange_type, any::<(bool, bool)>(), arguments()).prop_map(
-                |(vhost, name, exchange_type, (auto_delete, internal), arguments)| {
+                |(vhost, name, exchange_type, (auto_delete, internal), mut arguments)| {
+                    if exchange_type == ExchangeType::DelayedMessage {
+                        let table = TableBuilder::new().entries(arguments.as_table());
+                        arguments = table.string("x-delayed-type", "headers").finish();
+                    }
                     let options = ExchangeOptions::durable(exchange_type);
                     let options = ExchangeOptions { auto_delete, internal, arguments, ..options };
                     Definition::Exchange(ExchangeDefinition {
