@@ -88,11 +88,6 @@ impl QueueCore {
         }
     }
 
-    /// Whether any message is due.
-    pub fn any_due(&self) -> bool {
-        !self.due.is_empty()
-    }
-
     /// What is due: whoever takes it sees to it, with no lock held.
     pub fn take_due(&mut self) -> Vec<Due> {
         std::mem::take(&mut self.due)

@@ -78,7 +78,7 @@ impl Queue {
     /// What is left to be done after a change.
     #[inline]
     pub(super) fn work(&self, core: &mut QueueCore, paging: &mut Paging) -> Option<Work> {
-        let is_eventful = core.is_timed() || core.any_dead() || core.any_due();
+        let is_eventful = core.is_timed() || core.any_dead();
         if self.store.is_in_memory() && !is_eventful {
             return None;
         }
@@ -237,7 +237,8 @@ impl Queue {
         core.at(now);
         core.expire(now);
         self.perform(core);
-        let work = self.work(core, paging);
+        // Whatever was due is to be taken out, and only here is there any.
+        let work = self.work_there_is(core, paging);
         drop(state);
         self.carry_out(work);
     }
