@@ -146,6 +146,11 @@ impl Broker {
         &self.addresses
     }
 
+    /// Its virtual hosts, for whoever operates it.
+    pub fn vhosts(&self) -> &Vhosts {
+        &self.environment.vhosts
+    }
+
     /// Until nothing can be made durable any more.
     pub fn disk_failed(&self) -> CancellationToken {
         self.disk_failed.clone()

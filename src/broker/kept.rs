@@ -79,7 +79,8 @@ fn restore(
     let mut opening = Opening::open(path, Arc::new(HostDisk::new(path)), backlog_bytes)?;
     let definitions = opening.definitions()?;
     let handle = opening.handle();
-    let restored = Restored::new(definitions, config.durability, &handle, &|id| opening.has_messages_of(id));
+    let mut restored =
+        Restored::new(definitions, config.durability, &handle, &|id| opening.has_messages_of(id));
     if !restored.is_empty() {
         tracing::info!("{restored}");
     }
@@ -90,7 +91,7 @@ fn restore(
         definitions: Arc::clone(store.definitions()),
         handle,
     };
-    let vhosts = Vhosts::default();
+    let vhosts = Vhosts::with_global_parameters(restored.global_parameters(&vhost_store));
     if restored.is_empty() {
         let (vhost, until) = Vhost::define(DEFAULT_VHOST.into(), None, config.durability, vhost_store);
         if let Some(batch) = until {

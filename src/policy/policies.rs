@@ -18,6 +18,20 @@ pub struct InForce {
     pub definition: Arc<Definition>,
 }
 
+impl InForce {
+    /// Whether two objects have the same policies, not only equal ones.
+    pub fn same(first: Option<&Self>, second: Option<&Self>) -> bool {
+        match (first, second) {
+            (None, None) => true,
+            (Some(first), Some(second)) => {
+                same(first.policy.as_ref(), second.policy.as_ref())
+                    && same(first.operator_policy.as_ref(), second.operator_policy.as_ref())
+            }
+            (Some(_), None) | (None, Some(_)) => false,
+        }
+    }
+}
+
 /// The policies of a virtual host.
 #[derive(Clone, Debug, Default)]
 pub struct Policies {

@@ -93,6 +93,31 @@ const KNOWN: [(&str, Rule); 30] = [
     (SCHEDULED, boolean),
 ];
 
+/// What may be changed while a queue is used.
+const CHANGEABLE: [&str; 21] = [
+    EXPIRES,
+    MESSAGE_TTL,
+    DEAD_LETTER_EXCHANGE,
+    DEAD_LETTER_ROUTING_KEY,
+    DEAD_LETTER_STRATEGY,
+    MAX_LENGTH,
+    MAX_LENGTH_BYTES,
+    "x-max-in-memory-length",
+    "x-max-in-memory-bytes",
+    OVERFLOW,
+    SCHEDULED,
+    "x-queue-mode",
+    "x-queue-version",
+    DELIVERY_LIMIT,
+    DELAYED_RETRY_TYPE,
+    DELAYED_RETRY_MIN,
+    DELAYED_RETRY_MAX,
+    DELAYED_RETRY_FACTOR,
+    DELAYED_RETRY_JITTER,
+    CONSUMER_TIMEOUT,
+    "x-consumer-disconnected-timeout",
+];
+
 /// What is checked, stored and compared, but not acted on yet.
 const WITHOUT_EFFECT: [&str; 2] = [CONSUMER_TIMEOUT, "x-consumer-disconnected-timeout"];
 
@@ -163,6 +188,11 @@ impl fmt::Display for Reason {
 /// The names of the arguments in which a redeclaration must not differ.
 pub(super) fn known() -> impl Iterator<Item = &'static str> {
     KNOWN.iter().map(|(name, _)| *name)
+}
+
+/// The names of the arguments that are fixed at a declaration.
+pub(super) fn fixed() -> impl Iterator<Item = &'static str> {
+    known().filter(|name| !CHANGEABLE.contains(name))
 }
 
 /// Checks the arguments that are known.

@@ -90,6 +90,8 @@ pub(super) struct Consumers {
     len: usize,
     awaiting_room: usize,
     single_active: bool,
+    /// Nobody has a turn.
+    paused: bool,
 }
 
 impl Consumers {
@@ -172,7 +174,8 @@ impl Consumers {
 
     /// Removes all and gives them in no order.
     pub(super) fn remove_all(&mut self) -> Vec<Consumer> {
-        let all = std::mem::replace(self, Self::new(self.single_active));
+        let none = Self { paused: self.paused, ..Self::new(self.single_active) };
+        let all = std::mem::replace(self, none);
         all.members.into_iter().flatten().map(|member| member.consumer).collect()
     }
 
@@ -186,13 +189,26 @@ impl Consumers {
         }
     }
 
-    /// Whether a consumer that has credit waits for room in its outbox.
+    /// Gives nobody a turn, or gives turns again.
+    pub(super) fn pause(&mut self, paused: bool) {
+        self.paused = paused;
+    }
+
+    /// Whether nobody has a turn.
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Whether a consumer that has credit waits for room in its outbox, and nothing else.
     pub(super) fn any_awaits_room(&self) -> bool {
-        self.awaiting_room > 0
+        self.awaiting_room > 0 && !self.paused
     }
 
     /// Whose turn it is.
     pub(super) fn first(&self) -> Option<ConsumerKey> {
+        if self.paused {
+            return None;
+        }
         self.levels.iter().find_map(|(_, turn)| turn.front().copied())
     }
 

@@ -11,6 +11,7 @@ mod grouped;
 mod lease;
 mod returning;
 mod scheduling;
+mod standing;
 mod storing;
 
 pub use dying::Dead;
@@ -152,14 +153,6 @@ impl QueueCore {
         }
     }
 
-    /// What is in force from now on. Follow with [`Self::deliver`] and [`Self::trim`].
-    pub fn set_terms(&mut self, terms: Arc<Terms>) {
-        self.is_plain = *terms == Terms::default() && self.groups.is_none();
-        self.counts = terms.counts();
-        self.reads_clock = terms.retry.is_some();
-        self.terms = terms;
-    }
-
     /// Whether it has to be told [the time](Self::at) before anything is done.
     #[inline]
     pub fn reads_clock(&self) -> bool {
@@ -169,11 +162,6 @@ impl QueueCore {
     /// What follows happens at this time.
     pub fn at(&mut self, now: Time) {
         self.now = now;
-    }
-
-    /// What is in force.
-    pub fn terms(&self) -> &Arc<Terms> {
-        &self.terms
     }
 
     /// The position of the next message that is published.
@@ -246,6 +234,9 @@ impl QueueCore {
 
     /// Gives ready messages to the consumers that can take them.
     pub fn deliver(&mut self) {
+        if self.is_paused() {
+            return;
+        }
         if self.groups.is_some() {
             return self.deliver_grouped();
         }
@@ -288,6 +279,9 @@ impl QueueCore {
 
     /// Takes the first ready message for `basic.get`.
     pub fn get(&mut self, no_ack: bool, group: &mut Group) -> Taken {
+        if self.is_paused() {
+            return Taken::Empty;
+        }
         if self.groups.is_some() {
             return self.get_grouped(no_ack, group);
         }

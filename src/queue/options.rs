@@ -53,6 +53,15 @@ pub enum InvalidQueue {
     Argument(InvalidArgument),
 }
 
+/// Why the arguments of a queue cannot become these.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InvalidChange {
+    /// No queue can have them.
+    Argument(InvalidQueue),
+    /// What is fixed at the declaration differs.
+    Fixed(Inequivalence),
+}
+
 impl InvalidQueue {
     /// RabbitMQ's text about the queue `name` in `vhost`.
     pub fn text(&self, name: &str, vhost: &str) -> String {
@@ -110,12 +119,7 @@ impl QueueOptions {
         if is_quorum && declare.queue.is_empty() {
             return Err(InvalidQueue::ServerNamed(QUORUM));
         }
-        check_dead_letter_exchange(table)?;
-        arguments::check(table).map_err(InvalidQueue::Argument)?;
-        if let Some(argument) = arguments::of_streams(table) {
-            let queue_type = if is_quorum { QUORUM } else { CLASSIC };
-            return Err(InvalidQueue::NotOfType { argument, queue_type });
-        }
+        check_arguments(table, is_quorum)?;
         if is_quorum {
             check_quorum(declare)?;
         }
@@ -147,6 +151,26 @@ impl QueueOptions {
         Self { durable, arguments, ..Self::default() }
     }
 
+    /// Whether it has the semantics of RabbitMQ's quorum queues.
+    pub fn is_quorum(&self) -> bool {
+        !self.arguments.is_empty()
+            && self.arguments.as_table().get(QUEUE_TYPE).and_then(Value::as_str) == Some("quorum")
+    }
+
+    /// The same queue with other arguments.
+    ///
+    /// # Errors
+    /// An argument has a value that it cannot have, or is fixed and would be another.
+    pub fn changed(&self, arguments: TableBuf) -> Result<Self, InvalidChange> {
+        check_arguments(arguments.as_table(), self.is_quorum()).map_err(InvalidChange::Argument)?;
+        let (received, current) = (arguments.as_table(), self.arguments.as_table());
+        let fixed = arguments::fixed().find_map(|name| Inequivalence::of_argument(name, received, current));
+        match fixed {
+            Some(difference) => Err(InvalidChange::Fixed(difference)),
+            None => Ok(Self { arguments, ..self.clone() }),
+        }
+    }
+
     /// The first difference to another declaration of the same queue, in RabbitMQ's order. Who owns an exclusive queue
     /// is not compared here, and its durability not at all.
     pub fn difference(&self, received: &Self) -> Option<Inequivalence> {
@@ -172,6 +196,18 @@ fn message_groups(arguments: Table<'_>) -> Option<MessageGroups> {
     let wanted = arguments.get(MESSAGE_GROUP_LOOK_AHEAD).and_then(Value::as_integer);
     let look_ahead = wanted.and_then(|wanted| u32::try_from(wanted).ok()).unwrap_or(LOOK_AHEAD);
     Some(MessageGroups { by, look_ahead: look_ahead.clamp(1, LOOK_AHEAD) })
+}
+
+fn check_arguments(table: Table<'_>, is_quorum: bool) -> Result<(), InvalidQueue> {
+    check_dead_letter_exchange(table)?;
+    arguments::check(table).map_err(InvalidQueue::Argument)?;
+    match arguments::of_streams(table) {
+        Some(argument) => {
+            let queue_type = if is_quorum { QUORUM } else { CLASSIC };
+            Err(InvalidQueue::NotOfType { argument, queue_type })
+        }
+        None => Ok(()),
+    }
 }
 
 fn check_dead_letter_exchange(table: Table<'_>) -> Result<(), InvalidQueue> {

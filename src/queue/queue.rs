@@ -5,10 +5,11 @@
 
 mod delivering;
 mod scheduling;
+mod standing;
 mod storing;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
 use super::consumers::Consumer;
 use super::core::{Asker, Dead, QueueCore, Settlement, Taken};
@@ -16,7 +17,6 @@ use super::delivery::{Recipient, SharedCredit};
 use super::id::{ConsumerKey, QueueId, UnackedKey};
 use super::options::QueueOptions;
 use super::ready::{Entry, Position};
-use super::terms::Terms;
 use super::undertaker::UndertakerCell;
 use crate::message::Message;
 use crate::name::{ConnectionId, QueueName};
@@ -24,6 +24,7 @@ use crate::place::{Home, JournalFile};
 use crate::store::handle::StoreHandle;
 use crate::store::op::Group;
 use crate::time::Time;
+use standing::Standing;
 use storing::Paging;
 
 /// The queue cannot be used.
@@ -115,7 +116,7 @@ const BEHIND_BYTES: u64 = 16 * 1024 * 1024;
 pub struct Queue {
     id: QueueId,
     name: QueueName,
-    options: QueueOptions,
+    standing: RwLock<Standing>,
     owner: Option<ConnectionId>,
     journalled: bool,
     may_refuse: AtomicBool,
@@ -140,7 +141,7 @@ impl Queue {
             id,
             name,
             state: Mutex::new(State::Running(QueueCore::new(id, &options), Paging::default())),
-            options,
+            standing: RwLock::new(Standing::declared(options)),
             owner,
             journalled: false,
             may_refuse: AtomicBool::new(false),
@@ -154,7 +155,7 @@ impl Queue {
     #[must_use]
     pub fn with_id(mut self, id: QueueId) -> Self {
         self.id = id;
-        self.state = Mutex::new(State::Running(QueueCore::new(id, &self.options), Paging::default()));
+        self.state = Mutex::new(State::Running(QueueCore::new(id, &self.options()), Paging::default()));
         self
     }
 
@@ -184,28 +185,8 @@ impl Queue {
         if self.me.set(Arc::downgrade(self)).is_ok() {
             let me: Weak<Self> = Arc::downgrade(self);
             self.store.register(self.id, me);
-            self.set_terms(Arc::new(Terms::declared(self.options.arguments.as_table())));
+            self.put_in_force();
         }
-    }
-
-    /// What is in force from now on.
-    pub fn set_terms(self: &Arc<Self>, terms: Arc<Terms>) {
-        self.may_refuse.store(terms.may_refuse(), Ordering::Relaxed);
-        let _gone = self.with(|core| {
-            core.set_terms(terms);
-            used(core);
-            self.perform(core);
-        });
-    }
-
-    /// What is in force.
-    pub fn terms(&self) -> Result<Arc<Terms>, Gone> {
-        self.with(|core| Arc::clone(core.terms()))
-    }
-
-    /// Whether it may refuse messages. That changes with an epoch of its virtual host.
-    pub fn may_refuse(&self) -> bool {
-        self.may_refuse.load(Ordering::Relaxed)
     }
 
     /// Whether its persistent messages outlive the broker.
@@ -223,11 +204,6 @@ impl Queue {
         &self.name
     }
 
-    /// What it was declared with.
-    pub fn options(&self) -> &QueueOptions {
-        &self.options
-    }
-
     /// The connection that it is exclusive to.
     pub fn owner(&self) -> Option<ConnectionId> {
         self.owner
@@ -240,16 +216,30 @@ impl Queue {
         messages: &mut Vec<Message>,
         file: Option<JournalFile>,
     ) -> Result<Published, Gone> {
+        self.publish_of(messages, file, true)
+    }
+
+    /// The same; unless `may_refuse`, whoever publishes did not know that any may be refused, and none is: it could not
+    /// tell whose it was.
+    pub fn publish_of(
+        self: &Arc<Self>,
+        messages: &mut Vec<Message>,
+        file: Option<JournalFile>,
+        may_refuse: bool,
+    ) -> Result<Published, Gone> {
         let file = file.filter(|_| self.journalled);
         self.with(|core| {
             let first = core.next();
             let mut refused = Vec::new();
+            let takes_all = !may_refuse && self.may_refuse();
             for (index, message) in messages.drain(..).enumerate() {
                 let home = match file {
                     Some(file) if message.is_persistent() => Home::Journal(file),
                     Some(_) | None => Home::Transient,
                 };
-                if !core.publish(message, home) {
+                if takes_all {
+                    core.take_all(message, home);
+                } else if !core.publish(message, home) {
                     refused.push(u32::try_from(index).unwrap_or(u32::MAX));
                 }
             }
@@ -347,7 +337,7 @@ impl Queue {
         if core.cancel(key).is_none() {
             return false;
         }
-        if core.consumers() > 0 || !self.options.auto_delete {
+        if core.consumers() > 0 || !self.options().auto_delete {
             used(core);
             self.perform(core);
             let work = self.work(core, paging);

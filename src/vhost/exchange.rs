@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWrite
 
 use crate::exchange::{ExchangeOptions, ExchangeType, Routes, TargetName};
 use crate::name::ExchangeName;
+use crate::policy::InForce;
 use crate::queue::{Queue, QueueId};
 
 /// Which exchange: given once, never reused.
@@ -56,6 +57,7 @@ pub struct Exchange {
     keeps_history: bool,
     /// Where messages wait that are not due yet, if they do here.
     waiting: OnceLock<Arc<Queue>>,
+    policies: RwLock<Option<Arc<InForce>>>,
     routes: RwLock<Routes<Target>>,
 }
 
@@ -66,7 +68,15 @@ impl Exchange {
         let id = ExchangeId(NEXT.fetch_add(1, Ordering::Relaxed));
         let routes = RwLock::new(Routes::declared(options.exchange_type, options.arguments.as_table()));
         let keeps_history = options.routes_by() == ExchangeType::RecentHistory;
-        Self { id, name, options, keeps_history, waiting: OnceLock::new(), routes }
+        Self {
+            id,
+            name,
+            options,
+            keeps_history,
+            waiting: OnceLock::new(),
+            policies: RwLock::default(),
+            routes,
+        }
     }
 
     /// Which exchange this is.
@@ -98,6 +108,24 @@ impl Exchange {
     pub(super) fn wait_in(&self, queue: Arc<Queue>) {
         // An exchange has one.
         let _ = self.waiting.set(queue);
+    }
+
+    /// What policies put in force on it; nothing when none matches.
+    pub fn policies(&self) -> Option<Arc<InForce>> {
+        self.policies.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// These policies match from now on. Follow with a new epoch.
+    pub(super) fn set_policies(&self, policies: Option<Arc<InForce>>) {
+        *self.policies.write().unwrap_or_else(PoisonError::into_inner) = policies;
+    }
+
+    /// Where messages go that it has no target for: as it was declared, else as policies say.
+    pub fn alternate_exchange(&self) -> Option<ExchangeName> {
+        self.options.alternate_exchange.clone().or_else(|| {
+            let policies = self.policies.read().unwrap_or_else(PoisonError::into_inner);
+            policies.as_ref()?.definition.text("alternate-exchange").map(ExchangeName::from)
+        })
     }
 
     /// Whether it keeps what is published to it.

@@ -6,6 +6,9 @@ mod burial;
 mod delaying;
 pub mod exchange;
 pub mod generated;
+pub mod operate;
+pub mod parameters;
+pub mod policies;
 pub mod publisher;
 mod records;
 pub mod refused;
@@ -21,12 +24,13 @@ mod waking;
 mod tests;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 
 use crate::config::Durability;
 use crate::exchange::ExchangeOptions;
 use crate::name::VhostName;
 use crate::place::Batch;
+use crate::policy::Policies;
 use crate::queue::registry::Registry;
 use crate::queue::undertaker::UndertakerCell;
 use crate::store::definitions::{Definition, Definitions, VhostDefinition};
@@ -60,6 +64,10 @@ pub struct Vhost {
     exchanges: Exchanges,
     requesters: Requesters,
     sources: Mutex<topology::Sources>,
+    policies: RwLock<Arc<Policies>>,
+    /// Held while what is in force on exchanges and queues changes.
+    changing: Mutex<()>,
+    parameters: Mutex<parameters::Parameters>,
     epoch: AtomicU64,
 }
 
@@ -81,6 +89,9 @@ impl Vhost {
             exchanges: Exchanges::default(),
             requesters: Requesters::default(),
             sources: Mutex::default(),
+            policies: RwLock::default(),
+            changing: Mutex::default(),
+            parameters: Mutex::default(),
             epoch: AtomicU64::new(0),
         };
         for (name, exchange_type, internal) in topology::SYSTEM_EXCHANGES {

@@ -253,7 +253,7 @@ impl Publisher {
         for at in self.gathered.drain(..) {
             let Some(known) = self.known.get_mut(at as usize) else { continue };
             let file = if known.records.is_empty() { None } else { unit.file() };
-            match known.queue.publish(&mut known.gathered, file) {
+            match known.queue.publish_of(&mut known.gathered, file, known.may_refuse) {
                 Ok(Published { pressure, first, refused }) => {
                     place(known.records.drain(..), first, &refused, unit);
                     self.refused.extend(of(&known.origins, &refused));

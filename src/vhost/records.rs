@@ -1,13 +1,18 @@
 //! What a change of the topology leaves in the journal.
 
+use serde_json::Value;
+
 use super::Vhost;
 use super::exchange::{Exchange, Target};
 use crate::exchange::Binding;
 use crate::place::{Batch, QueueId};
+use crate::policy::{Component, Policy, PolicyKind};
 use crate::queue::Queue;
+use crate::queue::options::QueueOptions;
 use crate::store::definitions::definition::{exchange_key, queue_key};
 use crate::store::definitions::{
-    BindingDefinition, BoundTo, Definition, ExchangeDefinition, QueueDefinition, Record,
+    BindingDefinition, BoundTo, Definition, ExchangeDefinition, ParameterDefinition, PolicyDefinition,
+    QueueDefinition, Record, parameter_key, policy_key,
 };
 use crate::store::op::Group;
 
@@ -58,14 +63,20 @@ impl<'a> Records<'a> {
     }
 
     pub(super) fn queue(&mut self, queue: &Queue) {
-        if queue.options().durable {
+        self.queue_as(queue, &queue.options(), false);
+    }
+
+    /// A queue is to be so from now on.
+    pub(super) fn queue_as(&mut self, queue: &Queue, options: &QueueOptions, paused: bool) {
+        if options.durable {
             self.define(|vhost| {
                 Definition::Queue(QueueDefinition {
                     vhost: vhost.name.clone(),
                     name: queue.name().clone(),
                     id: queue.id(),
-                    auto_delete: queue.options().auto_delete,
-                    arguments: queue.options().arguments.clone(),
+                    auto_delete: options.auto_delete,
+                    arguments: options.arguments.clone(),
+                    paused,
                 })
             });
         }
@@ -80,6 +91,28 @@ impl<'a> Records<'a> {
                 record.queue_gone(queue.id());
             }
         }
+    }
+
+    pub(super) fn policy(&mut self, kind: PolicyKind, policy: &Policy) {
+        self.define(|vhost| {
+            let (vhost, policy) = (vhost.name.clone(), policy.clone());
+            Definition::Policy(PolicyDefinition { vhost, kind, policy })
+        });
+    }
+
+    pub(super) fn forget_policy(&mut self, kind: PolicyKind, name: &str) {
+        self.forget(|vhost| policy_key(kind, vhost.name.as_str(), name));
+    }
+
+    pub(super) fn parameter(&mut self, component: Component, name: &str, value: &Value) {
+        self.define(|vhost| {
+            let (vhost, name, value) = (vhost.name.clone(), name.into(), value.clone());
+            Definition::Parameter(ParameterDefinition { vhost, component, name, value })
+        });
+    }
+
+    pub(super) fn forget_parameter(&mut self, component: Component, name: &str) {
+        self.forget(|vhost| parameter_key(vhost.name.as_str(), component, name));
     }
 
     pub(super) fn exchange(&mut self, exchange: &Exchange) {

@@ -8,6 +8,7 @@ use dashmap::DashMap;
 
 use super::Vhost;
 use super::exchange::Exchange;
+use super::parameters::GlobalParameters;
 use crate::name::{ExchangeName, VhostName};
 
 /// The exchanges of a virtual host, without the default one.
@@ -38,24 +39,37 @@ impl Exchanges {
 
 /// The virtual hosts of a broker.
 #[derive(Default)]
-pub struct Vhosts(DashMap<VhostName, Arc<Vhost>>);
+pub struct Vhosts {
+    vhosts: DashMap<VhostName, Arc<Vhost>>,
+    parameters: GlobalParameters,
+}
 
 impl Vhosts {
     /// The virtual host of that name.
     pub fn get(&self, name: &str) -> Option<Arc<Vhost>> {
-        self.0.get(name).map(|vhost| Arc::clone(&vhost))
+        self.vhosts.get(name).map(|vhost| Arc::clone(&vhost))
     }
 
     /// Enters a virtual host under its name.
     pub fn insert(&self, vhost: Vhost) {
         let vhost = Arc::new(vhost);
         vhost.appoint();
-        self.0.insert(vhost.name().clone(), vhost);
+        self.vhosts.insert(vhost.name().clone(), vhost);
+    }
+
+    /// The parameters of the broker, which belong to none of them.
+    pub fn global_parameters(&self) -> &GlobalParameters {
+        &self.parameters
+    }
+
+    /// No virtual hosts yet, and these parameters.
+    pub fn with_global_parameters(parameters: GlobalParameters) -> Self {
+        Self { parameters, ..Self::default() }
     }
 }
 
 impl std::fmt::Debug for Vhosts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|entry| entry.key().clone())).finish()
+        f.debug_list().entries(self.vhosts.iter().map(|entry| entry.key().clone())).finish()
     }
 }

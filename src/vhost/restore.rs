@@ -1,11 +1,14 @@
 //! Virtual hosts as they were defined, made again when the broker starts.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use foldhash::HashMap;
+use serde_json::Value;
 
 use super::delaying::waits_for;
 use super::exchange::{Exchange, Target};
+use super::parameters::GlobalParameters;
 use super::topology::Sources;
 use super::{Vhost, VhostStore};
 use crate::config::Durability;
@@ -15,7 +18,8 @@ use crate::place::{JournalFile, Position, QueueId};
 use crate::queue::Queue;
 use crate::queue::options::QueueOptions;
 use crate::store::definitions::{
-    BindingDefinition, BoundTo, Definition, ExchangeDefinition, QueueDefinition, VhostDefinition,
+    BindingDefinition, BoundTo, Definition, ExchangeDefinition, ParameterDefinition, PolicyDefinition,
+    QueueDefinition, VhostDefinition,
 };
 use crate::store::restore::RestoredBlock;
 use crate::store::segment::block::Records;
@@ -30,6 +34,7 @@ pub struct Restored {
     exchanges: usize,
     bindings: usize,
     incomplete: usize,
+    parameters: BTreeMap<Box<str>, Value>,
 }
 
 impl Restored {
@@ -43,7 +48,14 @@ impl Restored {
         has_messages: &dyn Fn(QueueId) -> bool,
     ) -> Self {
         let mut restored = Self::default();
-        for definition in definitions {
+        // What is in force on exchanges and queues is known before them.
+        let (policies, topology): (Vec<_>, Vec<_>) =
+            definitions.into_iter().partition(|definition| matches!(definition, Definition::Policy(_)));
+        let vhosts =
+            topology.iter().take_while(|definition| matches!(definition, Definition::Vhost(_))).count();
+        let mut topology = topology.into_iter();
+        let first: Vec<_> = topology.by_ref().take(vhosts).collect();
+        for definition in first.into_iter().chain(policies).chain(topology) {
             let is_made = match definition {
                 Definition::Vhost(vhost) => {
                     restored.vhost(vhost, durability, handle);
@@ -52,6 +64,12 @@ impl Restored {
                 Definition::Exchange(exchange) => restored.exchange(exchange).is_some(),
                 Definition::Queue(queue) => restored.queue(queue, has_messages).is_some(),
                 Definition::Binding(binding) => restored.binding(binding).is_some(),
+                Definition::Policy(policy) => restored.policy(policy).is_some(),
+                Definition::Parameter(parameter) => restored.parameter(parameter).is_some(),
+                Definition::GlobalParameter(parameter) => {
+                    restored.parameters.insert(parameter.name, parameter.value);
+                    true
+                }
             };
             if !is_made {
                 restored.incomplete += 1;
@@ -80,13 +98,15 @@ impl Restored {
 
     fn exchange(&mut self, definition: ExchangeDefinition) -> Option<()> {
         let vhost = self.vhosts.get(&definition.vhost)?;
-        vhost.exchanges.insert(Exchange::new(definition.name, definition.options));
+        let exchange = Exchange::new(definition.name, definition.options);
+        exchange.set_policies(vhost.policies_for_exchange(&exchange));
+        vhost.exchanges.insert(exchange);
         self.exchanges += 1;
         Some(())
     }
 
     fn queue(&mut self, definition: QueueDefinition, has_messages: &dyn Fn(QueueId) -> bool) -> Option<()> {
-        let QueueDefinition { vhost, name, id, auto_delete, arguments } = definition;
+        let QueueDefinition { vhost, name, id, auto_delete, arguments, paused } = definition;
         // Also when it is left out: what is on the disk of it must not become another queue's.
         id.reserve();
         let vhost = self.vhosts.get(&vhost)?;
@@ -98,6 +118,9 @@ impl Restored {
         }
         let waits_for = waits_for(queue.name().as_str()).map(|name| vhost.exchanges.get(name));
         let queue = vhost.new_queue(queue);
+        if paused {
+            queue.pause().ok()?;
+        }
         match waits_for {
             None => vhost.queues.insert(&queue),
             Some(exchange) => {
@@ -123,6 +146,24 @@ impl Restored {
         sources.lead(id, source);
         self.bindings += 1;
         Some(())
+    }
+
+    /// The system's exchanges are there already.
+    fn policy(&mut self, definition: PolicyDefinition) -> Option<()> {
+        let PolicyDefinition { vhost, kind, policy } = definition;
+        self.vhosts.get(&vhost)?.restore_policy(kind, policy);
+        Some(())
+    }
+
+    fn parameter(&mut self, definition: ParameterDefinition) -> Option<()> {
+        let ParameterDefinition { vhost, component, name, value } = definition;
+        self.vhosts.get(&vhost)?.parameters_mut().insert((component, name), value);
+        Some(())
+    }
+
+    /// The parameters of the broker, which from now on writes down what changes.
+    pub fn global_parameters(&mut self, store: &VhostStore) -> GlobalParameters {
+        GlobalParameters::kept_in(std::mem::take(&mut self.parameters), Arc::clone(&store.definitions))
     }
 
     /// Whether there is no virtual host, as in a broker that starts for the first time.

@@ -147,7 +147,7 @@ impl Vhost {
             } else {
                 found.follow(&exchange.routes(), message)
             };
-            if !led_on && let Some(alternate) = &exchange.options().alternate_exchange {
+            if !led_on && let Some(alternate) = exchange.alternate_exchange() {
                 self.route_to_alternate(alternate.as_str(), message, found);
             }
         }

@@ -143,13 +143,15 @@ impl Vhost {
     /// A queue as this virtual host has them, that nobody knows yet.
     pub(super) fn new_queue(&self, queue: Queue) -> Arc<Queue> {
         let is_journalled = self.durability != Durability::Memory && queue.options().durable;
+        let policies = self.policies_for(&queue);
         let queue = queue.with_store(self.handle.clone()).with_undertaker(self.undertaker.clone());
+        let queue = queue.with_policies(policies);
         Arc::new(if is_journalled { queue.journalled() } else { queue })
     }
 
     /// The last change of what is durable, unless it is on the disk: whoever is told that something is so already
     /// waits for that.
-    fn awaited(&self) -> Option<Batch> {
+    pub(super) fn awaited(&self) -> Option<Batch> {
         self.stored.as_ref()?.definitions.awaited()
     }
 
@@ -222,6 +224,7 @@ impl Vhost {
         records.exchange(&exchange);
         self.begin_delaying(&exchange, &mut records);
         let until = records.commit();
+        exchange.set_policies(self.policies_for_exchange(&exchange));
         self.exchanges.insert(exchange);
         self.new_epoch();
         Ok((true, until))
@@ -352,7 +355,7 @@ impl Vhost {
         }
     }
 
-    fn topology(&self) -> MutexGuard<'_, Sources> {
+    pub(super) fn topology(&self) -> MutexGuard<'_, Sources> {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -26,6 +26,9 @@ pub struct Dead {
     pub attempts: u32,
 }
 
+/// So many messages are dropped under one lock: more than come with one batch.
+const TRIMMED_AT_ONCE: usize = 16_384;
+
 /// What was refused is tried again after this time, then after twice that, and so on...
 const RETRY_MIN: Duration = Duration::from_secs(1);
 /// ...up to this.
@@ -34,12 +37,7 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 impl QueueCore {
     /// Takes a message as the terms of the queue say. `false`: it is refused, and its place stays empty.
     pub(super) fn publish_on_terms(&mut self, message: Message, home: Home) -> bool {
-        if let Some(due) = self.scheduled_at(&message) {
-            let (position, level, message) = (self.next, self.level(&message), kept(&message));
-            self.next = position.next();
-            self.schedule(due, Entry { home, level, ..Entry::new(position, message) });
-            return true;
-        }
+        let Some(message) = self.unless_scheduled(message, home) else { return true };
         if self.terms.overflow != Overflow::DropHead && self.would_overflow(&message) {
             if self.terms.overflow == Overflow::RejectPublishDeadLetter {
                 // It was never here as far as the journal knows.
@@ -57,6 +55,22 @@ impl QueueCore {
         true
     }
 
+    /// Takes a message whatever the limits are.
+    pub fn take_all(&mut self, message: Message, home: Home) {
+        if let Some(message) = self.unless_scheduled(message, home) {
+            self.take(message, home);
+        }
+    }
+
+    /// The message, unless it waits for a time from now on.
+    fn unless_scheduled(&mut self, message: Message, home: Home) -> Option<Message> {
+        let Some(due) = self.scheduled_at(&message) else { return Some(message) };
+        let (position, level, message) = (self.next, self.level(&message), kept(&message));
+        self.next = position.next();
+        self.schedule(due, Entry { home, level, ..Entry::new(position, message) });
+        None
+    }
+
     /// Whether a message would be one too many.
     fn would_overflow(&self, message: &Message) -> bool {
         // What could not leave would pile up without end.
@@ -71,13 +85,10 @@ impl QueueCore {
         if self.is_plain || self.terms.overflow != Overflow::DropHead {
             return;
         }
-        let (max_length, max_bytes) = (self.terms.max_length, self.terms.max_length_bytes);
-        if max_length.is_none() && max_bytes.is_none() {
-            return;
-        }
-        while max_length.is_some_and(|max| self.ready() as u64 > max)
-            || max_bytes.is_some_and(|max| self.ready_bytes() > max)
-        {
+        for _ in 0..TRIMMED_AT_ONCE {
+            if !self.is_too_long() {
+                return;
+            }
             let first = if self.groups.is_some() { self.pop_grouped() } else { self.ready.pop() };
             let Some(entry) = first else {
                 // What is on the disk goes once it has been read.
@@ -85,6 +96,14 @@ impl QueueCore {
             };
             self.bury(entry, Reason::MaxLength);
         }
+    }
+
+    /// Whether messages are to be dropped. That is so after [`Self::trim`] when what a change of the terms leaves too much
+    /// does not go under one lock, or has to be read first.
+    pub(super) fn is_too_long(&self) -> bool {
+        self.terms.overflow == Overflow::DropHead
+            && (self.terms.max_length.is_some_and(|max| self.ready() as u64 > max)
+                || self.terms.max_length_bytes.is_some_and(|max| self.ready_bytes() > max))
     }
 
     /// A message leaves. Where nobody needs to know it is gone at once.

@@ -14,14 +14,21 @@ impl QueueCore {
             || !self.scheduled.is_empty()
             || !self.retrying.is_empty()
             || self.ready.has_deadlines()
-            || (!self.is_plain
-                && (self.terms.message_ttl.is_some()
-                    || self.terms.expires.is_some()
-                    || self.parked_are_timed()))
+            || (!self.is_plain && self.is_timed_by_terms())
+    }
+
+    fn is_timed_by_terms(&self) -> bool {
+        self.terms.message_ttl.is_some()
+            || self.terms.expires.is_some()
+            || self.parked_are_timed()
+            || self.is_too_long()
     }
 
     /// When something is to happen here by itself; never when nothing is. What has to be read to know it is asked for.
     pub fn next_due(&mut self) -> Time {
+        if !self.is_plain && self.is_too_long() && !self.ready.head_is_paged() {
+            return Time::default();
+        }
         let mut due = self
             .ready
             .next_deadline()

@@ -9,6 +9,7 @@ mod programs;
 mod retry;
 mod rules;
 mod scheduled;
+mod standing;
 mod steps;
 
 use std::sync::{Arc, Mutex};

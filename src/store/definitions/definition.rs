@@ -1,13 +1,16 @@
-//! What is defined: virtual hosts, exchanges, queues and bindings, as they are written down.
+//! What is defined, as it is written down: virtual hosts, exchanges, queues and bindings here, the rest beside.
 
 use leveret_protocol::table::{Table, TableBuf};
 
 use super::fields::{FieldWriter, Fields, Malformed};
 use super::key::{KeyReader, KeyWriter, Kind};
+use super::parameter::{GlobalParameterDefinition, ParameterDefinition};
+use super::policy::PolicyDefinition;
 use crate::config::Durability;
 use crate::exchange::ExchangeOptions;
 use crate::name::{ExchangeName, QueueName, VhostName};
 use crate::place::QueueId;
+use crate::policy::PolicyKind;
 
 /// A thing that outlives the broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +23,12 @@ pub enum Definition {
     Queue(QueueDefinition),
     /// A binding between two of them.
     Binding(BindingDefinition),
+    /// A policy or an operator policy.
+    Policy(PolicyDefinition),
+    /// A parameter of a virtual host.
+    Parameter(ParameterDefinition),
+    /// A parameter of the broker.
+    GlobalParameter(GlobalParameterDefinition),
 }
 
 /// A virtual host.
@@ -53,8 +62,10 @@ pub struct QueueDefinition {
     pub id: QueueId,
     /// Whether it goes with its last consumer.
     pub auto_delete: bool,
-    /// The arguments as they were declared.
+    /// The arguments as they were declared, or changed since.
     pub arguments: TableBuf,
+    /// Whether nothing is delivered from it.
+    pub paused: bool,
 }
 
 /// Where a binding leads.
@@ -91,6 +102,7 @@ mod tag {
     pub(super) const AUTO_DELETE: u8 = 2;
     pub(super) const INTERNAL: u8 = 3;
     pub(super) const ARGUMENTS: u8 = 4;
+    pub(super) const PAUSED: u8 = 5;
 }
 
 /// The key of a virtual host.
@@ -116,6 +128,9 @@ impl Definition {
             Self::Exchange(exchange) => exchange_key(exchange.vhost.as_str(), exchange.name.as_str()),
             Self::Queue(queue) => queue_key(queue.vhost.as_str(), queue.name.as_str()),
             Self::Binding(binding) => binding.key(),
+            Self::Policy(policy) => policy.key(),
+            Self::Parameter(parameter) => parameter.key(),
+            Self::GlobalParameter(parameter) => parameter.key(),
         }
     }
 
@@ -135,7 +150,11 @@ impl Definition {
             Self::Queue(queue) => fields
                 .bytes(tag::ID, &queue.id.number().to_le_bytes())
                 .flag(tag::AUTO_DELETE, queue.auto_delete)
-                .bytes(tag::ARGUMENTS, queue.arguments.as_bytes()),
+                .bytes(tag::ARGUMENTS, queue.arguments.as_bytes())
+                .flag(tag::PAUSED, queue.paused),
+            Self::Policy(policy) => return policy.value(),
+            Self::Parameter(parameter) => return parameter.value(),
+            Self::GlobalParameter(parameter) => return parameter.value(),
         }
         .finish()
     }
@@ -159,9 +178,25 @@ impl Definition {
                 let (vhost, name) = (name()?.into(), name()?.into());
                 let auto_delete = fields.flag(tag::AUTO_DELETE);
                 let (id, arguments) = (queue_id(fields)?, arguments(fields)?);
-                Self::Queue(QueueDefinition { vhost, name, id, auto_delete, arguments })
+                let paused = fields.flag(tag::PAUSED);
+                Self::Queue(QueueDefinition { vhost, name, id, auto_delete, arguments, paused })
             }
             Kind::Binding => return BindingDefinition::decode(names).map(|found| Some(Self::Binding(found))),
+            Kind::Policy => {
+                let policy = PolicyDefinition::decode(PolicyKind::User, names, fields)?;
+                return Ok(Some(Self::Policy(policy)));
+            }
+            Kind::OperatorPolicy => {
+                let policy = PolicyDefinition::decode(PolicyKind::Operator, names, fields)?;
+                return Ok(Some(Self::Policy(policy)));
+            }
+            Kind::Parameter => {
+                return ParameterDefinition::decode(names, fields).map(|found| Some(Self::Parameter(found)));
+            }
+            Kind::GlobalParameter => {
+                let parameter = GlobalParameterDefinition::decode(names, fields)?;
+                return Ok(Some(Self::GlobalParameter(parameter)));
+            }
         };
         names.end().ok_or(Malformed::Key)?;
         Ok(Some(definition))
@@ -235,6 +270,7 @@ mod tests {
 
     use super::*;
     use crate::exchange::ExchangeType;
+    use crate::policy::{Component, Policy};
 
     fn arguments() -> impl Strategy<Value = TableBuf> {
         prop::collection::vec(("[a-z\u{0}]{0,3}", any::<i32>()), 0..3).prop_map(|entries| {
@@ -268,8 +304,8 @@ mod tests {
                     })
                 }
             ),
-            (name(), name(), any::<u64>(), any::<bool>(), arguments()).prop_map(
-                |(vhost, name, id, auto_delete, arguments)| {
+            (name(), name(), any::<u64>(), any::<(bool, bool)>(), arguments()).prop_map(
+                |(vhost, name, id, (auto_delete, paused), arguments)| {
                     let id = QueueId::stored(id);
                     Definition::Queue(QueueDefinition {
                         vhost: vhost.into(),
@@ -277,9 +313,28 @@ mod tests {
                         id,
                         auto_delete,
                         arguments,
+                        paused,
                     })
                 }
             ),
+            (name(), name(), any::<bool>(), any::<i64>(), any::<u64>()).prop_map(
+                |(vhost, name, operator, priority, length)| {
+                    let kind = if operator { PolicyKind::Operator } else { PolicyKind::User };
+                    let definition = serde_json::json!({ "max-length": length });
+                    let policy =
+                        Policy::parse(kind, &name, "^a(b|c)", "queues", priority, &definition).unwrap();
+                    Definition::Policy(PolicyDefinition { vhost: vhost.into(), kind, policy })
+                }
+            ),
+            (name(), name(), any::<(bool, i64)>()).prop_map(|(vhost, name, (flag, number))| {
+                let (vhost, component) = (vhost.into(), Component::ALL[usize::from(flag)]);
+                let (name, value) = (name.into(), serde_json::json!({ "a": [flag, number, null] }));
+                Definition::Parameter(ParameterDefinition { vhost, component, name, value })
+            }),
+            (name(), any::<f64>()).prop_map(|(name, number)| {
+                let value = serde_json::json!([number]);
+                Definition::GlobalParameter(GlobalParameterDefinition { name: name.into(), value })
+            }),
             (name(), name(), name(), any::<bool>(), name(), arguments()).prop_map(
                 |(vhost, source, to, queue, binding_key, arguments)| {
                     let to = if queue { BoundTo::Queue(to.into()) } else { BoundTo::Exchange(to.into()) };
@@ -329,7 +384,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_a_definition_or_none(
-            kind in 0..6_u8,
+            kind in prop_oneof![0..6_u8, 63..69_u8],
             key in prop::collection::vec(prop_oneof![Just(0), Just(1), any::<u8>()], 0..30),
             value in prop::collection::vec(prop_oneof![Just(0), Just(1), any::<u8>()], 0..30),
         ) {

@@ -16,14 +16,31 @@ pub enum Kind {
     Queue = 3,
     /// A binding.
     Binding = 4,
+    /// A policy.
+    Policy = 64,
+    /// An operator policy.
+    OperatorPolicy = 65,
+    /// A runtime parameter of a virtual host.
+    Parameter = 66,
+    /// A runtime parameter of the broker.
+    GlobalParameter = 67,
 }
 
 impl Kind {
+    const ALL: [Self; 8] = [
+        Self::Vhost,
+        Self::Exchange,
+        Self::Queue,
+        Self::Binding,
+        Self::Policy,
+        Self::OperatorPolicy,
+        Self::Parameter,
+        Self::GlobalParameter,
+    ];
+
     /// The kind of a key; nothing for one that a later version wrote.
     pub fn of(key: &[u8]) -> Option<Self> {
-        [Self::Vhost, Self::Exchange, Self::Queue, Self::Binding]
-            .into_iter()
-            .find(|kind| key.first() == Some(&(*kind as u8)))
+        Self::ALL.into_iter().find(|kind| key.first() == Some(&(*kind as u8)))
     }
 
     /// Its name.
@@ -33,6 +50,10 @@ impl Kind {
             Self::Exchange => "exchange",
             Self::Queue => "queue",
             Self::Binding => "binding",
+            Self::Policy => "policy",
+            Self::OperatorPolicy => "operator policy",
+            Self::Parameter => "parameter",
+            Self::GlobalParameter => "global parameter",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Definitions: virtual hosts, exchanges, queues and bindings that outlive the broker.
+//! Definitions: virtual hosts, exchanges, queues, bindings, policies and parameters that outlive the broker.
 //!
 //! A change of the topology is a record in the journal, so that one order holds for it and for messages, and one
 //! sync serves both. The definitions' home is a tree beside the journal, with a second copy in JSON. A thread brings
@@ -13,6 +13,8 @@ mod home;
 mod keeping;
 mod key;
 mod opened;
+mod parameter;
+mod policy;
 mod tree;
 
 pub use definition::{
@@ -22,6 +24,8 @@ pub use fields::Malformed;
 pub use keeping::{Definitions, Record};
 pub use key::Kind;
 pub use opened::{DefinitionsError, Opened};
+pub use parameter::{GlobalParameterDefinition, ParameterDefinition, global_parameter_key, parameter_key};
+pub use policy::{PolicyDefinition, policy_key};
 
 /// A definition that was made or changed, or is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]

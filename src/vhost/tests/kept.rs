@@ -312,6 +312,7 @@ fn a_hundred_thousand_queues_and_bindings_are_one_epoch() {
             id: QueueId::stored(u64::from(number)),
             auto_delete: false,
             arguments: TableBuf::default(),
+            paused: false,
         })
     }));
     definitions.extend((0..100_000).map(|number| {

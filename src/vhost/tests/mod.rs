@@ -2,6 +2,7 @@
 
 mod history;
 mod kept;
+mod policies;
 mod scheduled;
 
 use leveret_protocol::table::Table;

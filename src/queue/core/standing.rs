@@ -1,0 +1,31 @@
+//! What an operator changes while the queue is used: what is in force, and whether anything is delivered.
+
+use std::sync::Arc;
+
+use super::QueueCore;
+use crate::queue::terms::Terms;
+
+impl QueueCore {
+    /// What is in force from now on. Follow with [`Self::deliver`] and [`Self::trim`].
+    pub fn set_terms(&mut self, terms: Arc<Terms>) {
+        self.is_plain = *terms == Terms::default() && self.groups.is_none();
+        self.counts = terms.counts();
+        self.reads_clock = terms.retry.is_some();
+        self.terms = terms;
+    }
+
+    /// What is in force.
+    pub fn terms(&self) -> &Arc<Terms> {
+        &self.terms
+    }
+
+    /// Gives nothing to anybody from now on, or gives again: follow with [`Self::deliver`] then.
+    pub fn pause(&mut self, paused: bool) {
+        self.consumers.pause(paused);
+    }
+
+    /// Whether it gives nothing to anybody.
+    pub fn is_paused(&self) -> bool {
+        self.consumers.is_paused()
+    }
+}

@@ -1,0 +1,105 @@
+//! What a queue was declared with, what policies add to that, and whether it is paused: what an operator changes while it
+//! is used. Changes of one queue come one after another: whoever makes them sees to that.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use super::{Gone, Queue, used};
+use crate::policy::{Definition, InForce, Subject};
+use crate::queue::options::QueueOptions;
+use crate::queue::terms::Terms;
+
+/// What was declared, and which policies match.
+pub(super) struct Standing {
+    options: Arc<QueueOptions>,
+    policies: Option<Arc<InForce>>,
+}
+
+impl Standing {
+    /// As declared, without any policy.
+    pub(super) fn declared(options: QueueOptions) -> Self {
+        Self { options: Arc::new(options), policies: None }
+    }
+}
+
+impl Queue {
+    /// What it was declared with, or changed to since.
+    pub fn options(&self) -> Arc<QueueOptions> {
+        Arc::clone(&self.standing.read().unwrap_or_else(PoisonError::into_inner).options)
+    }
+
+    /// What policies put in force on it; nothing when none matches.
+    pub fn policies(&self) -> Option<Arc<InForce>> {
+        self.standing.read().unwrap_or_else(PoisonError::into_inner).policies.clone()
+    }
+
+    /// What policies take it for.
+    pub fn subject(&self) -> Subject {
+        if self.options().is_quorum() { Subject::QuorumQueue } else { Subject::ClassicQueue }
+    }
+
+    /// The same queue with these policies; see [`Self::register`].
+    #[must_use]
+    pub fn with_policies(self, policies: Option<Arc<InForce>>) -> Self {
+        self.standing.write().unwrap_or_else(PoisonError::into_inner).policies = policies;
+        self
+    }
+
+    /// These policies match from now on.
+    pub fn set_policies(self: &Arc<Self>, policies: Option<Arc<InForce>>) {
+        self.standing.write().unwrap_or_else(PoisonError::into_inner).policies = policies;
+        self.put_in_force();
+    }
+
+    /// It is as if it had been declared with these options. What is fixed at a declaration is not to differ.
+    pub fn change(self: &Arc<Self>, options: QueueOptions) {
+        self.standing.write().unwrap_or_else(PoisonError::into_inner).options = Arc::new(options);
+        self.put_in_force();
+    }
+
+    /// What options and policies say together comes into force.
+    pub(super) fn put_in_force(self: &Arc<Self>) {
+        let (options, policies) = (self.options(), self.policies());
+        let definition = policies.as_ref().map_or(Definition::NONE, |policies| &policies.definition);
+        self.set_terms(Arc::new(Terms::merged(options.arguments.as_table(), definition)));
+    }
+
+    /// What is in force from now on. Of a backlog that is too long by this much may go now, and the rest soon.
+    pub fn set_terms(self: &Arc<Self>, terms: Arc<Terms>) {
+        self.may_refuse.store(terms.may_refuse(), Ordering::Relaxed);
+        let _gone = self.with(|core| {
+            core.set_terms(terms);
+            used(core);
+            self.perform(core);
+        });
+    }
+
+    /// What is in force.
+    pub fn terms(&self) -> Result<Arc<Terms>, Gone> {
+        self.with(|core| Arc::clone(core.terms()))
+    }
+
+    /// Whether it may refuse messages. That changes with an epoch of its virtual host.
+    pub fn may_refuse(&self) -> bool {
+        self.may_refuse.load(Ordering::Relaxed)
+    }
+
+    /// Delivers nothing from now on, and a get finds nothing; messages are taken and kept as ever. What is on its way to a
+    /// consumer, or with it, may be settled.
+    pub fn pause(self: &Arc<Self>) -> Result<(), Gone> {
+        self.with(|core| core.pause(true))
+    }
+
+    /// Delivers again.
+    pub fn resume(self: &Arc<Self>) -> Result<(), Gone> {
+        self.with(|core| {
+            core.pause(false);
+            self.perform(core);
+        })
+    }
+
+    /// Whether it is paused.
+    pub fn is_paused(&self) -> Result<bool, Gone> {
+        self.with(|core| core.is_paused())
+    }
+}
