@@ -36,6 +36,7 @@ mod exchanges;
 mod exclusive;
 mod get;
 mod hash_exchanges;
+mod message_groups;
 mod publish;
 mod qos;
 mod queue_arguments;

@@ -25,6 +25,7 @@ mod disk_full;
 mod failing_disk;
 mod lives;
 mod load;
+mod message_groups;
 mod misplaced;
 mod publication;
 mod random;

@@ -1,6 +1,7 @@
 //! Tests of the queue as its users see it, with recipients and shared credits that only count.
 
 mod disk;
+mod groups;
 mod lease;
 mod lives;
 mod model;
