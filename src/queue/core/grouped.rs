@@ -129,6 +129,10 @@ impl QueueCore {
                     self.retry_on(entry);
                     continue;
                 }
+                if entry.returns.waits() {
+                    self.retry_on(entry);
+                    continue;
+                }
                 let of = self.look_at(&entry.message).0;
                 self.park(entry, of);
                 continue;

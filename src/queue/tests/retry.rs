@@ -163,8 +163,18 @@ fn a_purge_takes_what_is_ready_and_leaves_what_waits() {
 
 #[test]
 fn what_waited_in_an_earlier_broker_waits_on_whether_it_was_in_the_journal_or_in_a_segment() {
+    let groups = MessageGroups { by: GroupBy::Header("of nobody".into()), look_ahead: 100 };
+    for message_groups in [None, Some(groups)] {
+        let options = QueueOptions { message_groups, ..QueueOptions::default() };
+        let mut core = QueueCore::new(QueueId::fresh(), &options);
+        core.set_terms(Arc::new(Terms { retry: Some(RETRY), ..Terms::default() }));
+        waits_on(core);
+    }
+}
+
+/// See above: of a queue without messages.
+fn waits_on(mut core: QueueCore) {
     let waits = |due| Returns { acquired: 2, deliveries: 1, due: at(due) };
-    let mut core = retrying(Terms::default());
     let mut records = bytes::BytesMut::new();
     for body in ["s0", "s1", "s2", "s3"] {
         push_record(&mut records, u16::from(body != "s0"), &message(body));
