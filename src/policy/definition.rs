@@ -28,6 +28,11 @@ impl Definition {
         value.as_i64().or_else(|| value.as_u64().map(|_| i64::MAX))
     }
 
+    /// A setting that is a number.
+    pub fn number(&self, name: &str) -> Option<f64> {
+        self.get(name)?.as_f64()
+    }
+
     /// A setting that is true or false.
     pub fn boolean(&self, name: &str) -> Option<bool> {
         self.get(name)?.as_bool()

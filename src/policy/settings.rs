@@ -23,6 +23,8 @@ enum Rule {
     Integer(i64, i64),
     /// A number that is not negative.
     Number,
+    /// A number of at least one.
+    Factor,
     /// A time such as `7D`.
     MaxAge,
     /// A pattern.
@@ -88,7 +90,7 @@ const SHARDS: &str = "shards-per-node";
 const SHARDS_KEY: &str = "routing-key";
 
 /// In the order of their names, in which they are checked.
-const KNOWN: [Setting; 33] = [
+const KNOWN: [Setting; 35] = [
     setting("alternate-exchange", Rule::Text, "~ is not a valid alternate exchange name"),
     setting("consumer-disconnected-timeout", NOT_NEGATIVE, "~ is not a valid consumer disconnected timeout"),
     setting("consumer-timeout", NOT_NEGATIVE, "~ is not a valid consumer timeout"),
@@ -100,6 +102,19 @@ const KNOWN: [Setting; 33] = [
         "~ is not a valid dead letter strategy",
     )
     .lacked_by(CLASSIC),
+    // Two that are not RabbitMQ's.
+    setting(
+        "delayed-retry-factor",
+        Rule::Factor,
+        "~ is not a valid delayed retry factor. Must be at least 1",
+    )
+    .merged(Merge::Operator),
+    setting(
+        "delayed-retry-jitter",
+        Rule::Integer(0, 100),
+        "~ is not a valid delayed retry jitter in percent",
+    )
+    .merged(Merge::Operator),
     setting(RETRY_MAX, POSITIVE, "~ is not a valid delayed retry maximum delay. Must be a positive integer")
         .merged(Merge::Least),
     setting(RETRY_MIN, POSITIVE, "~ is not a valid delayed retry minimum delay. Must be a positive integer")
@@ -237,6 +252,7 @@ impl Setting {
                 Some(_) => true,
                 None => false,
             },
+            Rule::Factor => value.as_f64().is_some_and(|number| number >= 1.0),
             Rule::MaxAge => value.as_str().is_some_and(is_max_age),
             Rule::Pattern => match value.as_str() {
                 Some(text) => return self.check_pattern(text),

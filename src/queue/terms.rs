@@ -111,8 +111,8 @@ impl Terms {
                 said.policy_first(name::DELAYED_RETRY_TYPE, "delayed-retry-type"),
                 said.least(name::DELAYED_RETRY_MIN, "delayed-retry-min"),
                 said.least(name::DELAYED_RETRY_MAX, "delayed-retry-max"),
-                arguments.get(name::DELAYED_RETRY_FACTOR).and_then(thousandths),
-                arguments.get(name::DELAYED_RETRY_JITTER).and_then(Value::as_integer),
+                said.factor(),
+                said.jitter(),
             ),
             consumer_timeout: milliseconds(name::CONSUMER_TIMEOUT, "consumer-timeout")
                 .filter(|timeout| !timeout.is_zero()),
@@ -166,6 +166,17 @@ impl<'a> Said<'a> {
     fn is_so(self, name: &str, key: &str) -> bool {
         let argument = self.arguments.get(name).and_then(Value::as_bool);
         argument.or_else(|| self.policies.boolean(key)) == Some(true)
+    }
+
+    /// As the type of the retry: the policy decides.
+    fn factor(self) -> Option<u32> {
+        let policy = self.policies.number("delayed-retry-factor").map(Value::Double);
+        policy.or_else(|| self.arguments.get(name::DELAYED_RETRY_FACTOR)).and_then(thousandths)
+    }
+
+    fn jitter(self) -> Option<i64> {
+        let policy = self.policies.integer("delayed-retry-jitter");
+        policy.or_else(|| self.arguments.get(name::DELAYED_RETRY_JITTER).and_then(Value::as_integer))
     }
 
     fn policy_first(self, name: &str, key: &str) -> Option<&'a str> {

@@ -78,6 +78,8 @@ fn a_value_that_cannot_be_is_told_in_rabbitmqs_words() {
             json!({"delayed-retry-type": "x"}),
             "<<\"x\">> is not a valid delayed retry type. Must be one of: all, failed, returned, disabled",
         ),
+        (json!({"delayed-retry-factor": 0.5}), "0.5 is not a valid delayed retry factor. Must be at least 1"),
+        (json!({"delayed-retry-jitter": 101}), "101 is not a valid delayed retry jitter in percent"),
         (retry(json!({})), "delayed-retry-min is required when delayed-retry-type is all"),
         (
             retry(json!({"delayed-retry-min": 0})),
@@ -112,6 +114,8 @@ fn a_value_that_can_be_is_taken() {
         json!({"max-age": "10Y"}),
         json!({"queue-version": 1, "queue-mode": "lazy", "overflow": "reject-publish-dlx"}),
         json!({"delayed-retry-type": "disabled"}),
+        json!({"delayed-retry-factor": 1.5, "delayed-retry-jitter": 0}),
+        json!({"delayed-retry-factor": 1, "delayed-retry-jitter": 100}),
         json!({"delayed-retry-type": "failed", "delayed-retry-min": 5, "delayed-retry-max": 5}),
         json!({"dead-letter-exchange": "", "dead-letter-routing-key": "", "alternate-exchange": ""}),
         json!({"shards-per-node": 2, "routing-key": "1234"}),
@@ -129,6 +133,8 @@ fn operators_may_set_what_they_may_in_rabbitmq() {
     assert_eq!(
         may,
         [
+            "delayed-retry-factor",
+            "delayed-retry-jitter",
             "delayed-retry-max",
             "delayed-retry-min",
             "delayed-retry-type",

@@ -3,6 +3,7 @@ use serde_json::json;
 
 use super::*;
 use crate::policy::{Policies, Policy, PolicyKind, Subject};
+use crate::queue::retry::Which;
 
 /// The terms of a queue with these arguments that a policy of this definition matches, if it is applicable.
 fn merged(arguments: &TableBuf, policy: &serde_json::Value) -> Terms {
@@ -115,6 +116,28 @@ fn at_a_limit_a_classic_queues_argument_and_a_quorum_queues_policy_decides() {
     let dead = json!({"overflow": "reject-publish-dlx", "max-length": 1});
     assert_eq!(merged(&TableBuf::default(), &dead).overflow, Overflow::RejectPublishDeadLetter);
     assert_eq!(merged(&quorum().finish(), &dead).overflow, Overflow::DropHead);
+}
+
+#[test]
+fn of_a_retry_the_policy_decides_but_the_lower_of_two_times_holds() {
+    let arguments = TableBuilder::new()
+        .string(name::DELAYED_RETRY_TYPE, "all")
+        .int(name::DELAYED_RETRY_MIN, 1000)
+        .int(name::DELAYED_RETRY_MAX, 9000)
+        .int(name::DELAYED_RETRY_FACTOR, 2)
+        .int(name::DELAYED_RETRY_JITTER, 10)
+        .finish();
+    let retry = |policy| merged(&arguments, &policy).retry;
+    let declared = retry(json!({"max-length": 1})).unwrap();
+    assert_eq!((declared.min, declared.factor, declared.jitter), (SECOND, Some(2000), 10));
+    let both = retry(json!({
+        "delayed-retry-type": "failed", "delayed-retry-min": 500, "delayed-retry-max": 10_000,
+        "delayed-retry-factor": 1.5, "delayed-retry-jitter": 20,
+    }));
+    let expected =
+        Retry { which: Which::Failed, min: SECOND / 2, max: 9 * SECOND, factor: Some(1500), jitter: 20 };
+    assert_eq!(both, Some(expected));
+    assert_eq!(retry(json!({"delayed-retry-type": "disabled"})), None);
 }
 
 #[test]
