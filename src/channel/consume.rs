@@ -1,6 +1,7 @@
 //! `basic.consume` and `basic.cancel`, and the consumer that its queue leaves behind.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use leveret_protocol::method::basic;
 use leveret_protocol::table::Table;
@@ -38,6 +39,12 @@ impl Channel {
                 vhost.name()
             ))
         })?;
+        let timeout = timeout(consume.arguments).map_err(|reason| {
+            precondition_failed(format!(
+                "invalid arg 'x-consumer-timeout' for queue '{name}' in vhost '{}': {reason}",
+                vhost.name()
+            ))
+        })?;
         let slot = session.subscriptions.reserve();
         let credit = match &self.global_prefetch {
             Some(global) if !consume.no_ack => {
@@ -54,6 +61,7 @@ impl Channel {
             exclusive: consume.exclusive,
             priority,
             prefetch: self.prefetch,
+            timeout,
             shared_credit: credit,
         };
         let key = match queue.consume(consumer) {
@@ -147,4 +155,12 @@ fn priority(arguments: Table<'_>) -> Result<i64, String> {
             value.as_integer().ok_or_else(|| format!("{{unacceptable_type,{}}}", value.type_name()))
         }
     }
+}
+
+/// How long the consumer may keep a delivery, if it says so itself.
+fn timeout(arguments: Table<'_>) -> Result<Option<Duration>, String> {
+    let Some(value) = arguments.get("x-consumer-timeout") else { return Ok(None) };
+    let number = value.as_integer().ok_or_else(|| format!("{{unacceptable_type,{}}}", value.type_name()))?;
+    let milliseconds = u64::try_from(number).map_err(|_| format!("{{value_negative,{number}}}"))?;
+    Ok(Some(Duration::from_millis(milliseconds)))
 }

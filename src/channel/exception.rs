@@ -3,6 +3,8 @@
 //! Here, and only here, refusals become reply codes and texts. The texts are RabbitMQ's: client libraries and people
 //! match on them.
 
+use std::time::Duration;
+
 use leveret_protocol::reply_code::ReplyCode;
 
 use crate::equivalence::Resource;
@@ -68,6 +70,15 @@ exceptions! {
     not_implemented NotImplemented
     /// 541, closes the connection.
     internal_error InternalError
+}
+
+/// A delivery was not settled in time.
+pub fn delivery_timed_out(channel: u16, timeout: Duration) -> Exception {
+    precondition_failed(format!(
+        "delivery acknowledgement on channel {channel} timed out. Timeout value used: {} ms. \
+         This timeout value can be configured, see consumers doc guide to learn more",
+        timeout.as_millis()
+    ))
 }
 
 /// What a refusal is about.

@@ -29,6 +29,8 @@ pub struct OutstandingTags {
     gaps: usize,
 }
 
+/// No subscription has this slot.
+const NOBODY: u32 = u32::MAX;
 const GAPS_MIN: usize = 256;
 /// Beyond this many places an emptied queue of tags gives its memory back.
 const KEEP_PLACES: usize = 1024;
@@ -110,6 +112,20 @@ impl OutstandingTags {
             }
         }
         self.gaps = 0;
+    }
+
+    /// Gives what is out of this subscription. The tags stay out, and stand for nothing any more.
+    pub fn disown(&mut self, slot: u32) -> Vec<(u64, Outstanding)> {
+        let mut disowned = Vec::new();
+        for (tag, out) in &mut self.tags {
+            if let Some(out) = out
+                && out.slot == slot
+            {
+                disowned.push((*tag, *out));
+                out.slot = NOBODY;
+            }
+        }
+        disowned
     }
 
     /// Puts back what was taken, under the same tags.

@@ -123,6 +123,15 @@ impl Channel {
         self.settle(settled, session);
     }
 
+    /// What a consumer holds goes back to its queue, as if it was given back as it is. The client does not know that yet:
+    /// what it says of these deliveries later is let pass.
+    pub fn return_of(&mut self, slot: u32, session: &mut Session) {
+        let settlement = Settlement::Return;
+        let settled = self.outstanding.disown(slot).into_iter();
+        let settled = settled.map(|(tag, outstanding)| Settled { tag, outstanding, settlement });
+        self.settle(settled.collect(), session);
+    }
+
     fn recover(&mut self, requeue: bool, session: &mut Session) -> Result<(), Exception> {
         if !requeue {
             return Err(not_implemented("requeue=false"));

@@ -12,7 +12,7 @@ use crate::auth::{Credentials, DEFAULT_VHOST, Users};
 use crate::message::Message;
 use crate::name::{ConnectionId, VhostName};
 use crate::place::JournalFile;
-use crate::queue::delivery::{Delivery, Recipient, Waiter};
+use crate::queue::delivery::{Delivery, Late, Recipient, Waiter};
 use crate::queue::options::QueueOptions;
 use crate::queue::{Queue, QueueId};
 use crate::vhost::Vhost;
@@ -48,6 +48,7 @@ impl Recipient for Inbox {
         assert!(!self.mistaken.load(Ordering::Relaxed), "a mistake under a queue's lock");
         self.deliveries.lock().unwrap().append(deliveries);
     }
+    fn delivery_late(&self, _: Late) {}
     fn loaded(&self, _: u16) {}
 
     fn consumer_gone(&self, slot: u32, queue: QueueId) {

@@ -10,10 +10,11 @@ use super::in_place::message_in_place;
 use super::waiting::{Waiting, WaitingChannels};
 use crate::channel::content::check_header;
 use crate::channel::exception::{Exception, channel_error, not_allowed, resource_error};
+use crate::channel::subscription::Source;
 use crate::channel::{Channel, Peer, Session};
 use crate::place::Batch;
 use crate::queue::QueueId;
-use crate::queue::delivery::Delivery;
+use crate::queue::delivery::{Delivery, Late};
 
 /// The channels of a connection.
 pub struct Channels {
@@ -393,6 +394,21 @@ impl Channels {
         }
     }
 
+    /// The channel that has to do with a delivery that is late, if it is still.
+    pub fn late(&self, late: &Late, session: &Session) -> Option<u16> {
+        let subscription = session.subscriptions.get(late.slot)?;
+        let Source::Consumer { queue, key } = &subscription.source else { return None };
+        (queue.id() == late.queue && *key == late.consumer && queue.is_late(late))
+            .then_some(subscription.channel)
+    }
+
+    /// What a consumer of a channel holds goes back to its queue.
+    pub fn return_of(&mut self, number: u16, slot: u32, session: &mut Session) {
+        if let Some(channel) = self.open_mut(number) {
+            channel.return_of(slot, session);
+        }
+    }
+
     /// A channel's consumers are taken out of their queues; it is not to be used any more.
     pub fn release(&mut self, number: u16, session: &mut Session) {
         if let Some(channel) = self.open_mut(number) {
@@ -415,8 +431,9 @@ impl Channels {
 
     /// We close a channel, which was released: from now on only the client's answer counts.
     pub fn close(&mut self, number: u16) {
-        if let Some(slot) = self.slot_mut(number) {
-            *slot = Slot::Closing;
+        let Some(slot) = self.slot_mut(number) else { return };
+        if let Slot::Waiting(waiting) = std::mem::replace(slot, Slot::Closing) {
+            self.waiting.forget(&waiting);
         }
     }
 

@@ -11,6 +11,7 @@ mod greeting;
 pub mod handshake;
 pub mod heartbeat;
 mod in_place;
+mod lateness;
 pub mod open;
 pub mod outbox;
 pub mod output;

@@ -282,11 +282,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         if std::mem::take(&mut self.taken.store_went_on) {
             self.store_went_on();
         }
+        let mut lates = Vec::new();
         for notice in std::mem::take(&mut self.taken.notices) {
             match notice {
                 Notice::ConsumerGone(slot, queue) => {
                     self.channels.consumer_gone(slot, queue, &mut self.session, &mut self.output);
                 }
+                Notice::Late(late) => lates.push(late),
                 Notice::Loaded(channel) => self.channels.loaded(channel),
                 Notice::Close(code, text) => self.close(code, &text, (0, 0)),
             }
@@ -296,6 +298,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
             for queue in self.taken.queues.drain(..) {
                 queue.room_made(recipient);
             }
+        }
+        // Last, since it empties the outbox again.
+        for late in lates {
+            self.delivery_late(&late);
         }
     }
 

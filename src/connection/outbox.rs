@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use leveret_protocol::reply_code::ReplyCode;
 
 use crate::queue::QueueId;
-use crate::queue::delivery::{Delivery, Recipient, Waiter, cost};
+use crate::queue::delivery::{Delivery, Late, Recipient, Waiter, cost};
 use crate::store::journal::Synced;
 
 /// The deliveries that may wait, in bytes as [`cost`] counts them.
@@ -53,6 +53,8 @@ pub struct Contents {
 pub enum Notice {
     /// This queue of the consumer in this slot is gone.
     ConsumerGone(u32, QueueId),
+    /// A delivery was not settled in time.
+    Late(Late),
     /// What a get of this channel waits for was read, or will not come.
     Loaded(u16),
     /// The connection is to be closed.
@@ -221,6 +223,10 @@ impl Recipient for Outbox {
 
     fn consumer_gone(&self, slot: u32, queue: QueueId) {
         self.notify(Notice::ConsumerGone(slot, queue));
+    }
+
+    fn delivery_late(&self, late: Late) {
+        self.notify(Notice::Late(late));
     }
 
     fn loaded(&self, channel: u16) {

@@ -312,7 +312,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
     }
 
     /// Closes the channel for a soft error, the connection for a hard one.
-    fn raise(&mut self, channel: u16, method: (u16, u16), exception: &Exception) {
+    pub(super) fn raise(&mut self, channel: u16, method: (u16, u16), exception: &Exception) {
         self.end_batch();
         if exception.code.is_soft() && channel != 0 {
             tracing::info!(

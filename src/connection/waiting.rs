@@ -47,6 +47,13 @@ pub(super) struct WaitingChannels {
     kept: usize,
 }
 
+impl WaitingChannels {
+    /// What came for a channel is not to be served any more.
+    pub(super) fn forget(&mut self, waiting: &Waiting) {
+        self.kept = self.kept.saturating_sub(waiting.frames.len());
+    }
+}
+
 impl Channels {
     /// Whether any channel waits.
     pub fn any_waits(&self) -> bool {

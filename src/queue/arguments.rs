@@ -119,7 +119,7 @@ const CHANGEABLE: [&str; 21] = [
 ];
 
 /// What is checked, stored and compared, but not acted on yet.
-const WITHOUT_EFFECT: [&str; 2] = [CONSUMER_TIMEOUT, "x-consumer-disconnected-timeout"];
+const WITHOUT_EFFECT: [&str; 1] = ["x-consumer-disconnected-timeout"];
 
 /// What only streams have: RabbitMQ refuses these on queues of the other types.
 const OF_STREAMS: [&str; 4] =

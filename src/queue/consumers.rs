@@ -7,6 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::delivery::{Delivery, Recipient, SharedCredit};
 use super::id::ConsumerKey;
@@ -28,6 +29,8 @@ pub struct Consumer {
     pub priority: i64,
     /// How many unsettled deliveries it may have; 0 is no limit.
     pub prefetch: u16,
+    /// How long it may keep a delivery unsettled, in the place of what its queue says; for ever if that is zero.
+    pub timeout: Option<Duration>,
     /// A limit that it shares with others of its channel.
     pub shared_credit: Option<Arc<dyn SharedCredit>>,
 }
@@ -89,6 +92,8 @@ pub(super) struct Consumers {
     serial: u32,
     len: usize,
     awaiting_room: usize,
+    /// How many have a time of their own for their deliveries.
+    timed: usize,
     single_active: bool,
     /// Nobody has a turn.
     paused: bool,
@@ -118,6 +123,11 @@ impl Consumers {
         self.len == 1 && self.iter().any(|member| member.consumer.exclusive)
     }
 
+    /// Whether one of them has a time of its own for its deliveries.
+    pub(super) fn any_timeout(&self) -> bool {
+        self.timed > 0
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Member> {
         self.members.iter().flatten()
     }
@@ -125,6 +135,7 @@ impl Consumers {
     pub(super) fn add(&mut self, consumer: Consumer) -> ConsumerKey {
         self.serial = self.serial.wrapping_add(1);
         self.len = self.len.saturating_add(1);
+        self.timed = self.timed.saturating_add(usize::from(consumer.timeout.is_some()));
         let vacant =
             if self.len > self.members.len() { None } else { self.members.iter().position(Option::is_none) };
         let at = vacant.unwrap_or_else(|| {
@@ -152,6 +163,7 @@ impl Consumers {
         let was_active = self.get_mut(key)?.is_active();
         self.leave_turn(key, Turn::NoCredit);
         let member = self.members.get_mut(key.at as usize)?.take()?;
+        self.timed = self.timed.saturating_sub(usize::from(member.consumer.timeout.is_some()));
         self.len = self.len.saturating_sub(1);
         if self.len == 0 {
             self.members = Vec::new();

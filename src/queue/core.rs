@@ -8,6 +8,7 @@
 mod dying;
 mod expiry;
 mod grouped;
+mod lateness;
 mod lease;
 mod returning;
 mod scheduling;
@@ -19,6 +20,8 @@ pub use scheduling::{Due, ScheduledMessage};
 
 use std::sync::Arc;
 use std::time::Duration;
+
+use lateness::Deadlines;
 
 use super::consumers::{Consumer, Consumers, Turn};
 use super::death::Reason;
@@ -98,6 +101,10 @@ pub struct QueueCore {
     counts: bool,
     /// What happens depends on the time.
     reads_clock: bool,
+    /// Deliveries may be late.
+    times_deliveries: bool,
+    /// When they are.
+    deadlines: Deadlines,
     /// The time, as far as anything depends on it.
     now: Time,
     /// When somebody used it last, as far as that matters.
@@ -137,6 +144,8 @@ impl QueueCore {
             is_plain: options.message_groups.is_none(),
             counts: false,
             reads_clock: false,
+            times_deliveries: false,
+            deadlines: Deadlines::default(),
             now: Time::default(),
             used: Time::default(),
             retrying: Scheduled::default(),
@@ -358,7 +367,9 @@ impl QueueCore {
         if self.consumers.any_exclusive() || (consumer.exclusive && excludes) {
             return Err(ExclusiveUse);
         }
-        Ok(self.consumers.add(consumer))
+        let key = self.consumers.add(consumer);
+        self.look_at_clock();
+        Ok(key)
     }
 
     /// Gives a consumer no more, but keeps its place: no other one becomes the single active consumer yet.
@@ -368,7 +379,9 @@ impl QueueCore {
 
     /// Removes a consumer; what it holds stays unacked. Follow with [`Self::deliver`].
     pub fn cancel(&mut self, key: ConsumerKey) -> Option<Consumer> {
-        self.consumers.remove(key)
+        let removed = self.consumers.remove(key);
+        self.look_at_clock();
+        removed
     }
 
     /// Makes a consumer share a prefetch from now on, and gives how much of it the consumer already uses; nothing when it
@@ -413,6 +426,7 @@ impl QueueCore {
         self.ready = Ready::default();
         self.unacked = Unacked::default();
         self.retrying = Scheduled::default();
+        self.deadlines = Deadlines::default();
         self.scheduled = Scheduled::default();
         self.groups = None;
         self.loads = Vec::new();
@@ -473,6 +487,11 @@ impl QueueCore {
         }
         member.staged.push(Delivery::new(entry, member.consumer.slot, unacked, self.counts));
         self.consumers.had_turn(key);
+        if self.times_deliveries
+            && let Some(unacked) = unacked
+        {
+            self.time_delivery(unacked, key);
+        }
     }
 
     fn credit_back(&mut self, holder: ConsumerKey) {

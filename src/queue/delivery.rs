@@ -1,8 +1,9 @@
 //! A message on its way to a consumer, and what a queue needs to know of the one who takes it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::id::{QueueId, UnackedKey};
+use super::id::{ConsumerKey, QueueId, UnackedKey};
 use super::ready::{Entry, Position};
 use crate::message::Message;
 use crate::store::stored::Returns;
@@ -43,6 +44,25 @@ impl Delivery {
             ..Entry::new(self.position, self.message)
         }
     }
+}
+
+/// A delivery that was not settled in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Late {
+    /// The queue that it came from.
+    pub queue: QueueId,
+    /// The consumer, as its recipient numbers its consumers.
+    pub slot: u32,
+    /// The same as its queue knows it.
+    pub consumer: ConsumerKey,
+    /// Where the queue keeps the message.
+    pub key: UnackedKey,
+    /// Its place in the queue.
+    pub position: Position,
+    /// How often it had come back before.
+    pub acquired: u32,
+    /// How long the consumer had.
+    pub timeout: Duration,
 }
 
 /// The bytes that a delivery of a message is counted as in a recipient's bound.
@@ -94,6 +114,9 @@ pub trait Recipient: Send + Sync {
     /// A queue is gone: its consumer in `slot` gets no more, and is told so after what was delivered to it. The slot may
     /// have been given to another consumer by the time that this is read.
     fn consumer_gone(&self, slot: u32, queue: QueueId);
+
+    /// A delivery was not settled in time. It may be by the time that this is read.
+    fn delivery_late(&self, late: Late);
 
     /// What a `basic.get` of this channel waits for was read, or will not come: it may be served again.
     fn loaded(&self, channel: u16);

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
 use super::consumers::Consumer;
 use super::core::{Asker, Dead, QueueCore, Settlement, Taken};
-use super::delivery::{Recipient, SharedCredit};
+use super::delivery::{Late, Recipient, SharedCredit};
 use super::id::{ConsumerKey, QueueId, UnackedKey};
 use super::options::QueueOptions;
 use super::ready::{Entry, Position};
@@ -353,6 +353,11 @@ impl Queue {
     /// Makes a consumer share a prefetch, see [`QueueCore::share_credit`].
     pub fn share_credit(&self, key: ConsumerKey, credit: Arc<dyn SharedCredit>) -> Option<u32> {
         self.with(|core| core.share_credit(key, credit)).ok().flatten()
+    }
+
+    /// Whether a delivery that is said to be late is not settled yet.
+    pub fn is_late(&self, late: &Late) -> bool {
+        self.with(|core| core.is_late(late)) == Ok(true)
     }
 
     /// Drops the ready messages and gives their number; writes that into `group`.

@@ -89,6 +89,14 @@ impl Unacked {
         }
     }
 
+    /// A message that is here, and who holds it.
+    pub fn held(&self, key: UnackedKey) -> Option<(&Entry, Holder)> {
+        match self.places.get(key.at() as usize)? {
+            Place::Taken { entry, holder } => Some((entry, *holder)),
+            Place::Free { .. } => None,
+        }
+    }
+
     /// Enters a message that goes to `holder`.
     pub fn insert(&mut self, entry: Entry, holder: Holder) -> UnackedKey {
         self.len = self.len.saturating_add(1);

@@ -27,6 +27,7 @@ mod concurrency;
 mod confirm;
 mod connection;
 mod consume;
+mod consumer_timeout;
 mod costly_bindings;
 mod dead_letters;
 mod delayed_exchange;

@@ -99,6 +99,7 @@ impl Run {
             exclusive: false,
             priority: 0,
             prefetch: self.way.prefetch,
+            timeout: None,
             shared_credit: prefetch.clone().map(|prefetch| prefetch as Arc<dyn SharedCredit>),
         }
     }

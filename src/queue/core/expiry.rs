@@ -13,6 +13,7 @@ impl QueueCore {
         !self.staying.is_empty()
             || !self.scheduled.is_empty()
             || !self.retrying.is_empty()
+            || !self.deadlines.is_empty()
             || self.ready.has_deadlines()
             || (!self.is_plain && self.is_timed_by_terms())
     }
@@ -36,6 +37,7 @@ impl QueueCore {
             .min(self.lease_end())
             .min(self.scheduled.next_due())
             .min(self.retrying.next_due())
+            .min(self.deadlines.next())
             .min(self.parked_due());
         if let Some(ttl) = self.terms.message_ttl
             && let Some(first) = self.ready.first_arrival(&mut self.loads)
@@ -50,6 +52,7 @@ impl QueueCore {
     pub fn expire(&mut self, now: Time) {
         self.try_again(now);
         self.retry(now, EXPIRED_AT_ONCE);
+        self.tell_late(now, EXPIRED_AT_ONCE);
         self.wake(now, EXPIRED_AT_ONCE);
         let mut left = self.expire_parked(now, EXPIRED_AT_ONCE);
         if let Some(ttl) = self.terms.message_ttl {

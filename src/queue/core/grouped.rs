@@ -319,6 +319,9 @@ impl QueueCore {
         }
         member.staged.push(Delivery::new(entry.clone(), member.consumer.slot, Some(key), self.counts));
         self.consumers.had_turn(to);
+        if self.times_deliveries {
+            self.time_delivery(key, to);
+        }
     }
 
     /// A consumer has credit or room again.

@@ -10,8 +10,8 @@ impl QueueCore {
     pub fn set_terms(&mut self, terms: Arc<Terms>) {
         self.is_plain = *terms == Terms::default() && self.groups.is_none();
         self.counts = terms.counts();
-        self.reads_clock = terms.retry.is_some();
         self.terms = terms;
+        self.look_at_clock();
     }
 
     /// What is in force.

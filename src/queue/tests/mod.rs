@@ -2,6 +2,7 @@
 
 mod disk;
 mod groups;
+mod lateness;
 mod lease;
 mod lives;
 mod model;
@@ -17,7 +18,7 @@ use std::sync::{Arc, Mutex};
 
 use super::consumers::Consumer;
 use super::core::{Dead, Due, Settlement};
-use super::delivery::{Delivery, Recipient, SharedCredit, Waiter, cost};
+use super::delivery::{Delivery, Late, Recipient, SharedCredit, Waiter, cost};
 use super::id::{ConsumerKey, UnackedKey};
 use super::options::QueueOptions;
 use super::queue::Got;
@@ -46,6 +47,7 @@ struct InboxState {
     deliveries: Vec<Delivery>,
     waiting: Vec<Arc<dyn Waiter>>,
     gone: Vec<u32>,
+    late: Vec<Late>,
     /// Channels whose gets may be served again.
     loaded: Vec<u16>,
     /// Room that comes just before the next queue asks to be told of it.
@@ -137,6 +139,10 @@ impl Recipient for Inbox {
 
     fn consumer_gone(&self, slot: u32, _: QueueId) {
         self.state.lock().unwrap().gone.push(slot);
+    }
+
+    fn delivery_late(&self, late: Late) {
+        self.state.lock().unwrap().late.push(late);
     }
 
     fn loaded(&self, channel: u16) {
@@ -241,6 +247,7 @@ pub(super) fn consumer(inbox: &Arc<Inbox>, slot: u32) -> Consumer {
         exclusive: false,
         priority: 0,
         prefetch: 0,
+        timeout: None,
         shared_credit: None,
     }
 }

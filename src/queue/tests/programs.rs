@@ -217,6 +217,7 @@ impl Run {
             exclusive: wanted.exclusive,
             priority: wanted.priority,
             prefetch: wanted.prefetch,
+            timeout: None,
             shared_credit: wanted.shares_credit.then_some(credit),
             ..consumer(&self.inboxes[wanted.inbox], slot)
         };

@@ -6,7 +6,7 @@ use crate::name::{ConsumerTag, VhostName};
 use crate::place::Position;
 use crate::queue::QueueId;
 use crate::queue::consumers::Consumer;
-use crate::queue::delivery::{Delivery, Waiter};
+use crate::queue::delivery::{Delivery, Late, Waiter};
 use crate::queue::options::QueueOptions;
 use crate::store::journal::{Journal, Limits, Start};
 use crate::store::op::{Op, Ops};
@@ -38,6 +38,7 @@ impl Recipient for Mistaken {
         panic!("a mistake under a queue's lock");
     }
     fn consumer_gone(&self, _: u32, _: QueueId) {}
+    fn delivery_late(&self, _: Late) {}
     fn loaded(&self, _: u16) {}
 }
 
@@ -66,6 +67,7 @@ fn what_is_published_to_a_queue_that_failed_is_known_to_be_lost() {
         exclusive: false,
         priority: 0,
         prefetch: 0,
+        timeout: None,
         shared_credit: None,
     };
     assert!(catch_unwind(AssertUnwindSafe(|| queue.consume(consumer))).is_err());
