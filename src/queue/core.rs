@@ -7,6 +7,7 @@
 
 mod dying;
 mod expiry;
+mod getting;
 mod grouped;
 mod lateness;
 mod lease;
@@ -16,6 +17,7 @@ mod standing;
 mod storing;
 
 pub use dying::Dead;
+pub use getting::{Asker, Taken};
 pub use scheduling::{Due, ScheduledMessage};
 
 use std::sync::Arc;
@@ -65,24 +67,6 @@ pub enum Await {
 /// Why a consumer is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExclusiveUse;
-
-/// Who waits for a block that is being read, to get its first message.
-pub struct Asker {
-    /// Whom to tell.
-    pub recipient: Arc<dyn Recipient>,
-    /// Which of its channels waits.
-    pub channel: u16,
-}
-
-/// What a get finds.
-pub enum Taken {
-    /// A message; with a key unless it counts as settled at once.
-    Message(Entry, Option<UnackedKey>),
-    /// Nothing is ready.
-    Empty,
-    /// The first message is on the disk, and asked for.
-    OnDisk,
-}
 
 /// A queue without its lock.
 #[allow(clippy::struct_excessive_bools, reason = "each spares a plain queue a look at what it does not have")]
@@ -284,55 +268,6 @@ impl QueueCore {
     /// Whom to ask to be told when there is room or credit; the caller asks each once.
     pub fn take_awaits(&mut self) -> Option<Await> {
         self.awaits.pop()
-    }
-
-    /// Takes the first ready message for `basic.get`.
-    pub fn get(&mut self, no_ack: bool, group: &mut Group) -> Taken {
-        if self.is_paused() {
-            return Taken::Empty;
-        }
-        if self.groups.is_some() {
-            return self.get_grouped(no_ack, group);
-        }
-        if self.ready.paged() > 0 {
-            self.ready.ask_ahead(&mut self.loads);
-        }
-        if self.ready.any_early() {
-            self.put_early_aside();
-        }
-        if self.ready.head_is_paged() {
-            return Taken::OnDisk;
-        }
-        let Some(mut entry) = self.ready.pop() else { return Taken::Empty };
-        if no_ack {
-            self.discard(&entry, group);
-            return Taken::Message(entry, None);
-        }
-        entry.message = kept(&entry.message);
-        let key = self.unacked.insert(entry.clone(), Holder::Get);
-        Taken::Message(entry, Some(key))
-    }
-
-    /// Remembers who waits for a message that is on the disk.
-    pub fn await_load(&mut self, asker: Asker) {
-        let same =
-            |other: &Asker| other.channel == asker.channel && other.recipient.id() == asker.recipient.id();
-        if !self.askers.iter().any(same) {
-            self.askers.push(asker);
-        }
-    }
-
-    /// Those that need not wait any more.
-    pub fn take_askers(&mut self) -> Vec<Asker> {
-        if self.askers.is_empty() {
-            return Vec::new();
-        }
-        if self.ready.head_is_paged() {
-            // The one that was asked for may have been damaged: they wait for the next then.
-            self.ready.ask_ahead(&mut self.loads);
-            return Vec::new();
-        }
-        std::mem::take(&mut self.askers)
     }
 
     /// Settles what was delivered; unknown keys are passed over. Follow with [`Self::deliver`].
