@@ -95,4 +95,12 @@ impl Home {
     pub const fn is_journalled(self) -> bool {
         !matches!(self, Self::Transient)
     }
+
+    /// The file of the journal that has its record; the first of all when none has.
+    pub const fn file(self) -> JournalFile {
+        match self {
+            Self::Journal(file) => file,
+            Self::Transient | Self::Segment { .. } => JournalFile(0),
+        }
+    }
 }

@@ -124,8 +124,9 @@ impl ByHand {
         if self.segments.page_outs.is_last() {
             return false;
         }
-        let queue = self.segments.page_outs.pop().unwrap();
-        self.page_out(queue);
+        let work = self.segments.page_outs.pop().unwrap();
+        let written = pager::serve(&self.segments, work);
+        assert!(written.is_ok() || self.disk.is_crashed(), "{written:?}");
         self.segments.page_outs.done();
         true
     }
@@ -274,6 +275,10 @@ impl Pages for Overtaken {
         self.segments.page_out(id);
     }
 
+    fn search(&self) {
+        self.segments.search();
+    }
+
     fn load(&self, id: QueueId, place: BlockPlace) {
         self.segments.load(id, place);
     }
@@ -332,6 +337,14 @@ impl Stored for OvertakenQueue {
 
     fn outgoing(&self, keep: usize, bytes_max: usize) -> Vec<OutBlock> {
         self.ask(|queue| queue.outgoing(keep, bytes_max))
+    }
+
+    fn idle_memory(&self) -> u64 {
+        self.ask(|queue| queue.idle_memory())
+    }
+
+    fn outgoing_idle(&self, bytes_max: usize) -> Vec<OutBlock> {
+        self.ask(|queue| queue.outgoing_idle(bytes_max))
     }
 
     fn alive_through(&self, through: JournalFile) -> Vec<OutBlock> {

@@ -4,7 +4,7 @@
 //!
 //! 1. of each queue, what is alive and stands in a file up to J is written again: to the journal when it is little, else to a
 //!    segment; with it the last messages of segments that are nearly empty;
-//! 2. the segments written since the last time are completed and synced, with their names;
+//! 2. the segments with messages of files up to J are completed and synced, with their names;
 //! 3. what is alive of them is recorded in the journal, and again for those whose record may depend on a file up to J;
 //! 4. the definitions of these files are on the disk;
 //! 5. all tickets that are out are in, `Checkpointed` is appended and durable;
@@ -30,6 +30,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use self::groups::{Carrying, Recording};
+use super::handle::Pages;
 use super::journal::{Journal, Ticket};
 use super::op::Group;
 use super::pager;
@@ -296,7 +297,13 @@ impl Checkpoints {
             self.carry(gathered)?;
         }
         for stored in queues {
-            stored.segments().complete_journalled(&self.store.files).map_err(Stop::NotWritten)?;
+            // What is in memory would begin another segment soon, which would have to be completed as soon as this one.
+            if self.store.budget().used() > self.store.budget().limit() / 2
+                && stored.segments().is_due(through)
+            {
+                pager::page_out_idle(&self.store, stored).map_err(Stop::NotWritten)?;
+            }
+            stored.segments().complete_through(&self.store.files, through).map_err(Stop::NotWritten)?;
         }
         Ok(())
     }

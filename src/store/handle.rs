@@ -26,6 +26,10 @@ pub trait Pages: Send + Sync {
     /// The budget is passed, and this queue has blocks that may leave memory.
     fn page_out(&self, id: QueueId);
 
+    /// The budget is passed, and who says so has not enough itself: queues that nobody consumes from are to give up what
+    /// they have.
+    fn search(&self);
+
     /// The queue wants a block of its back; [`Stored::loaded`] brings it.
     fn load(&self, id: QueueId, place: BlockPlace);
 
@@ -103,6 +107,13 @@ impl StoreHandle {
     pub fn page_out(&self, id: QueueId) {
         if let Some(pages) = &self.pages {
             pages.page_out(id);
+        }
+    }
+
+    /// See [`Pages::search`].
+    pub fn search(&self) {
+        if let Some(pages) = &self.pages {
+            pages.search();
         }
     }
 

@@ -173,23 +173,24 @@ impl State {
     ) -> Vec<OutBlock> {
         let chosen: Vec<_> = positions
             .filter(|(_, held)| held.journalled == journalled)
-            .filter_map(|(position, held)| Some((*position, held.message.as_ref()?, held.returns)))
+            .filter_map(|(position, held)| Some((*position, held.message.as_ref()?, held)))
             .collect();
-        let block = |chunk: &[(Position, &Message, Returns)]| {
+        let block = |chunk: &[(Position, &Message, &Held)]| {
             let mut bytes = BytesMut::new();
             let mut last = chunk[0].0;
             for (position, message, _) in chunk {
                 push_record(&mut bytes, u16::try_from(position.0 - last.0).unwrap(), message);
                 last = *position;
             }
-            let counted = chunk.iter().filter(|(_, _, returns)| !returns.is_none());
+            let counted = chunk.iter().filter(|(_, _, held)| !held.returns.is_none());
             OutBlock {
                 first: chunk[0].0,
                 last,
                 count: u32::try_from(chunk.len()).unwrap(),
                 bytes: bytes.freeze(),
-                returns: counted.map(|(position, _, returns)| (*position, *returns)).collect(),
+                returns: counted.map(|(position, _, held)| (*position, held.returns)).collect(),
                 journalled,
+                file: chunk.iter().filter_map(|(_, _, held)| held.file).min().unwrap_or_default(),
                 standing: Standing {
                     bytes: chunk.iter().map(|(_, message, _)| message.body_len() as u64).sum(),
                     ..Standing::default()
@@ -229,6 +230,16 @@ impl Stored for ModelQueue {
             bytes <= bytes_max
         });
         blocks
+    }
+
+    fn idle_memory(&self) -> u64 {
+        let state = self.lock();
+        let in_memory = state.messages.values().filter(|held| !held.unacked && held.place.is_none());
+        in_memory.filter_map(|held| held.message.as_ref()).map(|message| message.len() as u64).sum()
+    }
+
+    fn outgoing_idle(&self, bytes_max: usize) -> Vec<OutBlock> {
+        self.outgoing(0, bytes_max)
     }
 
     fn alive_through(&self, through: JournalFile) -> Vec<OutBlock> {

@@ -22,6 +22,7 @@ use super::refill::{Refill, Refilled, Refilling, record_redelivered};
 use super::reserve::Reserve;
 use super::segment_store::{SegmentLimits, SegmentStore};
 use super::{StoreHandle, journal};
+use crate::net::open_segments;
 use crate::place::{JournalFile, Position, QueueId};
 
 /// A store that is being opened.
@@ -45,8 +46,8 @@ impl Opening {
         let began = Instant::now();
         let reserve = Arc::new(Reserve::open(Arc::clone(&disk)).map_err(OpenError::Disk)?);
         disk.create_dir(Path::new(journal::FOLDER)).map_err(OpenError::Disk)?;
-        let segments = SegmentStore::open(Arc::clone(&disk), SegmentLimits::new(backlog_bytes))
-            .map_err(OpenError::Disk)?;
+        let limits = SegmentLimits { open_files: open_segments(), ..SegmentLimits::new(backlog_bytes) };
+        let segments = SegmentStore::open(Arc::clone(&disk), limits).map_err(OpenError::Disk)?;
         let mut recovery = Recovery::find(Arc::clone(&disk)).map_err(OpenError::Recovery)?;
         let mut told = Told::new("reading the journal");
         let mut replay = recovery.replay(&mut |at| told.at(at)).map_err(OpenError::Recovery)?;

@@ -15,6 +15,7 @@ use super::handle::{Blocked, Pages};
 use super::held_loads::{HeldLoads, LiveMemory};
 use super::journal::{Journal, JournalEvents};
 use super::open_files::OpenFiles;
+use super::pager::PageOut;
 use super::segment::table::QUEUES_FOLDER;
 use super::segments::{QUARANTINE_FOLDER, SEGMENT_BYTES};
 use super::stored::{BlockPlace, Stored};
@@ -73,7 +74,7 @@ pub struct SegmentStore {
     pub(super) limits: SegmentLimits,
     pub(super) files: OpenFiles,
     pub(super) queues: StoredQueues,
-    pub(super) page_outs: WorkQueue<QueueId>,
+    pub(super) page_outs: WorkQueue<PageOut>,
     pub(super) loads: WorkQueue<(QueueId, BlockPlace)>,
     pub(super) held_loads: HeldLoads,
     pub(super) ends: Ends,
@@ -212,7 +213,11 @@ impl Pages for SegmentStore {
     }
 
     fn page_out(&self, id: QueueId) {
-        self.page_outs.push(id);
+        self.page_outs.push(PageOut::Of(id));
+    }
+
+    fn search(&self) {
+        self.page_outs.push(PageOut::Search);
     }
 
     fn load(&self, id: QueueId, place: BlockPlace) {

@@ -47,6 +47,8 @@ pub struct QueueSegments {
 struct Lane {
     next: u32,
     open: Option<OpenSegment>,
+    /// The earliest file of the journal that has a message of the one that is open.
+    since: JournalFile,
 }
 
 /// A complete journalled segment.
@@ -154,10 +156,14 @@ impl QueueSegments {
         let Some(open) = &mut self.lane_mut(journalled).open else {
             return Err(io::Error::other("no segment to write to"));
         };
-        let file = files.get(open.id())?;
+        let id = open.id();
+        let file = files.get(id)?;
         let places = open.append(&*file, blocks)?;
+        let earliest = blocks.iter().map(|block| block.file).min().unwrap_or_default();
+        let lane = self.lane_mut(journalled);
+        lane.since = lane.since.min(earliest);
         if journalled {
-            files.written(open.id());
+            files.written(id);
         }
         Ok(places)
     }
@@ -174,7 +180,10 @@ impl QueueSegments {
         let id = self.id(number, journalled);
         let file = files.create(id)?;
         match OpenSegment::begin(&*file, id) {
-            Ok(open) => self.lane_mut(journalled).open = Some(open),
+            Ok(open) => {
+                let lane = self.lane_mut(journalled);
+                (lane.open, lane.since) = (Some(open), JournalFile(u64::MAX));
+            }
             Err(error) => {
                 files.forget(id);
                 // Its number is not used again, so that one that stays is swept away at the next start.
@@ -198,9 +207,15 @@ impl QueueSegments {
         Ok(())
     }
 
-    /// Completes the journalled segment that is being written, if there is one.
-    pub fn complete_journalled(&mut self, files: &OpenFiles) -> io::Result<()> {
-        self.complete_open(files, true)
+    /// Completes the journalled segment that is being written, if there is one with messages of these files of the journal.
+    /// Another one goes on: of many queues with a little each, every checkpoint would leave a small file.
+    pub fn complete_through(&mut self, files: &OpenFiles, through: JournalFile) -> io::Result<()> {
+        if self.is_due(through) { self.complete_open(files, true) } else { Ok(()) }
+    }
+
+    /// Whether there is such a one.
+    pub fn is_due(&self, through: JournalFile) -> bool {
+        self.journalled.open.is_some() && self.journalled.since <= through
     }
 
     /// Whether names in the queue's folder are to be synced; not any more from now on, unless that [fails](Self::names_lost).

@@ -60,6 +60,8 @@ pub struct OutBlock {
     pub returns: Vec<(Position, Returns)>,
     /// Whether they outlive the broker.
     pub journalled: bool,
+    /// The earliest file of the journal that one of them is in; the first of all where that is not known.
+    pub file: JournalFile,
     /// Among which of its queue's messages they wait, and until when.
     pub standing: Standing,
 }
@@ -154,6 +156,13 @@ pub trait Stored: Send + Sync {
     /// Blocks that may leave memory, of at most about `bytes_max` bytes: not the first `keep`, not the one that is being filled.
     /// They stay in memory until [`Self::stored`] says that they may go.
     fn outgoing(&self, keep: usize, bytes_max: usize) -> Vec<OutBlock>;
+
+    /// What the ready messages take in memory that may leave it because nobody consumes, in bytes.
+    fn idle_memory(&self) -> u64;
+
+    /// The same messages, of at most about `bytes_max` bytes, as [`Self::outgoing`] gives others: from the first one on, and with
+    /// the block that is being filled.
+    fn outgoing_idle(&self, bytes_max: usize) -> Vec<OutBlock>;
 
     /// All journalled messages whose record is in this file of the journal or one before it: blocks as they are, single ones
     /// packed into blocks of their own.

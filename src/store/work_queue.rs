@@ -98,6 +98,11 @@ impl<T: Copy + Eq + Hash> WorkQueue<T> {
         self.lock().order.is_empty()
     }
 
+    /// Whether it is closed.
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     /// Waits until the queue is closed, at most so long; whether it is.
     pub fn closed_within(&self, time: Duration) -> bool {
         let waiting = self.lock();

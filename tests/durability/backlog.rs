@@ -17,16 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 fn publish(raw: &mut Raw, exchange: &str, key: &str, mode: u8, bodies: impl Iterator<Item = Vec<u8>>) {
     raw.call(method::confirm_select());
     let properties = Properties::new().delivery_mode(mode).encoded();
-    let (mut sent, mut confirmed) = (0, 0);
-    let mut await_confirm = |raw: &mut Raw| {
-        let frame = raw.recv();
-        assert_eq!(frame.method(), Some(method::BASIC_ACK), "{frame:?}");
-        let mut arguments = frame.arguments();
-        let (tag, is_multiple) = (arguments.longlong(), arguments.octet() & 1 == 1);
-        confirmed = if is_multiple { tag } else { confirmed + 1 };
-        confirmed
-    };
-    let mut known = 0;
+    let (mut sent, mut known) = (0, 0);
     for body in bodies {
         raw.send_bytes(&raw::content(
             1,
@@ -37,12 +28,21 @@ fn publish(raw: &mut Raw, exchange: &str, key: &str, mode: u8, bodies: impl Iter
         ));
         sent += 1;
         while sent > known + 500 {
-            known = await_confirm(raw);
+            known = next_confirm(raw, known);
         }
     }
     while known < sent {
-        known = await_confirm(raw);
+        known = next_confirm(raw, known);
     }
+}
+
+/// Takes a confirm after `known` of them, and gives how many there are now.
+fn next_confirm(raw: &mut Raw, known: u64) -> u64 {
+    let frame = raw.recv();
+    assert_eq!(frame.method(), Some(method::BASIC_ACK), "{frame:?}");
+    let mut arguments = frame.arguments();
+    let (tag, is_multiple) = (arguments.longlong(), arguments.octet() & 1 == 1);
+    if is_multiple { tag } else { known + 1 }
 }
 
 /// Octets that belong to this number only.
@@ -288,4 +288,51 @@ fn what_clients_hold_of_a_backlog_ends_at_the_memory_limit_and_the_rest_follows_
     }
     lives.broker_mut().wait_for_line("memory resource limit alarm cleared");
     assert_eq!(raw.message_count(1, "q"), 0);
+}
+
+#[test]
+fn the_backlogs_of_many_queues_leave_memory_though_none_of_them_is_long() {
+    const QUEUES: u32 = 2_000;
+    const EACH: u32 = 20;
+    const SIZE: usize = 1_000;
+    let mut lives = Lives::new(&["--backlog-memory", "16MiB"]);
+    let mut raw = lives.connect();
+    for queue in 0..QUEUES {
+        raw.durable_queue(&format!("q{queue}"));
+    }
+    let before = lives.broker().resident_bytes();
+    raw.call(method::confirm_select());
+    for mode in [1, 2] {
+        let properties = Properties::new().delivery_mode(mode);
+        for number in 0..EACH {
+            for queue in 0..QUEUES {
+                raw.publish(1, "", &format!("q{queue}"), &properties, &body(number, SIZE));
+            }
+        }
+    }
+    let mut known = 0;
+    while known < u64::from(2 * EACH * QUEUES) {
+        known = next_confirm(&mut raw, known);
+    }
+    // All of it is 80 MB.
+    let deadline = Instant::now() + PATIENCE;
+    while lives.broker().resident_bytes() - before > 48 << 20 {
+        let grown = lives.broker().resident_bytes() - before;
+        assert!(Instant::now() < deadline, "{} MiB more", grown >> 20);
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    let number = |message: &Message| u32::from_le_bytes(*message.body.first_chunk().unwrap());
+    for queue in (0..QUEUES).step_by(97) {
+        for count in 0..EACH {
+            assert_eq!(number(&raw.get(1, &format!("q{queue}")).unwrap()), count);
+        }
+    }
+    lives.again(Death::Kill);
+    let mut raw = lives.connect();
+    for queue in (1..QUEUES).step_by(97) {
+        for count in 0..EACH {
+            assert_eq!(number(&raw.get(1, &format!("q{queue}")).unwrap()), count);
+        }
+        assert!(raw.get(1, &format!("q{queue}")).is_none());
+    }
 }

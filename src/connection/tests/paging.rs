@@ -75,6 +75,7 @@ impl Pages for Paged {
     }
     fn unregister(&self, _: QueueId) {}
     fn page_out(&self, _: QueueId) {}
+    fn search(&self) {}
     fn load(&self, id: QueueId, place: BlockPlace) {
         self.wanted.lock().unwrap().push((id, place));
     }

@@ -22,11 +22,6 @@ impl QueueCore {
         self.unacked.memory()
     }
 
-    /// How many blocks wait in memory.
-    pub fn sealed(&self) -> usize {
-        self.ready.sealed()
-    }
-
     /// Whether there is something for the store to do.
     pub fn asks(&self) -> bool {
         !self.loads.is_empty() || self.ready.segments.any_dead()
@@ -47,6 +42,20 @@ impl QueueCore {
         // What is read ahead would be read again.
         let keep = if self.consumers.is_empty() { keep } else { keep.max(AHEAD_BLOCKS) };
         self.ready.outgoing(keep, bytes_max)
+    }
+
+    /// See [`Stored::idle_memory`](crate::store::stored::Stored::idle_memory).
+    pub fn idle_memory(&self) -> u64 {
+        if self.consumers.is_empty() { self.memory() } else { 0 }
+    }
+
+    /// See [`Stored::outgoing_idle`](crate::store::stored::Stored::outgoing_idle).
+    pub fn outgoing_idle(&mut self, bytes_max: usize) -> Vec<OutBlock> {
+        if !self.consumers.is_empty() {
+            return Vec::new();
+        }
+        self.ready.rest();
+        self.ready.outgoing(0, bytes_max)
     }
 
     /// See [`Stored::alive_through`](crate::store::stored::Stored::alive_through).

@@ -15,21 +15,26 @@ use crate::store::stored::{BlockPlace, Damage, OutBlock, Returns, SegmentState, 
 use crate::time::Time;
 use crate::timer::{self, Due};
 
-/// A queue tells the budget what it takes only in steps of this size, so that one with little never does.
-const STEP_BYTES: u64 = BLOCK_MAX_BYTES as u64;
+/// A queue tells the budget what it takes only in steps of at least this size, so that one with little never does...
+const STEP_MIN_BYTES: u64 = 8 * 1024;
+/// ...of this part of what it takes...
+const STEP_PART: u64 = 8;
+/// ...and of no more than this, in bytes.
+const STEP_MAX_BYTES: u64 = BLOCK_MAX_BYTES as u64;
 
-/// A queue with no more than this in memory has no block that may leave it, unless it has many.
-const KEPT_BYTES: u64 = (AHEAD_BLOCKS as u64 + 1) * STEP_BYTES;
+/// A queue with no more than this in memory, in bytes, does not ask to page out: small writes are for when nobody can make a
+/// large one.
+const KEPT_BYTES: u64 = (AHEAD_BLOCKS as u64 + 2) * BLOCK_MAX_BYTES as u64;
 
 /// What a queue has told its store.
 pub(super) struct Paging {
     /// The bytes that the budget knows of.
     reported: u64,
+    /// By how much it has to differ before the budget is told, in bytes.
+    step: u64,
     /// Somebody was asked to page out and has not come yet.
     asked: bool,
-    /// No more blocks than this are in memory: there is nothing to page out.
-    above: usize,
-    /// The same in bytes: a few blocks may be large.
+    /// No more bytes than these are in memory: there is nothing to page out.
     above_bytes: u64,
     /// When the timer is to look at the queue, as far as it was told.
     looked_at: Time,
@@ -39,8 +44,8 @@ impl Default for Paging {
     fn default() -> Self {
         Self {
             reported: 0,
+            step: STEP_MIN_BYTES,
             asked: false,
-            above: AHEAD_BLOCKS,
             above_bytes: KEPT_BYTES,
             looked_at: Time::NEVER,
         }
@@ -69,6 +74,7 @@ pub(super) struct Work {
     loads: Vec<BlockPlace>,
     segments: Vec<(SegmentNumber, bool)>,
     page_out: bool,
+    search: bool,
     dead: Vec<Dead>,
     due: Vec<Waking>,
     look_at: Option<Time>,
@@ -96,28 +102,32 @@ impl Queue {
                 loads: Vec::new(),
                 segments: Vec::new(),
                 page_out: false,
+                search: false,
             });
         }
         for asker in core.take_askers() {
             asker.recipient.loaded(asker.channel);
         }
         let memory = core.memory();
-        if memory.abs_diff(paging.reported) >= STEP_BYTES {
+        let mut has_more = false;
+        if memory.abs_diff(paging.reported) >= paging.step {
+            has_more = memory > paging.reported;
             self.store.budget().add(memory.saturating_sub(paging.reported));
             self.store.budget().sub(paging.reported.saturating_sub(memory));
             paging.reported = memory;
+            paging.step = (memory / STEP_PART).clamp(STEP_MIN_BYTES, STEP_MAX_BYTES);
         }
-        let sealed = core.sealed();
-        let has_much = sealed > paging.above || memory > paging.above_bytes;
-        let page_out = has_much && !paging.asked && self.store.budget().is_passed();
-        paging.above = paging.above.min(sealed.max(AHEAD_BLOCKS));
+        let page_out = memory > paging.above_bytes && !paging.asked && self.store.budget().is_passed();
         paging.above_bytes = paging.above_bytes.min(memory.max(KEPT_BYTES));
         paging.asked |= page_out;
-        let any = page_out || core.asks() || !dead.is_empty() || !due.is_empty() || look_at.is_some();
+        let search = has_more && !paging.asked && self.store.budget().wants_search();
+        let any =
+            page_out || search || core.asks() || !dead.is_empty() || !due.is_empty() || look_at.is_some();
         any.then(|| Work {
             loads: core.take_loads(),
             segments: core.take_dead_segments(),
             page_out,
+            search,
             dead,
             due,
             look_at,
@@ -126,7 +136,7 @@ impl Queue {
 
     /// Asks the store, with no lock held.
     pub(super) fn carry_out(&self, work: Option<Work>) {
-        let Some(Work { loads, segments, page_out, dead, due, look_at }) = work else { return };
+        let Some(Work { loads, segments, page_out, search, dead, due, look_at }) = work else { return };
         for place in loads {
             self.store.load(self.id, place);
         }
@@ -135,6 +145,9 @@ impl Queue {
         }
         if page_out {
             self.store.page_out(self.id);
+        }
+        if search {
+            self.store.search();
         }
         if let (Some(time), Some(me)) = (look_at, self.me.get()) {
             timer::at(time, Weak::<Self>::clone(me));
@@ -262,11 +275,18 @@ impl Stored for Queue {
             let blocks = core.outgoing(keep, bytes_max);
             paging.asked = false;
             // Else one of which nothing may go would ask again and again.
-            paging.above = core.sealed().saturating_sub(blocks.len()).max(AHEAD_BLOCKS);
             let leaving = blocks.iter().map(|block| block.bytes.len() as u64).fold(0, u64::saturating_add);
             paging.above_bytes = core.memory().saturating_sub(leaving).max(KEPT_BYTES);
             blocks
         })
+    }
+
+    fn idle_memory(&self) -> u64 {
+        self.with_stored(|core, _| core.idle_memory())
+    }
+
+    fn outgoing_idle(&self, bytes_max: usize) -> Vec<OutBlock> {
+        self.with_stored(|core, _| core.outgoing_idle(bytes_max))
     }
 
     fn alive_through(&self, through: JournalFile) -> Vec<OutBlock> {

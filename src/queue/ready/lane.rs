@@ -26,6 +26,8 @@ pub const PACKED_MAX_BYTES: usize = 8 * 1024;
 /// The size of a full block of packed messages.
 pub const BLOCK_MAX_BYTES: usize = 128 * 1024;
 const BLOCK_MIN_BYTES: usize = 512;
+/// The first block of a lane that has nothing else in memory takes no more.
+const BLOCK_OF_PAGED_BYTES: u64 = 16 * 1024;
 /// Blocks that are read ahead of the consumers, with the one that is needed next...
 pub const AHEAD_BLOCKS: usize = 4;
 /// ...as long as those before take no more than this together: a large message is a block of its own.
@@ -138,12 +140,7 @@ impl Lane {
     }
 
     pub(super) fn memory(&self) -> u64 {
-        self.memory
-    }
-
-    /// How many blocks wait in memory.
-    pub(super) fn sealed(&self) -> usize {
-        self.blocks.len().saturating_sub(self.paged)
+        self.memory.saturating_add(self.open.records.capacity() as u64)
     }
 
     /// The block that is being read.
@@ -174,6 +171,8 @@ impl Lane {
         if !has_room || gap.is_none() {
             self.seal();
             // A short queue must stay small, a long one wants few blocks.
+            // A long one of which little is in memory is to be as if it were short.
+            let waiting = waiting.min(self.memory.max(BLOCK_OF_PAGED_BYTES));
             let waiting = usize::try_from(waiting).unwrap_or(usize::MAX);
             let capacity = waiting.clamp(BLOCK_MIN_BYTES, BLOCK_MAX_BYTES).max(record);
             self.open.records = BytesMut::with_capacity(capacity);

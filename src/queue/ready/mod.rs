@@ -87,11 +87,6 @@ impl Ready {
         self.lanes().map(Lane::memory).fold(0, u64::saturating_add)
     }
 
-    /// How many blocks wait in memory, behind the one that is read.
-    pub fn sealed(&self) -> usize {
-        self.lanes().map(Lane::sealed).fold(0, usize::saturating_add)
-    }
-
     /// How many blocks are on the disk only.
     pub fn paged(&self) -> usize {
         self.lanes().map(Lane::paged).fold(0, usize::saturating_add)

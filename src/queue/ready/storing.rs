@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::alive::AliveInSegment;
+use super::lane::Lane;
 use super::{BLOCK_MAX_BYTES, Entry, Position, Ready};
 use crate::place::{JournalFile, SegmentNumber};
 use crate::queue::due::due;
@@ -21,6 +22,11 @@ impl Ready {
         }
         self.counts = counts;
         out
+    }
+
+    /// Nobody takes messages: all may leave memory.
+    pub fn rest(&mut self) {
+        self.lanes_mut().for_each(Lane::rest);
     }
 
     /// Blocks whose record is in this file of the journal or one before it; returned messages are left out.
@@ -134,12 +140,14 @@ pub(in crate::queue) fn pack<'e>(entries: impl IntoIterator<Item = (&'e Entry, b
                 bytes: Bytes::new(),
                 returns: Vec::new(),
                 journalled: entry.home.is_journalled(),
+                file: entry.home.file(),
                 standing: Standing { level: entry.level, scheduled, ..Standing::default() },
             });
         }
         push_record(&mut records, gap.unwrap_or(0), message);
         if let Some(block) = blocks.last_mut() {
             block.last = position;
+            block.file = block.file.min(entry.home.file());
             let deadline = if scheduled { due(message).unwrap_or_default() } else { message.deadline() };
             block.standing.deadline = block.standing.deadline.min(deadline);
             block.standing.bytes = block.standing.bytes.saturating_add(message.body_len() as u64);

@@ -28,6 +28,7 @@ pub(super) struct Asked {
     pub(super) loads: Vec<BlockPlace>,
     pub(super) dead: Vec<(SegmentNumber, bool)>,
     pub(super) page_outs: usize,
+    pub(super) searches: usize,
 }
 
 impl Requests {
@@ -46,6 +47,9 @@ impl Pages for Requests {
     fn unregister(&self, _: QueueId) {}
     fn page_out(&self, _: QueueId) {
         self.asked.lock().unwrap().page_outs += 1;
+    }
+    fn search(&self) {
+        self.asked.lock().unwrap().searches += 1;
     }
     fn load(&self, _: QueueId, place: BlockPlace) {
         let loads = &mut self.asked.lock().unwrap().loads;

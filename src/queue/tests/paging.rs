@@ -63,7 +63,7 @@ impl Kept {
 #[test]
 fn a_queue_with_little_tells_the_budget_nothing_and_one_with_much_asks_once_until_it_is_answered() {
     let mut kept = Kept::new(1_000_000);
-    kept.publish(100, None);
+    kept.publish(5, None);
     assert_eq!(kept.requests.budget().used(), 0);
     for _ in 0..50 {
         kept.publish(100, None);
@@ -77,6 +77,45 @@ fn a_queue_with_little_tells_the_budget_nothing_and_one_with_much_asks_once_unti
     assert_eq!(kept.page_outs(), 2);
     kept.queue.delete(false, false, &mut Group::default()).unwrap();
     assert_eq!(kept.requests.budget().used(), 0, "a queue that is gone takes nothing");
+}
+
+#[test]
+fn all_that_waits_in_a_queue_that_nobody_consumes_from_leaves_memory() {
+    for file in [None, Some(JournalFile(3))] {
+        let mut kept = Kept::new(80_000);
+        kept.publish(40, file);
+        assert_eq!(kept.requests.asked.lock().unwrap().searches, 0);
+        kept.publish(80, file);
+        let used = kept.requests.budget().used();
+        assert!((110_000..250_000).contains(&used), "{used}");
+        assert_eq!(kept.page_outs(), 0, "it has not enough to ask for itself");
+        assert!(kept.requests.asked.lock().unwrap().searches > 0);
+        let got = |expected: u64| {
+            let got =
+                kept.queue.get(true, &(Inbox::new(9, 0) as Arc<dyn Recipient>), 1, &mut Group::default());
+            let Ok(Got::Message { entry, .. }) = got else { panic!("{got:?}") };
+            assert_eq!(entry.position.0, expected);
+        };
+        // What is read from a block stays where it is.
+        got(0);
+        let inbox = Inbox::new(1, 0);
+        let key = consume(&kept.queue, consumer(&inbox, 0));
+        assert_eq!(kept.queue.idle_memory(), 0, "somebody consumes");
+        assert!(kept.queue.outgoing_idle(usize::MAX).is_empty());
+        kept.queue.cancel(key);
+        assert!(kept.queue.idle_memory() >= 110_000);
+        for block in kept.queue.outgoing_idle(usize::MAX) {
+            let place = kept.disk.write(&block);
+            kept.queue.stored(&block, place, true);
+        }
+        assert_eq!((kept.queue.idle_memory(), kept.requests.budget().used()), (0, 0));
+        kept.publish(1, file);
+        let inbox = Inbox::new(2, 1 << 30);
+        consume(&kept.queue, consumer(&inbox, 0));
+        while kept.read() > 0 {}
+        let numbers: Vec<u64> = inbox.drain().iter().map(|delivery| delivery.position.0).collect();
+        assert_eq!(numbers, (1..121).collect::<Vec<_>>());
+    }
 }
 
 #[test]

@@ -133,7 +133,10 @@ impl Run {
             Step::PageOut { keep, bytes_max } => {
                 // One at a time, as the store has it.
                 self.outgoing.get_or_insert_with(|| Outgoing {
-                    blocks: self.queue.outgoing(*keep, *bytes_max),
+                    blocks: match keep {
+                        Some(keep) => self.queue.outgoing(*keep, *bytes_max),
+                        None => self.queue.outgoing_idle(*bytes_max),
+                    },
                     through: None,
                     file: self.disk.file,
                 });

@@ -42,7 +42,8 @@ pub(super) enum Step {
     /// The journal goes on in its next file.
     NextFile,
     PageOut {
-        keep: usize,
+        /// Everything, unless somebody consumes, when there is none.
+        keep: Option<usize>,
         bytes_max: usize,
     },
     Checkpoint,
@@ -92,7 +93,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         1 => (0..INBOXES).prop_map(Step::End),
         1 => any::<Index>().prop_map(Step::ShareCredit),
         3 => Just(Step::NextFile),
-        5 => (0..3_usize, 100..5_000_usize).prop_map(|(keep, bytes_max)| Step::PageOut { keep, bytes_max }),
+        7 => (prop::option::of(0..3_usize), 100..5_000_usize).prop_map(|(keep, bytes_max)| Step::PageOut { keep, bytes_max }),
         3 => Just(Step::Checkpoint),
         10 => (any::<bool>(), prop::bool::weighted(0.1)).prop_map(|(carry, fails)| Step::Write { carry, fails }),
         8 => (any::<Index>(), prop::bool::weighted(0.03)).prop_map(|(which, damaged)| Step::Read { which, damaged }),

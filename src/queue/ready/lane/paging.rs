@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::super::block::{Block, PART, Packed, Paged};
 use super::{AHEAD_BLOCKS, AHEAD_BLOCKS_MAX, AHEAD_BYTES, AHEAD_MAX_BYTES, Deadlines, Lane};
@@ -126,6 +126,16 @@ impl Lane {
             }
         }
         taken
+    }
+
+    /// Nothing is being filled, and nothing read that is not on the disk.
+    pub(in crate::queue::ready) fn rest(&mut self) {
+        self.seal();
+        // Its room would keep what leaves memory from being freed.
+        self.open.records = BytesMut::new();
+        if let Some(front) = self.front.take_if(|front| front.place.is_none()) {
+            self.blocks.push_front(Block::Memory(Box::new(front)));
+        }
     }
 
     /// Everything whose record is in this file of the journal or one before it.
@@ -253,6 +263,7 @@ fn out_block(
         bytes: packed.records(),
         returns: counts.range(range).map(|(position, count)| (*position, *count)).collect(),
         journalled,
+        file: packed.home.file(),
         standing: Standing {
             level,
             scheduled: false,

@@ -5,7 +5,7 @@ use bytes::BytesMut;
 
 use super::*;
 use crate::message::Message;
-use crate::place::{Position, QueueId, SegmentNumber};
+use crate::place::{JournalFile, Position, QueueId, SegmentNumber};
 use crate::store::disk::Disk;
 use crate::store::segment::block::{Records, push_record};
 use crate::store::simulated::SimDisk;
@@ -28,6 +28,7 @@ fn block(first: u64, bodies: &[&str]) -> OutBlock {
         bytes: bytes.freeze(),
         returns: Vec::new(),
         journalled: true,
+        file: JournalFile(0),
         standing: Standing {
             level: 3,
             scheduled: first == 12,
