@@ -135,8 +135,7 @@ impl Channel {
             vhost
                 .check_publish(exchange)
                 .map_err(|refusal| refused(&refusal, Subject::Exchange(exchange), vhost.name()))?;
-            transaction.publish(Publication { mandatory, message });
-            return Ok(());
+            return transaction.publish(Publication { mandatory, message });
         }
         let gathered = self.route(mandatory, &message, session, peer)?;
         self.published(gathered, session);

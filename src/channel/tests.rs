@@ -274,3 +274,25 @@ fn a_commit_that_multiplies_beyond_all_bounds_is_refused_and_one_of_many_small_m
     assert_eq!(ready, 10_000, "nothing of what was refused is anywhere");
     assert!(publish(&mut channel, &mut connection, "amq.fanout", 10).is_ok());
 }
+
+#[test]
+fn a_transaction_that_no_commit_would_take_is_refused_at_the_publish_with_which_it_becomes_one() {
+    let mut connection = Connection::new();
+    let mut channel = Channel::new(1);
+    connection.ok(&mut channel, tx::Select {});
+    // Shared by all of its publishes.
+    let large = Message::compose("", "q", &[0, 0], &vec![0; 64 << 20]).unwrap();
+    let publish = |channel: &mut Channel, connection: &mut Connection| {
+        channel.publish(false, large.clone(), &mut connection.session, &mut connection.told)
+    };
+    for round in 0..2 {
+        for number in 0..7 {
+            assert!(publish(&mut channel, &mut connection).is_ok(), "{number} of round {round}");
+        }
+        if round == 0 {
+            channel.method(tx::Rollback {}.into(), &mut connection.session, &mut connection.told).unwrap();
+        }
+    }
+    let refused = publish(&mut channel, &mut connection).unwrap_err();
+    assert!(refused.text.contains("larger than what is committed at once"), "{}", refused.text);
+}

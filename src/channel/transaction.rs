@@ -22,6 +22,8 @@ const OVERHEAD: usize = 64;
 pub(super) struct Transaction {
     publications: Vec<Publication>,
     settlements: Vec<Settled>,
+    /// What the publications take at least, in bytes.
+    bytes: usize,
 }
 
 /// A publish that waits for its commit.
@@ -39,8 +41,15 @@ pub(super) struct Settled {
 }
 
 impl Transaction {
-    pub(super) fn publish(&mut self, publication: Publication) {
+    /// Takes a publish. One with which the commit would be refused is refused already: what waits for it is in memory.
+    pub(super) fn publish(&mut self, publication: Publication) -> Result<(), Exception> {
+        let bytes = publication.message.len().saturating_add(OVERHEAD);
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes > COMMIT_MAX {
+            return Err(too_large());
+        }
         self.publications.push(publication);
+        Ok(())
     }
 
     pub(super) fn settle(&mut self, settled: Settled) {
@@ -71,16 +80,14 @@ impl Channel {
         session: &mut Session,
         peer: &mut dyn Peer,
     ) -> Result<Served, Exception> {
-        let Transaction { publications, settlements } = std::mem::take(self.transaction()?);
+        let Transaction { publications, settlements, .. } = std::mem::take(self.transaction()?);
         session.end_unit();
         let mut bytes = settlements.len().saturating_mul(OVERHEAD);
         for publication in &publications {
             bytes = bytes.saturating_add(cost(&publication.message, session));
             if bytes > COMMIT_MAX {
                 self.unsettle(settlements);
-                return Err(precondition_failed(format!(
-                    "transaction is larger than what is committed at once ({COMMIT_MAX} bytes in all queues together)"
-                )));
+                return Err(too_large());
             }
         }
         let now = session.now();
@@ -129,6 +136,12 @@ impl Channel {
             Mode::Plain | Mode::Confirm(_) => Err(precondition_failed("channel is not transactional")),
         }
     }
+}
+
+fn too_large() -> Exception {
+    precondition_failed(format!(
+        "transaction is larger than what is committed at once ({COMMIT_MAX} bytes in all queues together)"
+    ))
 }
 
 /// What a message costs its commit, in bytes. A large one is shared by its queues, others are copied into each.
