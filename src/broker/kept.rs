@@ -32,6 +32,13 @@ impl Kept {
         let directory = DataDirectory::open(&config.data_dir).map_err(StartError::Directory)?;
         let path = directory.path();
         tracing::info!("data directory: {}", path.display());
+        if let Some(mode) = directory.open_to_others() {
+            tracing::warn!(
+                "data directory {} is open to every user of this machine (mode {mode:o}); \
+                 its owner alone should be: chmod 700",
+                path.display()
+            );
+        }
         warn_of_loss(config.durability);
         let (store, vhosts) =
             restore(config, path, failed).map_err(|error| refusal(path.to_owned(), error))?;

@@ -9,9 +9,13 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+
 const LOCK_FILE: &str = "lock";
 const FORMAT_FILE: &str = "format";
 const NEW_FORMAT_FILE: &str = "format.new";
+/// The permissions of those who are neither the owner nor of his group.
+const OTHERS: u32 = 0o007;
 /// A new file system has this folder.
 const LOST_AND_FOUND: &str = "lost+found";
 
@@ -51,7 +55,9 @@ impl DataDirectory {
             .truncate(false)
             .write(true)
             .mode(0o600)
-            .open(path.join(LOCK_FILE))?;
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+            .open(path.join(LOCK_FILE))
+            .map_err(|error| if is_link(&path.join(LOCK_FILE)) { Reason::Link } else { error.into() })?;
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => Reason::Locked,
             TryLockError::Error(error) => error.into(),
@@ -60,10 +66,21 @@ impl DataDirectory {
         Ok(Self { path, _lock: lock })
     }
 
+    /// The permissions of the directory, if others than its owner and his group may enter or read it. All files in it are its
+    /// owner's alone, but for those that were brought there.
+    pub fn open_to_others(&self) -> Option<u32> {
+        let mode = fs::metadata(&self.path).ok()?.mode() & 0o777;
+        (mode & OTHERS != 0).then_some(mode)
+    }
+
     /// The directory's absolute path.
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+fn is_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink())
 }
 
 fn make(path: &Path) -> Result<(), Reason> {
@@ -142,9 +159,18 @@ impl Format {
 }
 
 fn write_format(new: &Path) -> io::Result<File> {
-    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(new)?;
-    file.write_all(format!("leveret {FORMAT}\n").as_bytes())?;
+    // What a start that came to nothing has left, or a link to something that is not to be written.
+    match fs::remove_file(new) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(new)?;
+    put_format(&mut file)?;
     Ok(file)
+}
+
+fn put_format(file: &mut File) -> io::Result<()> {
+    file.write_all(format!("leveret {FORMAT}\n").as_bytes())
 }
 
 /// The directory cannot be used.
@@ -157,6 +183,8 @@ pub struct DirectoryError {
 #[derive(Debug)]
 enum Reason {
     Locked,
+    /// The file that is to be locked is a symbolic link.
+    Link,
     NotADirectory,
     /// A symbolic link to this, which does not exist.
     Dangling(PathBuf),
@@ -199,6 +227,7 @@ impl DirectoryError {
         matches!(
             self.reason,
             Reason::NotADirectory
+                | Reason::Link
                 | Reason::Dangling(_)
                 | Reason::Foreign(_)
                 | Reason::NewerFormat(_)
@@ -213,6 +242,11 @@ impl fmt::Display for DirectoryError {
         match &self.reason {
             Reason::Locked => f.write_str(
                 " is in use by another broker; stop that one, or give this one its own with --data-dir",
+            ),
+            Reason::Link => write!(
+                f,
+                ": its file '{LOCK_FILE}' is a symbolic link, which no broker makes, and what it leads to was not touched; \
+                 remove the link, or choose another with --data-dir"
             ),
             Reason::NotADirectory => {
                 f.write_str(": there is something that is not a directory; choose another with --data-dir")

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::lives::Script;
 use crate::support::frame::Frame;
 use crate::support::raw::Received;
-use crate::support::{Broker, Properties, Raw, Table, TempDir, method};
+use crate::support::{Broker, Properties, Raw, Starting, Table, TempDir, method};
 
 const SIZE_MIB: u64 = 512;
 const BALLAST: usize = 160 << 20;
@@ -55,13 +55,16 @@ impl SmallDisk {
     }
 
     fn start(&self, arguments: &[&str]) -> Broker {
+        self.spawn(arguments).ready().unwrap_or_else(|ended| panic!("{ended:#?}"))
+    }
+
+    fn spawn(&self, arguments: &[&str]) -> Starting {
         let target = format!("--target={}", self.holder.id());
         let mut by = vec!["nsenter", &target, "--mount"];
         if !is_root() {
             by.extend(["--user", "--preserve-credentials"]);
         }
-        let starting = Broker::spawn_by(&by, &self.mount.path().join("data"), arguments);
-        starting.ready().unwrap_or_else(|ended| panic!("{ended:#?}"))
+        Broker::spawn_by(&by, &self.mount.path().join("data"), arguments)
     }
 }
 
@@ -209,6 +212,21 @@ fn a_disk_full_of_what_is_kept_can_be_started_again_and_consumed_from_over_and_o
         assert!(raw.get(1, "q").is_some());
         assert_eq!(broker.stop().status.code(), Some(0));
     }
+}
+
+#[test]
+fn a_first_start_on_a_full_disk_ends_with_73_and_the_next_one_with_space_serves() {
+    let disk = SmallDisk::new();
+    fs::create_dir(disk.outside().join("data")).unwrap();
+    let ballast = disk.outside().join("ballast");
+    fill(&ballast);
+    let ended = disk.spawn(&[]).ready().unwrap_err();
+    assert_eq!(ended.status.code(), Some(73), "{ended:#?}");
+    let text =
+        "no space is left on its disk; free some, or give it a larger disk, and start again: nothing is lost";
+    assert!(ended.log.iter().any(|line| line.contains(text)), "{ended:#?}");
+    fs::remove_file(ballast).unwrap();
+    assert_eq!(disk.start(&[]).stop().status.code(), Some(0));
 }
 
 /// Writes a file until nothing more fits.

@@ -141,20 +141,6 @@ fn a_directory_that_may_not_be_written_ends_with_73() {
 }
 
 #[test]
-fn a_full_disk_ends_with_73_where_there_is_nothing_yet() {
-    let temporary = TempDir::new();
-    fs::write(temporary.path().join("lock"), "").unwrap();
-    symlink("/dev/full", temporary.path().join("format.new")).unwrap();
-    refused(
-        temporary.path(),
-        73,
-        "no space is left on its disk; free some, or give it a larger disk, and start again: nothing is lost",
-    );
-    fs::remove_file(temporary.path().join("format.new")).unwrap();
-    Broker::start_on::<&str>(temporary.path(), &[]).stop();
-}
-
-#[test]
 fn a_broker_in_memory_does_not_touch_the_directory() {
     let temporary = TempDir::new();
     let data = temporary.path().join("data");

@@ -1,4 +1,5 @@
-use std::os::unix::fs::symlink;
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use super::*;
 use crate::store::temporary::Temporary;
@@ -50,6 +51,41 @@ fn what_a_first_start_has_left_that_came_to_nothing_is_not_foreign() {
         let temporary = Temporary::new();
         fs::write(temporary.path().join(name), "leve").unwrap();
         DataDirectory::open(temporary.path()).unwrap();
+    }
+}
+
+#[test]
+fn nothing_is_written_through_a_link_in_the_directory() {
+    for (name, opens) in [("lock", false), ("format.new", true)] {
+        let temporary = Temporary::new();
+        let (path, elsewhere) = (temporary.path().join("data"), temporary.path().join("elsewhere"));
+        drop(DataDirectory::open(&path).unwrap());
+        let _ = fs::remove_file(path.join(name));
+        for target in [None, Some("not ours")] {
+            if let Some(text) = target {
+                fs::write(&elsewhere, text).unwrap();
+            }
+            let _ = symlink(&elsewhere, path.join(name));
+            let opened = DataDirectory::open(&path);
+            assert_eq!(opened.is_ok(), opens, "{name}: {opened:?}");
+            if let Err(refusal) = opened {
+                assert!(
+                    refusal.to_string().contains("is a symbolic link, which no broker makes"),
+                    "{refusal}"
+                );
+                assert!(refusal.is_misconfigured());
+            }
+            assert_eq!(fs::read_to_string(&elsewhere).ok().as_deref(), target, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_directory_that_is_open_to_others_is_told_from_one_that_is_not() {
+    let temporary = Temporary::new();
+    for (mode, open) in [(0o700, None), (0o750, None), (0o755, Some(0o755)), (0o701, Some(0o701))] {
+        fs::set_permissions(temporary.path(), Permissions::from_mode(mode)).unwrap();
+        assert_eq!(DataDirectory::open(temporary.path()).unwrap().open_to_others(), open, "{mode:o}");
     }
 }
 
@@ -127,18 +163,11 @@ fn a_directory_that_cannot_be_made_is_refused() {
 }
 
 #[test]
-fn a_full_disk_is_found_before_anything_depends_on_it_and_bars_nobody_from_what_is_there() {
-    let temporary = Temporary::new();
-    let full = || symlink("/dev/full", temporary.path().join("format.new")).unwrap();
-    full();
-    let refusal = DataDirectory::open(temporary.path()).unwrap_err();
+fn a_full_disk_is_found_before_anything_depends_on_it() {
+    let reason = put_format(&mut OpenOptions::new().write(true).open("/dev/full").unwrap()).unwrap_err();
+    let refusal = DirectoryError { path: "/data".into(), reason: reason.into() };
     assert!(!refusal.is_misconfigured());
     assert!(refusal.to_string().contains("no space is left on its disk"), "{refusal}");
-    fs::remove_file(temporary.path().join("format.new")).unwrap();
-    drop(DataDirectory::open(temporary.path()).unwrap());
-    full();
-    DataDirectory::open(temporary.path()).unwrap();
-    assert!(!temporary.path().join("format.new").exists());
 }
 
 #[test]
