@@ -76,6 +76,13 @@ impl Broker {
         } else {
             let failed = disk_failed.clone();
             let (kept, vhosts) = Kept::open(&config, move |failure| {
+                if failure.is_end_without_space() {
+                    tracing::warn!(
+                        "the broker stops before the disk has space again: all that was confirmed is safe; \
+                         free some, and start again"
+                    );
+                    return failed.cancel();
+                }
                 tracing::error!(
                     "{failure}. What the disk has is not known any more: nothing is confirmed from now on, and the \
                      broker stops. All that was confirmed is safe; start again when the disk is in order"

@@ -4,6 +4,10 @@ use std::fmt;
 use std::io;
 
 use crate::place::JournalFile;
+use crate::store::reserve::is_out_of_space;
+
+/// The operation of a file that is to be made longer, which waits for space.
+pub(super) const ENLARGE: &str = "enlarge";
 
 /// A write or a sync of a journal file in use failed. What the disk has is not known any more, and asking again would
 /// only tell that nothing is left to write, not that it was written (a failed fsync drops the pages); so nothing is
@@ -16,6 +20,13 @@ pub struct JournalFailure {
     pub file: JournalFile,
     /// What came of it.
     pub error: io::Error,
+}
+
+impl JournalFailure {
+    /// Whether nothing went wrong with what the journal has: it was ended while it waited for space for more.
+    pub fn is_end_without_space(&self) -> bool {
+        self.operation == ENLARGE && is_out_of_space(&self.error)
+    }
 }
 
 impl fmt::Display for JournalFailure {

@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::LiveFile;
 use super::batch::{BLOCK_BYTES, BatchHeader, Chunk, FileHeader, head_len, next_offset};
 use super::buffer::Gathered;
-use super::failure::JournalFailure;
+use super::failure::{ENLARGE, JournalFailure};
 use super::files::Spare;
 use super::group_commit::{GroupCommit, Work};
 use crate::place::{Batch, JournalFile};
@@ -65,7 +65,13 @@ impl Writer {
             })
         });
         if let Err(failure) = ended {
-            tracing::error!("the journal has failed, nothing is confirmed any more: {failure}");
+            if failure.is_end_without_space() {
+                tracing::warn!(
+                    "the journal ends while it waits for space: what was not confirmed is not kept"
+                );
+            } else {
+                tracing::error!("the journal has failed, nothing is confirmed any more: {failure}");
+            }
             let failure = group_commit.failure.get_or_init(|| Arc::new(failure));
             group_commit.end();
             group_commit.events.failed(failure);
@@ -136,7 +142,7 @@ impl Writer {
 
     fn grow(&mut self, needed: u64) -> Result<(), JournalFailure> {
         let grown = self.group_commit.files.grow(&*self.file.spare.file, needed, GROWTH_BYTES);
-        let len = grown.map_err(|error| self.failure("enlarge", error))?;
+        let len = grown.map_err(|error| self.failure(ENLARGE, error))?;
         // The next batch tells the new length, which is therefore to outlive a loss of power before it does.
         self.sync()?;
         self.file.spare.len = len;

@@ -162,7 +162,9 @@ fn closing_does_not_wait_for_space_for_ever() {
     assert_eq!(told.recv().unwrap(), Event::Full(true));
     journal.close();
     assert!(!journal.wait(batch));
-    assert!(journal.failure().unwrap().to_string().starts_with("cannot enlarge journal file 1: "));
+    let failure = journal.failure().unwrap();
+    assert!(failure.to_string().starts_with("cannot enlarge journal file 1: "));
+    assert!(failure.is_end_without_space(), "what the disk has is known");
     assert!(!records(&read(&disk)).iter().any(|(_, _, record)| *record == Record::Closed));
 }
 
