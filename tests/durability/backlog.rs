@@ -314,9 +314,9 @@ fn the_backlogs_of_many_queues_leave_memory_though_none_of_them_is_long() {
     while known < u64::from(2 * EACH * QUEUES) {
         known = next_confirm(&mut raw, known);
     }
-    // All of it is 80 MB.
+    // All of it is 80 MB, and took 120.
     let deadline = Instant::now() + PATIENCE;
-    while lives.broker().resident_bytes() - before > 48 << 20 {
+    while lives.broker().resident_bytes() - before > 64 << 20 {
         let grown = lives.broker().resident_bytes() - before;
         assert!(Instant::now() < deadline, "{} MiB more", grown >> 20);
         std::thread::park_timeout(Duration::from_millis(20));
