@@ -83,6 +83,12 @@ impl QueueCore {
         pack(unacked.chain(returned).filter(|(entry, _)| wanted(entry)))
     }
 
+    /// The places of the ready messages that wait by themselves.
+    #[cfg(test)]
+    pub fn single_positions(&self) -> Vec<Position> {
+        self.ready.returned().map(|entry| entry.position).collect()
+    }
+
     /// See [`Stored::stored`](crate::store::stored::Stored::stored).
     pub fn stored(&mut self, block: &OutBlock, place: BlockPlace, evict: bool) {
         let here = self.ready.stored(block, place, evict);

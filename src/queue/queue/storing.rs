@@ -205,6 +205,12 @@ impl Queue {
         result
     }
 
+    /// The places of the messages that wait by themselves, and not in a block.
+    #[cfg(test)]
+    pub(in crate::queue) fn single(&self) -> Vec<Position> {
+        self.with_stored(|core, _| core.single_positions())
+    }
+
     /// Gives what can be given now that something was read.
     fn deliver(&self, core: &mut QueueCore) {
         if let Some(me) = self.me.get().and_then(std::sync::Weak::upgrade)

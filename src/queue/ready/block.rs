@@ -63,6 +63,8 @@ pub(super) struct Packed {
     pub(super) weight: u32,
     /// It is being written, so that whoever takes a message from it must be able to find that.
     pub(super) sought: bool,
+    /// It was given out to be written, so that its records must stay as they are.
+    pub(super) given_out: bool,
     pub(super) alive: Alive,
     /// The earliest deadline of a message by its own expiration.
     pub(super) deadline: Time,
@@ -184,6 +186,7 @@ impl Paged {
             bytes: alive_bytes,
             weight,
             sought: false,
+            given_out: false,
             alive: self.alive.clone(),
             deadline: self.deadline,
             content: Content::Records(bytes.slice(at..)),
@@ -225,6 +228,7 @@ impl Packed {
             bytes,
             weight: small(records.len()),
             sought: false,
+            given_out: false,
             alive: None,
             deadline: Time::NEVER,
             content: Content::Records(records),
@@ -296,7 +300,7 @@ impl Packed {
         let Content::Records(records) = &self.content else { return };
         let Some((first, last)) = left.first().zip(left.last()) else { return };
         self.head = first.position;
-        if self.place.is_none() && !self.sought {
+        if self.place.is_none() && !self.given_out {
             // Nobody else has it: what is left is packed again.
             let len = left.iter().map(|scanned| scanned.head.len).sum();
             let mut packed = BytesMut::with_capacity(len);

@@ -423,7 +423,11 @@ impl Run {
             let awaited = self.queue.uses_segment(place.segment, place.journalled);
             let before = self.queue.status().unwrap().ready;
             self.queue.loaded(place, Err(Damage("flipped".to_owned())));
-            let lost = self.disk.alive_in(place);
+            let mut lost = self.disk.alive_in(place);
+            // What was taken out of it, since it expires soon, is not lost with it.
+            for single in self.queue.single() {
+                lost.remove_range(single, single);
+            }
             let lost: Vec<Number> =
                 self.model.ready.iter().copied().filter(|n| lost.contains(Position(*n))).collect();
             if awaited && self.queue.status().unwrap().ready + lost.len() <= before {

@@ -218,7 +218,7 @@ impl Lane {
             }
             (None, _) => return None,
         };
-        packed.sought = false;
+        (packed.sought, packed.given_out) = (false, false);
         if matches!(packed.home, Home::Journal(_)) {
             packed.home = Home::Journal(file);
         }
@@ -254,7 +254,7 @@ fn out_block(
     if packed.close_gaps() && packed.deadline != Time::NEVER {
         deadlines.push(Reverse((packed.deadline, packed.last)));
     }
-    packed.sought = journalled;
+    (packed.sought, packed.given_out) = (journalled, true);
     let range = packed.head..=packed.last;
     OutBlock {
         first: packed.head,
@@ -292,7 +292,7 @@ fn re_place(
     packed.place = Some(place);
     packed.first = first;
     packed.total = if packed.alive.is_none() { total } else { PART };
-    packed.sought = false;
+    (packed.sought, packed.given_out) = (false, false);
 }
 
 /// Whether a message's record is in this file of the journal or one before it.
