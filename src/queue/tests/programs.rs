@@ -132,11 +132,9 @@ impl Run {
             Step::NextFile => self.disk.next_file(),
             Step::PageOut { keep, bytes_max } => {
                 // One at a time, as the store has it.
+                let idle = || self.queue.outgoing_idle(*bytes_max);
                 self.outgoing.get_or_insert_with(|| Outgoing {
-                    blocks: match keep {
-                        Some(keep) => self.queue.outgoing(*keep, *bytes_max),
-                        None => self.queue.outgoing_idle(*bytes_max),
-                    },
+                    blocks: keep.map_or_else(idle, |keep| self.queue.outgoing(keep, *bytes_max)),
                     through: None,
                     file: self.disk.file,
                 });
