@@ -2,8 +2,9 @@
 //! read or checkpointed until a test says so, and whatever the store asks of a queue or tells it can be overtaken.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -73,7 +74,9 @@ impl ByHand {
         let replay = recovery.replay(&mut |_| {}).unwrap();
         assert!(!recovery.report().is_damaged(), "a loss of power damages nothing: {:?}", recovery.report());
         let is_clean_stop = recovery.report().is_clean_stop();
-        let pages = Overtaken { segments: Arc::clone(&segments), between, queues: Mutex::default() };
+        let is_open = Arc::new(AtomicBool::new(false));
+        let (opened, pages) = (Arc::clone(&is_open), Arc::clone(&segments));
+        let pages = Overtaken { segments: pages, is_open, between, queues: Mutex::default() };
         let is_gone = |id| replay.queues.get(&id).is_some_and(|found| found.is_gone);
         let handle = StoreHandle::new(Arc::new(pages));
         let queues = make(&handle, &is_gone).into_iter();
@@ -107,6 +110,7 @@ impl ByHand {
             loads: Mutex::default(),
             redelivered_below,
         };
+        opened.store(true, Ordering::Relaxed);
         (store, Found { is_clean_stop, queues: found })
     }
 
@@ -119,16 +123,9 @@ impl ByHand {
         assert!(written.is_ok() || self.disk.is_crashed(), "{written:?}");
     }
 
-    /// Writes what queues asked to have written. Gives whether there was something.
-    pub(crate) fn page_out_asked(&self) -> bool {
-        if self.segments.page_outs.is_last() {
-            return false;
-        }
-        let work = self.segments.page_outs.pop().unwrap();
-        let written = pager::serve(&self.segments, work);
-        assert!(written.is_ok() || self.disk.is_crashed(), "{written:?}");
-        self.segments.page_outs.done();
-        true
+    /// Writes a portion of what a queue asked to have written, if one did.
+    pub(crate) fn page_out_asked(&self) {
+        page_out_asked(&self.segments).unwrap_or_else(|error| assert!(self.disk.is_crashed(), "{error}"));
     }
 
     /// Whether something of this queue is being read.
@@ -206,6 +203,15 @@ impl ByHand {
     }
 }
 
+fn page_out_asked(segments: &SegmentStore) -> io::Result<()> {
+    if segments.page_outs.is_last() {
+        return Ok(());
+    }
+    let written = segments.page_outs.pop().map(|work| pager::serve(segments, work));
+    segments.page_outs.done();
+    written.transpose().map(|_| ())
+}
+
 /// Notes what a queue gets back.
 struct Noting<Q> {
     queue: Arc<Q>,
@@ -249,19 +255,26 @@ impl<Q: Refill> Refill for Noting<Q> {
         let twice = self.found.lock().unwrap().insert(position, (message.body().to_vec(), returns));
         assert!(twice.is_none(), "{position:?} came back twice");
         self.queue.push_restored(position, returns, file, message);
+        // Whoever fills queues waits for that.
+        while !self.store.page_outs.is_last() {
+            page_out_asked(&self.store).unwrap();
+        }
     }
 }
 
 /// The store's handle, which puts something between the store and each queue.
 struct Overtaken {
     segments: Arc<SegmentStore>,
+    /// Nobody comes before the store is open.
+    is_open: Arc<AtomicBool>,
     between: Between,
     queues: Mutex<BTreeMap<QueueId, Arc<OvertakenQueue>>>,
 }
 
 impl Pages for Overtaken {
     fn register(&self, id: QueueId, queue: Weak<dyn Stored>) {
-        let queue = Arc::new(OvertakenQueue { id, queue, between: Arc::clone(&self.between) });
+        let (is_open, between) = (Arc::clone(&self.is_open), Arc::clone(&self.between));
+        let queue = Arc::new(OvertakenQueue { id, queue, is_open, between });
         let weak: Weak<OvertakenQueue> = Arc::downgrade(&queue);
         self.queues.lock().unwrap().insert(id, queue);
         self.segments.register(id, weak);
@@ -304,18 +317,25 @@ impl Pages for Overtaken {
 struct OvertakenQueue {
     id: QueueId,
     queue: Weak<dyn Stored>,
+    is_open: Arc<AtomicBool>,
     between: Between,
 }
 
 impl OvertakenQueue {
+    fn between(&self) {
+        if self.is_open.load(Ordering::Relaxed) {
+            (self.between)();
+        }
+    }
+
     fn ask<R: Default>(&self, ask: impl FnOnce(&dyn Stored) -> R) -> R {
         let answer = self.queue.upgrade().map(|queue| ask(&*queue)).unwrap_or_default();
-        (self.between)();
+        self.between();
         answer
     }
 
     fn tell(&self, tell: impl FnOnce(&dyn Stored)) {
-        (self.between)();
+        self.between();
         if let Some(queue) = self.queue.upgrade() {
             tell(&*queue);
         }

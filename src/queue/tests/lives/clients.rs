@@ -22,6 +22,9 @@ pub(super) struct Open {
 
 impl Run {
     pub(super) fn client_step(&mut self) {
+        if self.disk.is_crashed() {
+            return;
+        }
         self.observe();
         match self.random.below(48) {
             0..14 => {

@@ -55,7 +55,9 @@ impl Sum {
                 self.settled.insert((queue, position));
             }
             Action::Requeue(queue, position, count) => {
-                self.counts.insert((queue, position), count);
+                // Those who gave it back may write that in another order than they did.
+                let known = self.counts.entry((queue, position)).or_default();
+                *known = std::cmp::max_by_key(*known, count, |count| count.acquired);
             }
             Action::Gone(queue) => {
                 self.queues.remove(&queue);
@@ -130,24 +132,28 @@ impl Log {
         let actions = self.appended.iter().flat_map(|appended| &appended.actions);
         actions.for_each(|action| total.add(action));
         let mut sum = Sum { queues: self.base.clone(), ..Sum::default() };
-        for (at, appended) in self.appended.iter().enumerate() {
-            if at >= least && total.allows(&sum.contents(), found) {
-                return;
+        let mut nearest: Option<(usize, usize, String)> = None;
+        for at in 0..=self.appended.len() {
+            if at >= least {
+                let expected = sum.contents();
+                if total.allows(&expected, found) {
+                    return;
+                }
+                let (size, text) = difference(&expected, found);
+                if nearest.as_ref().is_none_or(|(_, other, _)| size < *other) {
+                    nearest = Some((at, size, text));
+                }
             }
-            appended.actions.iter().for_each(|action| sum.add(action));
+            self.appended.get(at).into_iter().flat_map(|it| &it.actions).for_each(|action| sum.add(action));
         }
-        let most = total.contents();
-        assert!(
-            total.allows(&most, found),
-            "after {least} to {} groups, {promised:?} promised, at most {}",
-            self.appended.len(),
-            difference(&most, found)
-        );
+        let (all, nearest) =
+            (self.appended.len(), nearest.map(|(at, _, text)| format!("{at} of them: {text}")));
+        panic!("not what {least} to {all} groups come to, {promised:?} promised; nearest to {nearest:?}");
     }
 }
 
-/// What is not the same, for whoever reads the failure.
-fn difference(expected: &Contents, found: &Contents) -> String {
+/// How much is not the same, and what, for whoever reads the failure.
+fn difference(expected: &Contents, found: &Contents) -> (usize, String) {
     let flat = |contents: &Contents| -> BTreeSet<(QueueId, Position, Number, u32, u32)> {
         let each = contents.iter().flat_map(|(queue, messages)| {
             messages.iter().map(|(position, (number, count))| {
@@ -159,5 +165,5 @@ fn difference(expected: &Contents, found: &Contents) -> String {
     let (expected_all, found_all) = (flat(expected), flat(found));
     let (lost, more) = (&expected_all - &found_all, &found_all - &expected_all);
     let queues: (Vec<_>, Vec<_>) = (expected.keys().collect(), found.keys().collect());
-    format!("not there: {lost:?}, there besides: {more:?}, queues: {queues:?}")
+    (lost.len() + more.len(), format!("not there: {lost:?}, there besides: {more:?}, queues: {queues:?}"))
 }
