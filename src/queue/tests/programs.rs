@@ -13,7 +13,7 @@ use super::super::queue::{ConsumeRefused, Got, Status};
 use super::super::undertaker::UndertakerCell;
 use super::disk::{Disk, Requests};
 use super::model::{Held, Model, ModelConsumer, Number, Stage};
-use super::steps::{INBOXES, Published, Step, step};
+use super::steps::{INBOXES, Outgoing, Published, Step, step};
 use super::*;
 use crate::place::{JournalFile, Position};
 use crate::store::handle::{Pages, StoreHandle};
@@ -66,14 +66,6 @@ struct Run {
     getter: Arc<Inbox>,
     /// Whether he waits.
     waits: bool,
-}
-
-/// What is on its way to the disk, from the pager or from a checkpoint through this file.
-struct Outgoing {
-    blocks: Vec<OutBlock>,
-    through: Option<JournalFile>,
-    /// The file that was written when this was taken from the queue: what is settled since is so in this one or a later.
-    file: JournalFile,
 }
 
 impl Run {

@@ -4,6 +4,8 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::super::core::Settlement;
+use crate::place::JournalFile;
+use crate::store::stored::OutBlock;
 
 /// A message to be published.
 #[derive(Clone, Debug)]
@@ -99,4 +101,12 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         8 => (any::<Index>(), prop::bool::weighted(0.03)).prop_map(|(which, damaged)| Step::Read { which, damaged }),
         1 => Just(Step::Restart),
     ]
+}
+
+/// What is on its way to the disk, from the pager or from a checkpoint through this file.
+pub(super) struct Outgoing {
+    pub(super) blocks: Vec<OutBlock>,
+    pub(super) through: Option<JournalFile>,
+    /// The file that was written when this was taken from the queue: what is settled since is so in this one or a later.
+    pub(super) file: JournalFile,
 }
