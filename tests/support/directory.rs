@@ -1,5 +1,6 @@
 //! Directories that go away with the test that made them.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -13,7 +14,8 @@ impl TempDir {
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);
             let path = std::env::temp_dir().join(format!("leveret-test-{}-{number}", std::process::id()));
             // An earlier process with the same id may have been killed before it could clean up.
-            match std::fs::create_dir(&path) {
+            // For its owner alone, as a data directory should be.
+            match std::fs::DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => return Self(path),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(error) => panic!("cannot make {}: {error}", path.display()),
