@@ -18,7 +18,7 @@ use super::*;
 use crate::place::{JournalFile, Position};
 use crate::store::handle::{Pages, StoreHandle};
 use crate::store::segment::block::Records;
-use crate::store::stored::{Damage, OutBlock, Returns, Stored};
+use crate::store::stored::{Damage, Returns, Stored};
 use crate::time::Time;
 
 /// When nothing has happened yet: so late that the timer of this process never comes to it.
