@@ -207,7 +207,7 @@ fn a_commit_of_which_a_queue_refuses_a_part_closes_the_channel() {
 }
 
 #[test]
-fn dead_messages_that_go_in_a_circle_are_dropped_unless_they_were_rejected() {
+fn b63_dead_messages_that_go_in_a_circle_are_dropped_unless_they_were_rejected() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
     for (queue, next) in [("a", "b"), ("b", "a")] {

@@ -10,7 +10,7 @@ use crate::support::{Broker, TempDir};
 use crate::{leveret, stderr};
 
 #[test]
-fn a_second_broker_on_the_same_directory_ends_with_73_and_the_first_goes_on() {
+fn b87_a_second_broker_on_the_same_directory_ends_with_73_and_the_first_goes_on() {
     let temporary = TempDir::new();
     let broker = Broker::start_on::<&str>(temporary.path(), &[]);
     let output = leveret(&["--listen", "127.0.0.1:0", "--data-dir", broker.data_dir().to_str().unwrap()]);
@@ -57,7 +57,7 @@ fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn a_directory_of_something_else_ends_with_78_and_stays_as_it_is() {
+fn b87_a_directory_of_something_else_ends_with_78_and_stays_as_it_is() {
     let temporary = TempDir::new();
     fs::write(temporary.path().join("accounts.db"), "mine").unwrap();
     let text = "holds files of something else (such as 'accounts.db') and no file 'format' of a broker; nothing in it was \
@@ -66,7 +66,7 @@ fn a_directory_of_something_else_ends_with_78_and_stays_as_it_is() {
 }
 
 #[test]
-fn a_directory_of_a_later_version_ends_with_78_and_stays_as_it_is() {
+fn b87_a_directory_of_a_later_version_ends_with_78_and_stays_as_it_is() {
     let temporary = TempDir::new();
     Broker::start_on::<&str>(temporary.path(), &[]).stop();
     let format = temporary.path().join("format");
@@ -96,7 +96,7 @@ fn a_journal_of_a_later_version_ends_with_78_and_stays_as_it_is() {
 }
 
 #[test]
-fn a_link_that_leads_nowhere_ends_with_78() {
+fn b87_a_link_that_leads_nowhere_ends_with_78() {
     let temporary = TempDir::new();
     let link = temporary.path().join("link");
     symlink(temporary.path().join("disk-that-is-not-mounted"), &link).unwrap();
@@ -105,7 +105,7 @@ fn a_link_that_leads_nowhere_ends_with_78() {
 }
 
 #[test]
-fn a_directory_of_somebody_else_ends_with_73() {
+fn b87_a_directory_of_somebody_else_ends_with_73() {
     let temporary = TempDir::new();
     // Whoever may not give a directory away is not root, and root has one that is always there.
     let data =
@@ -114,7 +114,7 @@ fn a_directory_of_somebody_else_ends_with_73() {
 }
 
 #[test]
-fn a_directory_that_may_not_be_written_ends_with_73() {
+fn b87_a_directory_that_may_not_be_written_ends_with_73() {
     let temporary = TempDir::new();
     fs::set_permissions(temporary.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let data = temporary.path().join("data");
