@@ -67,8 +67,7 @@ impl Session {
         consumer_cancel_notify: bool,
         message_size_max: u64,
     ) -> Self {
-        let journal = vhost.stored().map(|stored| Arc::clone(&stored.journal));
-        let unit = Unit::new(journal, vhost.durability());
+        let unit = vhost.unit();
         Self {
             connection,
             name,

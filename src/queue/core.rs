@@ -202,14 +202,14 @@ impl QueueCore {
     fn take(&mut self, message: Message, home: Home) {
         let position = self.next;
         self.next = position.next();
+        let level = self.level(&message);
         if self.ready.is_empty()
             && let Some(key) = self.choose(cost(&message))
         {
-            let level = self.level(&message);
             return self.stage(key, Entry { home, level, ..Entry::new(position, message) });
         }
-        let level = self.level(&message);
-        if message.deadline() <= message.arrived() || self.terms.message_ttl == Some(Duration::ZERO) {
+        let may_not_wait = !self.is_plain && self.terms.message_ttl == Some(Duration::ZERO);
+        if may_not_wait || message.deadline() <= message.arrived() {
             return self.bury(Entry { home, level, ..Entry::new(position, message) }, Reason::Expired);
         }
         self.ready.push(level, position, message, home);

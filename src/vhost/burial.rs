@@ -96,9 +96,8 @@ impl Vhost {
     /// Buries some messages in one group of records.
     fn bury_part(&self, queue: &Arc<Queue>, dead: Vec<Dead>) {
         let Ok(terms) = queue.terms() else { return };
-        let journal = self.stored.as_ref().map(|stored| Arc::clone(&stored.journal));
         // Its ticket is taken now: what is settled in it was published before.
-        let mut unit = Unit::new(journal, self.durability);
+        let mut unit = self.unit();
         unit.begin();
         let mut staying = Vec::new();
         let keys: Vec<UnackedKey> = match &terms.dead_letter {

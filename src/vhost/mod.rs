@@ -34,6 +34,7 @@ use crate::policy::Policies;
 use crate::queue::registry::Registry;
 use crate::queue::undertaker::UndertakerCell;
 use crate::store::definitions::{Definition, Definitions, VhostDefinition};
+use crate::store::unit::Unit;
 use crate::store::{Journal, StoreHandle};
 use exchange::Exchange;
 use registry::Exchanges;
@@ -158,6 +159,12 @@ impl Vhost {
         let until = record.commit();
         vhost.keep(store);
         (vhost, until)
+    }
+
+    /// For the records of what one connection does in it, or it does by itself.
+    pub fn unit(&self) -> Unit {
+        let journal = self.stored.as_ref().map(|stored| Arc::clone(&stored.journal));
+        Unit::new(journal, self.durability)
     }
 
     fn new_epoch(&self) {

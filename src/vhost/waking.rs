@@ -17,7 +17,6 @@ use crate::queue::death::cc;
 use crate::queue::due::woken;
 use crate::queue::id::UnackedKey;
 use crate::queue::terms::Overflow;
-use crate::store::unit::Unit;
 use crate::time::Time;
 
 /// So much goes on at once, in bytes of messages.
@@ -44,9 +43,8 @@ impl Vhost {
 
     /// Moves some messages in one group of records.
     fn wake_part(&self, queue: &Arc<Queue>, exchange: Option<&Arc<Exchange>>, part: &[Due]) {
-        let journal = self.stored.as_ref().map(|stored| Arc::clone(&stored.journal));
         // Its ticket is taken now: what is settled in it was published before.
-        let mut unit = Unit::new(journal, self.durability);
+        let mut unit = self.unit();
         unit.begin();
         let (mut publisher, mut found, now) = (Publisher::default(), Found::default(), Time::now());
         for (number, due) in (0..).zip(part) {
@@ -66,7 +64,8 @@ impl Vhost {
         }
     }
 
-    fn route_on(
+    /// Where a message leads from an exchange, whatever its address says.
+    pub(super) fn route_on(
         &self,
         exchange: &Arc<Exchange>,
         message: &Message,

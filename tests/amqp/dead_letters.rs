@@ -239,6 +239,28 @@ fn b63_dead_messages_that_go_in_a_circle_are_dropped_unless_they_were_rejected()
 }
 
 #[test]
+fn a_message_that_must_arrive_stays_until_the_queue_that_refused_it_has_room() {
+    let broker = Broker::start();
+    let mut peer = Peer::connect(&broker);
+    peer.ok("queue.declare queue=dead arguments={x-max-length:1,x-overflow:\"reject-publish\"}");
+    for (queue, strategy) in [("sure", "at-least-once"), ("unsure", "at-most-once")] {
+        peer.ok(&format!(
+            "queue.declare queue={queue} arguments={{x-dead-letter-exchange:\"\",x-dead-letter-routing-key:\"dead\",\
+             x-dead-letter-strategy:\"{strategy}\",x-overflow:\"reject-publish\"}}"
+        ));
+    }
+    peer.send("basic.publish routing-key=dead | | full");
+    for (queue, tag) in [("unsure", 1), ("sure", 2)] {
+        peer.send(&format!("basic.publish routing-key={queue} | | {queue}"));
+        peer.send(&format!("basic.get queue={queue}"));
+        assert_eq!(peer.next().text(), queue);
+        peer.send(&format!("basic.reject delivery-tag={tag}"));
+        assert_eq!(peer.counts(1, queue), (0, 0), "{queue}: it is seen nowhere");
+    }
+    assert_eq!(bodies(&consumed(&mut peer, "dead", 2)), ["full", "sure"]);
+}
+
+#[test]
 fn a_long_chain_of_full_queues_is_gone_through_to_its_end() {
     const QUEUES: usize = 120;
     let broker = Broker::start();
