@@ -1,5 +1,5 @@
-//! The whole store on a simulated disk, for tests with queues of their own: opened as a broker opens it, but nothing is paged,
-//! read or checkpointed until a test says so, and whatever the store asks of a queue or tells it can be overtaken.
+//! The whole store on a simulated disk, for tests with queues of their own: opened as a broker opens it, but nothing is written
+//! to the journal, paged, read or checkpointed until a test says so, and whatever the store asks of a queue or tells it can be overtaken.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -91,7 +91,7 @@ impl ByHand {
         refilling.push_messages(&segments, &mut recovery, &replay, &mut |_| {}).unwrap();
         let refilled = refilling.refilled;
         let redelivered_below = std::mem::take(&mut refilling.redelivered_below);
-        let journal = Journal::open(as_disk(), &recovery.start(), JOURNAL, Arc::new(())).unwrap();
+        let journal = Journal::open_by_hand(as_disk(), &recovery.start(), JOURNAL, Arc::new(())).unwrap();
         record_redelivered(&journal, &redelivered_below);
         let checkpoints =
             Checkpoints::new(Arc::clone(&segments), Arc::clone(&journal), Arc::new(NoDefinitions));
@@ -186,6 +186,7 @@ impl ByHand {
             group.redelivered_below(QueueId::stored(0), Position(0));
             let batch = self.journal.append_now(&mut group);
             assert!(self.journal.wait(batch));
+            self.journal.prepare_spare();
         }
         self.checkpoint(true);
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::peer::Peer;
-use crate::support::Broker;
+use crate::support::{Broker, assert_waited};
 
 const DECLARE: &str = "queue.declare queue=q arguments={x-scheduled:true}";
 
@@ -33,7 +33,7 @@ fn messages_are_delivered_when_they_are_due_and_behind_what_is_ready_then() {
     for (wait, body) in [(2000, "first"), (2300, "second"), (2600, "last")] {
         let line = peer.next();
         assert_eq!(line.text(), body);
-        assert!(start.elapsed() >= Duration::from_millis(wait), "{body} came after {:?}", start.elapsed());
+        assert_waited(start, wait, body);
         let shown = line.to_string();
         assert!(shown.contains(&format!("x-delay:-{wait}")), "{shown}");
         assert!(!line.to_string().contains("redelivered"), "{shown}");
@@ -85,7 +85,7 @@ fn the_time_to_live_of_a_message_begins_when_it_is_ready() {
     peer.ok("basic.consume queue=dead consumer-tag=c no-ack");
     for (body, after) in [("its own", 450), ("by the queue", 500)] {
         assert_eq!(peer.next().text(), body);
-        assert!(start.elapsed() >= Duration::from_millis(after), "{body}: {:?}", start.elapsed());
+        assert_waited(start, after, body);
     }
 }
 

@@ -20,8 +20,10 @@ pub(crate) mod frame;
 pub(crate) mod method;
 mod payload;
 pub(crate) mod raw;
+mod waited;
 
 pub(crate) use broker::{Broker, Ended, Starting};
 pub(crate) use directory::TempDir;
 pub(crate) use payload::{Payload, Properties, Table};
 pub(crate) use raw::{Message, Raw, Received};
+pub(crate) use waited::assert_waited;

@@ -2,8 +2,8 @@
 //! queues, pages and blocks that come late, checkpoints, stops, kills and losses of power. Every step is compared with a model, and
 //! every start with what was promised.
 //!
-//! The journal's own threads are the only ones beside the test. What the store asks of a queue or tells it is overtaken by steps
-//! of clients. `LEVERET_LIVES` says how many lives there are, `LEVERET_LIFE` which one is the first.
+//! There is one thread, and so each life is the same each time: the journal writes when the test says so. What the store asks of
+//! a queue or tells it is overtaken by steps of clients. `LEVERET_LIVES` says how many lives there are, `LEVERET_LIFE` which one is the first.
 
 mod clients;
 mod log;

@@ -216,26 +216,38 @@ impl Files {
                 continue;
             }
             drop(state);
-            let prepared = self.prepare();
-            state = self.lock();
-            match prepared {
-                Ok(spare) => {
-                    state.spares.push(spare);
-                    drop(state);
+            state = match self.prepare_spare() {
+                Ok(()) => {
                     ready();
-                    state = self.lock();
+                    self.lock()
                 }
                 Err(error) => {
+                    let mut state = self.lock();
                     if state.told.goes_on(Instant::now()) {
                         tracing::error!(
                             "cannot prepare the next journal file: {error}; publishers are blocked, tried again every second"
                         );
                     }
-                    state = self.set_full_locked(state, |state| state.no_spare = true);
-                    state = self.wait_for_space(state);
+                    let state = self.set_full_locked(state, |state| state.no_spare = true);
+                    self.wait_for_space(state)
                 }
-            }
+            };
         }
+    }
+
+    fn prepare_spare(&self) -> io::Result<()> {
+        let spare = self.prepare()?;
+        self.lock().spares.push(spare);
+        Ok(())
+    }
+
+    /// Does once what the preparing thread does. Whether there is a spare that there was not.
+    #[cfg(test)]
+    pub(super) fn prepare_spare_once(&self) -> bool {
+        let mut state = self.lock();
+        let is_wanted = std::mem::take(&mut state.wanted) && state.spares.is_empty() && !state.ended;
+        drop(state);
+        is_wanted && self.prepare_spare().is_ok()
     }
 
     /// Waits until it is time to look for space again.

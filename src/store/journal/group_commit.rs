@@ -219,31 +219,44 @@ impl GroupCommit {
             state.buffer.recycle(done);
         }
         loop {
-            if let Some(bytes) = state.refused {
-                return Work::Refuse(bytes);
-            }
-            let durable = self.durable.reached();
-            if state.sync_requested > durable && self.written.reached() > durable {
-                return Work::Sync;
-            }
-            if let Some(gathered) = state.buffer.take(file) {
-                return Work::Write(gathered);
-            }
-            if std::mem::take(&mut state.look_ahead) {
-                return Work::LookAhead;
-            }
-            if state.buffer.is_past(file) {
-                return Work::NextFile;
-            }
-            if state.stage != Stage::Open && state.buffer.is_empty() {
-                let in_order = state.stage == Stage::Closing;
-                state.stage = Stage::Ended;
-                return if in_order { Work::Close } else { Work::End };
+            if let Some(work) = self.work_for(file, &mut state) {
+                return work;
             }
             state.writer_waits = true;
             state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.writer_waits = false;
         }
+    }
+
+    /// The next thing to do with `file`, if there is anything.
+    #[cfg(test)]
+    pub(super) fn work_now(&self, file: JournalFile) -> Option<Work> {
+        self.work_for(file, &mut self.lock())
+    }
+
+    fn work_for(&self, file: JournalFile, state: &mut State) -> Option<Work> {
+        if let Some(bytes) = state.refused {
+            return Some(Work::Refuse(bytes));
+        }
+        let durable = self.durable.reached();
+        if state.sync_requested > durable && self.written.reached() > durable {
+            return Some(Work::Sync);
+        }
+        if let Some(gathered) = state.buffer.take(file) {
+            return Some(Work::Write(gathered));
+        }
+        if std::mem::take(&mut state.look_ahead) {
+            return Some(Work::LookAhead);
+        }
+        if state.buffer.is_past(file) {
+            return Some(Work::NextFile);
+        }
+        if state.stage != Stage::Open && state.buffer.is_empty() {
+            let in_order = state.stage == Stage::Closing;
+            state.stage = Stage::Ended;
+            return Some(if in_order { Work::Close } else { Work::End });
+        }
+        None
     }
 
     /// So many bytes are with the operating system.

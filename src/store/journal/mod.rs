@@ -15,6 +15,8 @@
 
 pub mod batch;
 mod buffer;
+#[cfg(test)]
+mod by_hand;
 mod counters;
 mod failure;
 mod files;
@@ -151,6 +153,9 @@ impl JournalEvents for () {}
 pub struct Journal {
     group_commit: Arc<GroupCommit>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Who works in the place of the threads.
+    #[cfg(test)]
+    hand: Option<by_hand::Hand>,
 }
 
 impl Journal {
@@ -164,6 +169,26 @@ impl Journal {
         limits: Limits,
         events: Arc<dyn JournalEvents>,
     ) -> io::Result<Arc<Self>> {
+        let (group_commit, writer) = Self::begin(disk, start, limits, events)?;
+        let journal = Arc::new(Self {
+            group_commit: Arc::clone(&group_commit),
+            threads: Mutex::default(),
+            #[cfg(test)]
+            hand: None,
+        });
+        journal.spawn("journal", move || writer.run())?;
+        journal.spawn("journal-spares", move || {
+            group_commit.files.prepare_spares(|| group_commit.spare_is_ready());
+        })?;
+        Ok(journal)
+    }
+
+    fn begin(
+        disk: Arc<dyn Disk>,
+        start: &Start,
+        limits: Limits,
+        events: Arc<dyn JournalEvents>,
+    ) -> io::Result<(Arc<GroupCommit>, Writer)> {
         let files = Files::open(disk, start, limits, Arc::clone(&events))?;
         let first = files.first()?;
         let header = FileHeader {
@@ -175,12 +200,7 @@ impl Journal {
         };
         let group_commit = Arc::new(GroupCommit::new(start, files, limits, events));
         let writer = Writer::new(Arc::clone(&group_commit), first, header, group_commit.durable.reached())?;
-        let journal = Arc::new(Self { group_commit: Arc::clone(&group_commit), threads: Mutex::default() });
-        journal.spawn("journal", move || writer.run())?;
-        journal.spawn("journal-spares", move || {
-            group_commit.files.prepare_spares(|| group_commit.spare_is_ready());
-        })?;
-        Ok(journal)
+        Ok((group_commit, writer))
     }
 
     fn spawn(&self, name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
@@ -238,6 +258,11 @@ impl Journal {
                 Wait::Reached => return true,
                 Wait::Ended => return false,
                 Wait::Registered => self.group_commit.request_sync(batch),
+            }
+            #[cfg(test)]
+            if let Some(hand) = &self.hand {
+                hand.must_work();
+                continue;
             }
             thread::park();
         }
@@ -310,6 +335,10 @@ impl Journal {
 
     fn end(&self, in_order: bool) {
         self.group_commit.close(in_order);
+        #[cfg(test)]
+        if let Some(hand) = &self.hand {
+            while hand.work() {}
+        }
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
             // One of them may be who lets go of the journal last.

@@ -30,6 +30,14 @@ pub(super) struct Writer {
     head: Vec<u8>,
 }
 
+/// What became of a piece of work.
+enum Step {
+    /// It is done; what was written can be used again.
+    Done(Option<Gathered>),
+    /// It was the last one.
+    End,
+}
+
 /// The file that is written.
 struct InUse {
     header: FileHeader,
@@ -55,7 +63,6 @@ impl Writer {
 
     /// Works until the journal ends, in whatever way.
     pub(super) fn run(mut self) {
-        let group_commit = Arc::clone(&self.group_commit);
         let file = self.file.header.number;
         let ended = catch_unwind(AssertUnwindSafe(|| self.work())).unwrap_or_else(|_| {
             Err(JournalFailure {
@@ -64,45 +71,67 @@ impl Writer {
                 error: io::Error::other("a panic, see above"),
             })
         });
-        if let Err(failure) = ended {
-            if failure.is_end_without_space() {
-                tracing::warn!(
-                    "the journal ends while it waits for space: what was not confirmed is not kept"
-                );
-            } else {
-                tracing::error!("the journal has failed, nothing is confirmed any more: {failure}");
-            }
-            let failure = group_commit.failure.get_or_init(|| Arc::new(failure));
-            group_commit.end();
-            group_commit.events.failed(failure);
+        self.end(ended);
+    }
+
+    /// Nothing comes any more, and everybody is told.
+    fn end(&self, ended: Result<(), JournalFailure>) {
+        let group_commit = &self.group_commit;
+        let Err(failure) = ended else { return group_commit.end() };
+        if failure.is_end_without_space() {
+            tracing::warn!("the journal ends while it waits for space: what was not confirmed is not kept");
         } else {
-            group_commit.end();
+            tracing::error!("the journal has failed, nothing is confirmed any more: {failure}");
         }
+        let failure = group_commit.failure.get_or_init(|| Arc::new(failure));
+        group_commit.end();
+        group_commit.events.failed(failure);
     }
 
     fn work(&mut self) -> Result<(), JournalFailure> {
         let mut done = None;
         loop {
-            match self.group_commit.next_work(self.file.header.number, done.take()) {
-                Work::Write(gathered) => {
-                    self.write(&gathered)?;
-                    if gathered.wants_sync {
-                        self.sync()?;
-                    }
-                    self.look_ahead();
-                    done = Some(gathered);
-                }
-                Work::Sync => self.sync()?,
-                Work::LookAhead => self.look_ahead(),
-                Work::Refuse(bytes) => {
-                    let error = io::Error::other(format!("{bytes} bytes of records at once"));
-                    return Err(self.failure("write to", error));
-                }
-                Work::NextFile => self.begin_next_file()?,
-                Work::Close => return self.close(),
-                Work::End => return Ok(()),
+            let work = self.group_commit.next_work(self.file.header.number, done.take());
+            match self.step(work)? {
+                Step::Done(written) => done = written,
+                Step::End => return Ok(()),
             }
         }
+    }
+
+    fn step(&mut self, work: Work) -> Result<Step, JournalFailure> {
+        match work {
+            Work::Write(gathered) => {
+                self.write(&gathered)?;
+                if gathered.wants_sync {
+                    self.sync()?;
+                }
+                self.look_ahead();
+                return Ok(Step::Done(Some(gathered)));
+            }
+            Work::Sync => self.sync()?,
+            Work::LookAhead => self.look_ahead(),
+            Work::Refuse(bytes) => {
+                let error = io::Error::other(format!("{bytes} bytes of records at once"));
+                return Err(self.failure("write to", error));
+            }
+            Work::NextFile => self.begin_next_file()?,
+            Work::Close => return self.close().map(|()| Step::End),
+            Work::End => return Ok(Step::End),
+        }
+        Ok(Step::Done(None))
+    }
+
+    /// Does one thing if there is anything to do. Whether there was; nothing once the journal has ended.
+    #[cfg(test)]
+    pub(super) fn work_once(&mut self) -> Option<bool> {
+        let Some(work) = self.group_commit.work_now(self.file.header.number) else { return Some(false) };
+        match self.step(work) {
+            Ok(Step::Done(_)) => return Some(true),
+            Ok(Step::End) => self.end(Ok(())),
+            Err(failure) => self.end(Err(failure)),
+        }
+        None
     }
 
     fn write(&mut self, gathered: &Gathered) -> Result<(), JournalFailure> {
