@@ -270,7 +270,8 @@ impl QueueCore {
         self.awaits.pop()
     }
 
-    /// Settles what was delivered; unknown keys are passed over. Follow with [`Self::deliver`].
+    /// Settles what was delivered; unknown keys are passed over. Follow with [`Self::deliver`]. Needs [the time](Self::at)
+    /// if anything comes back.
     pub fn settle(&mut self, keys: &[UnackedKey], settlement: Settlement, group: &mut Group) {
         for key in keys {
             let Some((entry, holder)) = self.unacked.remove(*key) else { continue };
@@ -291,12 +292,14 @@ impl QueueCore {
         }
     }
 
-    /// Takes back a message that was on its way to a consumer that acknowledges automatically.
+    /// Takes back a message that was on its way to a consumer that acknowledges automatically. Needs [the time](Self::at).
     pub fn give_back(&mut self, entry: Entry) {
-        self.put_back(entry, None);
+        // Whoever had it did not know its priority here.
+        let level = self.level(&entry.message);
+        self.put_back(Entry { level, ..entry }, None);
     }
 
-    /// Adds a consumer. Follow with [`Self::deliver`].
+    /// Adds a consumer. Follow with [`Self::deliver`]. Needs [the time](Self::at).
     pub fn consume(&mut self, consumer: Consumer) -> Result<ConsumerKey, ExclusiveUse> {
         let excludes = !self.consumers.is_empty() || self.consumers.is_single_active();
         if self.consumers.any_exclusive() || (consumer.exclusive && excludes) {

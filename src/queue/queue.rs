@@ -264,6 +264,9 @@ impl Queue {
     /// there is nothing left to settle. What becomes of journalled messages is written into `group`.
     pub fn settle(self: &Arc<Self>, keys: &[UnackedKey], settlement: Settlement, group: &mut Group) {
         let _gone = self.with(|core| {
+            if !matches!(settlement, Settlement::Discard | Settlement::Reject) {
+                core.at(Time::now());
+            }
             core.settle(keys, settlement, group);
             self.perform(core);
         });
@@ -282,6 +285,7 @@ impl Queue {
     /// Takes back messages that were on their way to an automatically acknowledging consumer and were not sent.
     pub fn give_back(self: &Arc<Self>, entries: impl Iterator<Item = Entry>) {
         let _gone = self.with(|core| {
+            core.at(Time::now());
             for entry in entries {
                 core.give_back(entry);
             }
@@ -314,6 +318,8 @@ impl Queue {
     /// Adds a consumer and begins to deliver to it.
     pub fn consume(self: &Arc<Self>, consumer: Consumer) -> Result<ConsumerKey, ConsumeRefused> {
         self.with(|core| {
+            // It may be the first one with a time for its deliveries, and gets what is ready already.
+            core.at(Time::now());
             let key = core.consume(consumer).map_err(|_| ConsumeRefused::ExclusiveUse)?;
             self.perform(core);
             Ok(key)

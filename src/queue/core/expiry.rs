@@ -1,6 +1,7 @@
 //! Messages that have waited too long.
 
 use super::QueueCore;
+use crate::message::Message;
 use crate::queue::death::Reason;
 use crate::time::Time;
 
@@ -45,6 +46,12 @@ impl QueueCore {
             due = due.min(first.plus(ttl));
         }
         due
+    }
+
+    /// Whether a message has waited as long as it may, or longer.
+    pub(super) fn is_overdue(&self, message: &Message) -> bool {
+        message.deadline() <= self.now
+            || self.terms.message_ttl.is_some_and(|ttl| message.arrived().plus(ttl) <= self.now)
     }
 
     /// Does what is due, as much of it as goes under one lock. Follow with [`Self::next_due`]: when that is not later

@@ -129,10 +129,6 @@ impl QueueCore {
                     self.retry_on(entry);
                     continue;
                 }
-                if entry.returns.waits() {
-                    self.retry_on(entry);
-                    continue;
-                }
                 let of = self.look_at(&entry.message).0;
                 self.park(entry, of);
                 continue;
@@ -152,6 +148,11 @@ impl QueueCore {
 
     /// A message is ready again, at its place, and of this group.
     pub(super) fn put_back(&mut self, entry: Entry, of: Option<GroupAt>) {
+        if self.is_overdue(&entry.message) {
+            // Before anybody gets it once more: who returns a message at once would keep it for ever.
+            self.bury(entry, Reason::Expired);
+            return self.groups.iter_mut().for_each(|groups| groups.settled(of));
+        }
         if self.groups.is_some() {
             return self.come_back_to(entry, of);
         }
@@ -160,10 +161,14 @@ impl QueueCore {
 
     /// A message comes back: it waits for the others of its group that are in flight.
     fn come_back_to(&mut self, entry: Entry, group: Option<GroupAt>) {
-        if let Some(groups) = &mut self.groups {
-            groups.close(group);
-            self.park(entry, group);
+        let Some(groups) = &mut self.groups else { return };
+        groups.close(group);
+        if self.ready.any_before(entry.level, entry.position) {
+            // It waited to be tried again when an earlier broker ended, and those before it were not looked at since.
+            groups.settled(group);
+            return self.ready.give_back(entry);
         }
+        self.park(entry, group);
     }
 
     /// Takes the message that goes first of those that are ready; nothing when it is on the disk only.

@@ -6,7 +6,7 @@ use super::QueueCore;
 use crate::queue::terms::Terms;
 
 impl QueueCore {
-    /// What is in force from now on. Follow with [`Self::deliver`] and [`Self::trim`].
+    /// What is in force from now on. Follow with [`Self::deliver`] and [`Self::trim`]. Needs [the time](Self::at).
     pub fn set_terms(&mut self, terms: Arc<Terms>) {
         self.is_plain = *terms == Terms::default() && self.groups.is_none();
         self.counts = terms.counts();

@@ -170,7 +170,10 @@ impl QueueCore {
     pub fn push_restored(&mut self, position: Position, returns: Returns, home: Home, message: Message) {
         self.next = self.next.max(position.next());
         let level = self.level(&message);
-        if let Some(due) = self.scheduled_at(&message) {
+        // One that came back was out already: it came when nothing waited here, and what is counted of it stays.
+        if returns.is_none()
+            && let Some(due) = self.scheduled_at(&message)
+        {
             return self.schedule(due, Entry { home, level, ..Entry::new(position, message.detached()) });
         }
         if returns.waits() {

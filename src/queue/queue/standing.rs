@@ -8,6 +8,7 @@ use super::{Gone, Queue, used};
 use crate::policy::{Definition, InForce, Subject};
 use crate::queue::options::QueueOptions;
 use crate::queue::terms::Terms;
+use crate::time::Time;
 
 /// What was declared, and which policies match.
 pub(super) struct Standing {
@@ -68,6 +69,7 @@ impl Queue {
     pub fn set_terms(self: &Arc<Self>, terms: Arc<Terms>) {
         self.may_refuse.store(terms.may_refuse(), Ordering::Relaxed);
         let _gone = self.with(|core| {
+            core.at(Time::now());
             core.set_terms(terms);
             used(core);
             self.perform(core);

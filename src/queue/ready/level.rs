@@ -43,6 +43,13 @@ impl Level {
             .push(position, message, home, waiting);
     }
 
+    /// The lowest position; nothing when there is no message.
+    pub(super) fn first(&self) -> Option<Position> {
+        let returned = self.returned.first_key_value().map(|(position, _)| *position);
+        let heads = self.lanes().map(Lane::head).filter(|head| *head != NOWHERE);
+        heads.chain(returned).min()
+    }
+
     /// The position of the last journalled message that did not come back.
     pub(super) fn last_journalled(&self) -> Option<Position> {
         self.journalled.as_ref().and_then(|lane| lane.last())

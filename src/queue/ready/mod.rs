@@ -116,6 +116,12 @@ impl Ready {
         self.higher.last_key_value().map_or(0, |(level, _)| *level)
     }
 
+    /// Whether a message of this priority waits before this position.
+    pub(super) fn any_before(&self, level: u8, position: Position) -> bool {
+        let level = if level == 0 { Some(&self.lowest) } else { self.higher.get(&level) };
+        level.and_then(Level::first).is_some_and(|first| first < position)
+    }
+
     /// Whether the first message is on the disk only.
     pub fn head_is_paged(&self) -> bool {
         self.paged() > 0 && self.first_level().head_is_paged()

@@ -1,5 +1,6 @@
 //! Tests of the queue as its users see it, with recipients and shared credits that only count.
 
+mod combinations;
 mod disk;
 mod groups;
 mod lateness;
@@ -9,6 +10,7 @@ mod model;
 mod paging;
 mod programs;
 mod retry;
+mod returning;
 mod rules;
 mod scheduled;
 mod standing;
