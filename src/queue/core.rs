@@ -15,10 +15,11 @@ mod returning;
 mod scheduling;
 mod standing;
 mod storing;
+mod waiting;
 
 pub use dying::Dead;
 pub use getting::{Asker, Taken};
-pub use scheduling::{Due, ScheduledMessage};
+pub use scheduling::{Due, Listed};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,9 +33,9 @@ use super::groups::Groups;
 use super::id::{ConsumerKey, QueueId, UnackedKey};
 use super::options::QueueOptions;
 use super::ready::{Entry, PACKED_MAX_BYTES, Position, Ready};
-use super::scheduled::Scheduled;
 use super::terms::Terms;
 use super::unacked::{Holder, Unacked};
+use super::waiting::Waiting;
 use crate::message::Message;
 use crate::place::Home;
 use crate::store::op::Group;
@@ -94,9 +95,9 @@ pub struct QueueCore {
     /// When somebody used it last, as far as that matters.
     used: Time,
     /// What came back and waits to be tried again.
-    retrying: Scheduled,
+    retrying: Waiting,
     /// What waits for a time.
-    scheduled: Scheduled,
+    scheduled: Waiting,
     /// What of it is due, and nobody has taken yet.
     due: Vec<Due>,
     /// What is to leave, and nobody has taken yet.
@@ -132,8 +133,8 @@ impl QueueCore {
             deadlines: Deadlines::default(),
             now: Time::default(),
             used: Time::default(),
-            retrying: Scheduled::default(),
-            scheduled: Scheduled::default(),
+            retrying: Waiting::default(),
+            scheduled: Waiting::default(),
             due: Vec::new(),
             dead: Vec::new(),
             staying: Vec::new(),
@@ -236,12 +237,6 @@ impl QueueCore {
         let mut wanted = false;
         let any_paged = self.ready.paged() > 0;
         while !self.ready.is_empty() {
-            if self.ready.any_early() && self.consumers.first().is_some() {
-                self.put_early_aside();
-                if self.ready.is_empty() {
-                    break;
-                }
-            }
             if any_paged && self.ready.head_is_paged() {
                 wanted |= self.consumers.first().is_some();
                 break;
@@ -356,6 +351,7 @@ impl QueueCore {
     pub fn purge(&mut self, group: &mut Group) -> usize {
         let parked = if self.groups.is_some() { self.purge_parked(group) } else { 0 };
         let kept = self.unacked.iter().map(|entry| entry.position);
+        let kept = kept.chain(self.scheduled.positions()).chain(self.retrying.positions());
         self.ready.clear(self.id, kept, group).saturating_add(parked)
     }
 
@@ -363,9 +359,9 @@ impl QueueCore {
     pub fn dissolve(&mut self) -> Vec<Consumer> {
         self.ready = Ready::default();
         self.unacked = Unacked::default();
-        self.retrying = Scheduled::default();
+        self.retrying = Waiting::default();
         self.deadlines = Deadlines::default();
-        self.scheduled = Scheduled::default();
+        self.scheduled = Waiting::default();
         self.groups = None;
         self.loads = Vec::new();
         self.consumers.remove_all()

@@ -22,6 +22,7 @@ pub mod segments;
 pub mod terms;
 pub mod unacked;
 pub mod undertaker;
+pub mod waiting;
 
 pub use id::QueueId;
 pub use queue::{Gone, Queue};

@@ -105,6 +105,8 @@ pub struct Status {
     pub consumers: usize,
     /// Messages that wait for their times: they are neither ready nor unacked.
     pub scheduled: usize,
+    /// Messages that came back and wait to be tried again: they are neither ready nor unacked.
+    pub retrying: usize,
 }
 
 /// A backlog of this many messages before lagging consumers slows its publishers.
@@ -385,7 +387,7 @@ impl Queue {
         if if_unused && core.consumers() > 0 {
             return Err(DeleteRefused::InUse);
         }
-        if if_empty && core.ready().max(core.scheduled()) > 0 {
+        if if_empty && core.ready().max(core.scheduled()).max(core.retrying()) > 0 {
             return Err(DeleteRefused::NotEmpty);
         }
         let ready = core.ready();
@@ -460,6 +462,7 @@ fn status(core: &QueueCore) -> Status {
         unacked: core.unacked(),
         consumers: core.consumers(),
         scheduled: core.scheduled(),
+        retrying: core.retrying(),
     }
 }
 

@@ -5,6 +5,7 @@ use foldhash::HashMap;
 use super::id::{ConsumerKey, UnackedKey};
 use super::ready::Entry;
 use crate::place::Position;
+use crate::time::Time;
 
 /// The unacked messages of one queue: constant time to enter and to leave, whatever the order.
 #[derive(Default)]
@@ -16,10 +17,20 @@ pub struct Unacked {
     /// Those of them that no client is to settle: on their way to a consumer that acknowledges automatically, leaving, or
     /// parked.
     unseen: usize,
-    /// Those of them that wait for a time, and their size in bytes.
-    scheduled: (usize, u64),
+    /// Those of them that wait for a time.
+    waiting: Waiting,
     /// Where those are that are being written elsewhere.
     sought: HashMap<Position, u32>,
+}
+
+/// Messages that wait for a time.
+#[derive(Default)]
+struct Waiting {
+    count: usize,
+    /// The size of their bodies, in bytes.
+    bytes: u64,
+    /// The size of all of them, in bytes.
+    total_bytes: u64,
 }
 
 /// Who holds an unacked message.
@@ -44,6 +55,11 @@ pub enum Holder {
 impl Holder {
     fn is_unseen(self) -> bool {
         !matches!(self, Self::Consumer(_) | Self::Get)
+    }
+
+    /// Whether the message waits for a time.
+    pub fn waits(self) -> bool {
+        matches!(self, Self::Scheduled | Self::Retrying)
     }
 }
 
@@ -76,9 +92,14 @@ impl Unacked {
 
     /// What those take in memory that a client is to settle, or is getting, in bytes, about.
     pub fn memory(&self) -> u64 {
-        let (scheduled, scheduled_bytes) = self.scheduled;
-        let len = self.len.saturating_sub(scheduled) as u64;
-        self.bytes.saturating_sub(scheduled_bytes).saturating_add(len.saturating_mul(ENTRY_BYTES))
+        let len = self.len.saturating_sub(self.waiting.count) as u64;
+        self.bytes.saturating_sub(self.waiting.bytes).saturating_add(len.saturating_mul(ENTRY_BYTES))
+    }
+
+    /// What those take in memory that wait for a time, in bytes, about.
+    pub fn waiting_memory(&self) -> u64 {
+        let overhead = (self.waiting.count as u64).saturating_mul(ENTRY_BYTES);
+        self.waiting.total_bytes.saturating_add(overhead)
     }
 
     /// A message that is here.
@@ -102,9 +123,11 @@ impl Unacked {
         self.len = self.len.saturating_add(1);
         self.bytes = self.bytes.saturating_add(entry.message.body_len() as u64);
         self.unseen = self.unseen.saturating_add(usize::from(holder.is_unseen()));
-        if holder == Holder::Scheduled {
-            let (count, bytes) = self.scheduled;
-            self.scheduled = (count.saturating_add(1), bytes.saturating_add(entry.message.body_len() as u64));
+        if holder.waits() {
+            let Waiting { count, bytes, total_bytes } = &mut self.waiting;
+            *count = count.saturating_add(1);
+            *bytes = bytes.saturating_add(entry.message.body_len() as u64);
+            *total_bytes = total_bytes.saturating_add(entry.message.len() as u64);
         }
         let at = self.free.unwrap_or(u32::try_from(self.places.len()).unwrap_or(u32::MAX));
         if entry.sought {
@@ -137,9 +160,11 @@ impl Unacked {
         self.len = self.len.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(entry.message.body_len() as u64);
         self.unseen = self.unseen.saturating_sub(usize::from(holder.is_unseen()));
-        if holder == Holder::Scheduled {
-            let (count, bytes) = self.scheduled;
-            self.scheduled = (count.saturating_sub(1), bytes.saturating_sub(entry.message.body_len() as u64));
+        if holder.waits() {
+            let Waiting { count, bytes, total_bytes } = &mut self.waiting;
+            *count = count.saturating_sub(1);
+            *bytes = bytes.saturating_sub(entry.message.body_len() as u64);
+            *total_bytes = total_bytes.saturating_sub(entry.message.len() as u64);
         }
         if entry.sought {
             self.sought.remove(&entry.position);
@@ -182,6 +207,27 @@ impl Unacked {
                 self.sought.insert(entry.position, u32::try_from(at).unwrap_or(u32::MAX));
             }
         }
+    }
+
+    /// The message under this key is to be found by its position from now on.
+    pub(super) fn seek_at(&mut self, key: UnackedKey) -> Option<&Entry> {
+        let Place::Taken { entry, .. } = self.places.get_mut(key.at() as usize)? else { return None };
+        entry.sought = true;
+        self.sought.insert(entry.position, key.at());
+        Some(entry)
+    }
+
+    /// Until when a message waits.
+    pub(super) fn wait_until(&mut self, key: UnackedKey, due: Time) {
+        if let Some(Place::Taken { entry, .. }) = self.places.get_mut(key.at() as usize) {
+            entry.returns.due = due;
+        }
+    }
+
+    /// Where the message at this position is, if it is sought.
+    pub(super) fn sought(&self, position: Position) -> Option<UnackedKey> {
+        let key = UnackedKey::new(*self.sought.get(&position)?);
+        self.get(key).is_some_and(|entry| entry.position == position).then_some(key)
     }
 
     /// The message at this position, if it is sought; it is not any more.

@@ -80,8 +80,14 @@ impl ByHand {
         let is_gone = |id| replay.queues.get(&id).is_some_and(|found| found.is_gone);
         let handle = StoreHandle::new(Arc::new(pages));
         let queues = make(&handle, &is_gone).into_iter();
-        let noting =
-            |queue| Arc::new(Noting { queue, store: Arc::clone(&segments), found: Mutex::default() });
+        let noting = |queue| {
+            Arc::new(Noting {
+                queue,
+                store: Arc::clone(&segments),
+                found: Mutex::default(),
+                counts: Mutex::default(),
+            })
+        };
         let queues: Vec<_> = queues.map(noting).collect();
         let mut refilling = Refilling::new(&queues);
         refilling.restore_segments(&segments, &replay, is_clean_stop).unwrap();
@@ -218,6 +224,8 @@ struct Noting<Q> {
     queue: Arc<Q>,
     store: Arc<SegmentStore>,
     found: Mutex<FoundMessages>,
+    /// How often messages came back that are in segments.
+    counts: Mutex<BTreeMap<Position, Returns>>,
 }
 
 impl<Q: Refill> Refill for Noting<Q> {
@@ -245,11 +253,21 @@ impl<Q: Refill> Refill for Noting<Q> {
             }
         }
         drop(found);
+        *self.counts.lock().unwrap() = counts;
         self.queue.restore(blocks, returns, next, redelivered_below);
     }
 
-    fn restore_scheduled(&self, block: &RestoredBlock, records: Records) {
-        self.queue.restore_scheduled(block, records);
+    fn restore_waiting(&self, block: &RestoredBlock, records: Records) {
+        let mut found = self.found.lock().unwrap();
+        let counts = self.counts.lock().unwrap();
+        let is_alive = |at| block.alive.as_ref().is_none_or(|alive| alive.contains(at));
+        for (position, message) in records.clone().filter(|(at, _)| is_alive(*at)) {
+            let count = counts.get(&position).copied().unwrap_or_default();
+            let twice = found.insert(position, (message.body().to_vec(), count));
+            assert!(twice.is_none(), "{position:?} is in two blocks");
+        }
+        drop(found);
+        self.queue.restore_waiting(block, records);
     }
 
     fn push_restored(&self, position: Position, returns: Returns, file: JournalFile, message: Message) {
@@ -295,6 +313,10 @@ impl Pages for Overtaken {
 
     fn load(&self, id: QueueId, place: BlockPlace) {
         self.segments.load(id, place);
+    }
+
+    fn read(&self, id: QueueId, place: BlockPlace) -> std::io::Result<Bytes> {
+        self.segments.read(id, place)
     }
 
     fn segments_dead(&self, id: QueueId, segments: Vec<(SegmentNumber, bool)>) {

@@ -1,14 +1,17 @@
 //! What queues and connections hold of the store.
 
 use std::fmt;
+use std::io;
 use std::sync::{Arc, Weak};
+
+use bytes::Bytes;
 
 use super::budget::Budget;
 use super::stored::{BlockPlace, Stored};
 use crate::place::{Batch, QueueId, SegmentNumber};
 
-/// The store as queues know it. Cloning is one reference count; every call only leaves a request for the store's
-/// threads, takes leaf locks alone and never waits for the disk. A broker without a store has one that does nothing.
+/// The store as queues know it. Cloning is one reference count; every call but
+/// [`Self::read`] only leaves a request for the store's threads, takes leaf locks alone and never waits for the disk. A broker without a store has one that does nothing.
 #[derive(Clone, Default)]
 pub struct StoreHandle {
     pages: Option<Arc<dyn Pages>>,
@@ -32,6 +35,12 @@ pub trait Pages: Send + Sync {
 
     /// The queue wants a block of its back; [`Stored::loaded`] brings it.
     fn load(&self, id: QueueId, place: BlockPlace);
+
+    /// Reads a block at once, for whoever has time to wait for the disk.
+    ///
+    /// # Errors
+    /// It cannot be read, or not now.
+    fn read(&self, id: QueueId, place: BlockPlace) -> io::Result<Bytes>;
 
     /// Nothing of these segments is alive any more. With each: whether it is one of journalled messages.
     fn segments_dead(&self, id: QueueId, segments: Vec<(SegmentNumber, bool)>);
@@ -122,6 +131,11 @@ impl StoreHandle {
         if let Some(pages) = &self.pages {
             pages.load(id, place);
         }
+    }
+
+    /// See [`Pages::read`]. Without a store there is nothing to read.
+    pub fn read(&self, id: QueueId, place: BlockPlace) -> io::Result<Bytes> {
+        self.pages.as_ref().ok_or(io::ErrorKind::NotFound)?.read(id, place)
     }
 
     /// See [`Pages::segments_dead`].

@@ -112,6 +112,11 @@ pub(super) fn load(store: &SegmentStore, id: QueueId, place: BlockPlace) -> io::
     Ok(())
 }
 
+/// Reads a block of a queue.
+pub(super) fn read_at(store: &SegmentStore, id: QueueId, place: BlockPlace) -> io::Result<Bytes> {
+    read(store, SegmentId { queue: id, number: place.segment, journalled: place.journalled }, place)
+}
+
 fn read(store: &SegmentStore, segment: SegmentId, place: BlockPlace) -> io::Result<Bytes> {
     read_block(&*store.files.get(segment)?, place)
 }

@@ -33,9 +33,9 @@ pub trait Refill: Send + Sync {
         redelivered_below: Position,
     );
 
-    /// What a block has that it has in a segment, of messages that wait for times of their own: its records. Called after
-    /// [`Self::restore`], which does not have these blocks.
-    fn restore_scheduled(&self, block: &RestoredBlock, records: Records);
+    /// What it has in a segment of messages that wait for times of their own: a block, or what of one does so, with the
+    /// block's records. Called after [`Self::restore`], which has the returns of these messages, but not them.
+    fn restore_waiting(&self, block: &RestoredBlock, records: Records);
 
     /// A message that stands in this file of the journal. Called in the order of positions, nearly.
     fn push_restored(&self, position: Position, returns: Returns, file: JournalFile, message: Message);
@@ -45,6 +45,8 @@ pub trait Refill: Send + Sync {
 #[derive(Default)]
 pub(super) struct InSegments {
     queues: HashMap<QueueId, QueueBlocks>,
+    /// Of blocks that each reach across many others there are the positions.
+    waiting: HashMap<QueueId, PositionSet>,
 }
 
 /// The blocks of one queue, in the order of their first positions.
@@ -72,7 +74,8 @@ impl InSegments {
 
     /// Whether the message is alive in a segment.
     pub(super) fn contains(&self, store: &SegmentStore, queue: QueueId, position: Position) -> bool {
-        self.queues.get(&queue).is_some_and(|blocks| blocks.contain(store, queue, position))
+        self.waiting.get(&queue).is_some_and(|waiting| waiting.contains(position))
+            || self.queues.get(&queue).is_some_and(|blocks| blocks.contain(store, queue, position))
     }
 }
 
@@ -112,6 +115,31 @@ impl QueueBlocks {
             .or_insert_with(|| store.positions_of(queue, block.place, block.first).unwrap_or_default());
         positions.contains(position)
     }
+}
+
+/// Of blocks of ready messages: what of them is ready. What of them has come back and waits to be tried again goes to
+/// `waiting`.
+fn divide(
+    store: &SegmentStore,
+    id: QueueId,
+    blocks: Vec<RestoredBlock>,
+    returns: &std::collections::BTreeMap<Position, Returns>,
+    waiting: &mut Vec<RestoredBlock>,
+) -> io::Result<Vec<RestoredBlock>> {
+    let waits = |position: &Position| returns.get(position).is_some_and(Returns::waits);
+    let mut ready = Vec::with_capacity(blocks.len());
+    for block in blocks {
+        let may_wait = returns.range(block.first..=block.last).any(|(position, _)| waits(position));
+        let records = if may_wait { store.records_of(id, &block)? } else { None };
+        let Some(records) = records else {
+            ready.push(block);
+            continue;
+        };
+        let [waits, others] = block.divide(records, |position| waits(&position));
+        waiting.extend(waits);
+        ready.extend(others);
+    }
+    Ok(ready)
 }
 
 /// What came back.
@@ -163,17 +191,22 @@ impl<'q, Q: Refill> Refilling<'q, Q> {
             if redelivered_below > Position::default() {
                 self.redelivered_below.push((*id, redelivered_below));
             }
-            self.in_segments.insert(*id, &blocks);
             let count = blocks.iter().map(|block| u64::from(block.count)).sum();
             self.refilled.messages = self.refilled.messages.saturating_add(count);
             let returns = found.returns.iter().map(|(position, count)| (*position, *count)).collect();
-            let (scheduled, blocks): (Vec<_>, Vec<_>) =
-                blocks.into_iter().partition(|block| block.standing.scheduled);
+            let (mut waiting, blocks): (Vec<_>, Vec<_>) =
+                blocks.into_iter().partition(|block| block.standing.waits);
+            self.in_segments.insert(*id, &blocks);
+            let blocks = divide(store, *id, blocks, &found.returns, &mut waiting)?;
             queue.restore(blocks, returns, next, redelivered_below);
-            for block in scheduled {
-                // They are needed in the order of their times: all of them come into memory now, a block at a time.
+            for block in waiting {
+                // Only a block itself says when its messages are due. It stays where it is.
                 if let Some(records) = store.records_of(*id, &block)? {
-                    queue.restore_scheduled(&block, records);
+                    if block.standing.waits {
+                        let positions = self.in_segments.waiting.entry(*id).or_default();
+                        records.clone().for_each(|(position, _)| _ = positions.insert(position));
+                    }
+                    queue.restore_waiting(&block, records);
                 }
             }
         }

@@ -34,6 +34,26 @@ pub struct RestoredBlock {
     pub standing: Standing,
 }
 
+impl RestoredBlock {
+    /// Divides it into the messages that `wanted` says yes to, and the others. Needs its records.
+    pub fn divide(self, records: Records, wanted: impl Fn(Position) -> bool) -> [Option<Self>; 2] {
+        let mut parts = [(); 2].map(|()| (0_u32, 0_u64, PositionSet::default()));
+        let is_alive = |position| self.alive.as_ref().is_none_or(|alive| alive.contains(position));
+        for (position, message) in records.filter(|(position, _)| is_alive(*position)) {
+            let [these, others] = &mut parts;
+            let (count, bytes, positions) = if wanted(position) { these } else { others };
+            *count = count.saturating_add(1);
+            *bytes = bytes.saturating_add(message.body_len() as u64);
+            positions.insert(position);
+        }
+        let is_one = parts.iter().any(|(count, ..)| *count == self.count);
+        parts.map(|(count, bytes, positions)| {
+            let alive = if is_one { self.alive.clone() } else { Some(positions) };
+            (count > 0).then(|| Self { count, bytes, alive, ..self.clone() })
+        })
+    }
+}
+
 /// What was found of a queue's segments.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RestoredSegments {

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::budget::Budget;
 use super::checkpoint::{Checkpoints, Definitions};
 use super::disk::Disk;
@@ -222,6 +224,10 @@ impl Pages for SegmentStore {
 
     fn load(&self, id: QueueId, place: BlockPlace) {
         self.loads.push((id, place));
+    }
+
+    fn read(&self, id: QueueId, place: BlockPlace) -> io::Result<Bytes> {
+        loader::read_at(self, id, place)
     }
 
     fn segments_dead(&self, id: QueueId, segments: Vec<(SegmentNumber, bool)>) {

@@ -72,8 +72,8 @@ pub struct Standing {
     /// Their priority.
     pub level: u8,
     /// They wait for times of their own, and are not ready before.
-    pub scheduled: bool,
-    /// The earliest deadline that one of them has by its own expiration; never when none has one. Of scheduled ones the
+    pub waits: bool,
+    /// The earliest deadline that one of them has by its own expiration; never when none has one. Of those that wait the
     /// earliest time.
     pub deadline: Time,
     /// The size of their bodies in bytes.
@@ -82,7 +82,7 @@ pub struct Standing {
 
 impl Default for Standing {
     fn default() -> Self {
-        Self { level: 0, scheduled: false, deadline: Time::NEVER, bytes: 0 }
+        Self { level: 0, waits: false, deadline: Time::NEVER, bytes: 0 }
     }
 }
 

@@ -213,8 +213,8 @@ impl Refill for Queue {
         self.restore(next, redelivered_below, blocks, returns);
     }
 
-    fn restore_scheduled(&self, block: &RestoredBlock, records: Records) {
-        self.restore_scheduled(block, records);
+    fn restore_waiting(&self, block: &RestoredBlock, records: Records) {
+        self.restore_waiting(block, records);
     }
 
     fn push_restored(&self, position: Position, returns: Returns, file: JournalFile, message: Message) {

@@ -79,6 +79,9 @@ impl Pages for Paged {
     fn load(&self, id: QueueId, place: BlockPlace) {
         self.wanted.lock().unwrap().push((id, place));
     }
+    fn read(&self, _: QueueId, place: BlockPlace) -> std::io::Result<bytes::Bytes> {
+        Ok(self.out.lock().unwrap()[place.index as usize].bytes.clone())
+    }
     fn segments_dead(&self, _: QueueId, _: Vec<(SegmentNumber, bool)>) {}
     fn queue_gone(&self, _: QueueId, _: Option<Batch>) {}
     fn budget(&self) -> &Budget {

@@ -58,6 +58,7 @@ impl QueueCore {
     /// than `now`, there is more.
     pub fn expire(&mut self, now: Time) {
         self.try_again(now);
+        self.ask_ahead(now);
         self.retry(now, EXPIRED_AT_ONCE);
         self.tell_late(now, EXPIRED_AT_ONCE);
         self.wake(now, EXPIRED_AT_ONCE);

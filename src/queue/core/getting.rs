@@ -39,9 +39,6 @@ impl QueueCore {
         if self.ready.paged() > 0 {
             self.ready.ask_ahead(&mut self.loads);
         }
-        if self.ready.any_early() {
-            self.put_early_aside();
-        }
         if self.ready.head_is_paged() {
             return Taken::OnDisk;
         }

@@ -82,10 +82,6 @@ impl QueueCore {
                 let Some(entry) = self.ready.pop() else { break };
                 wanted = true;
                 left = left.saturating_sub(1);
-                if entry.returns.waits() {
-                    self.retry_on(entry);
-                    continue;
-                }
                 if let Err((entry, group)) = self.offer(entry) {
                     self.park(entry, group);
                 }
@@ -125,10 +121,6 @@ impl QueueCore {
                     return Taken::OnDisk;
                 }
                 let Some(entry) = self.ready.pop() else { break };
-                if entry.returns.waits() {
-                    self.retry_on(entry);
-                    continue;
-                }
                 let of = self.look_at(&entry.message).0;
                 self.park(entry, of);
                 continue;

@@ -6,7 +6,6 @@ use crate::place::{Home, Position};
 use crate::queue::death::Reason;
 use crate::queue::groups::{GroupAt, Keeper};
 use crate::queue::ready::Entry;
-use crate::queue::scheduled::ScheduledId;
 use crate::queue::unacked::Holder;
 use crate::store::op::Group;
 use crate::store::stored::Returns;
@@ -45,9 +44,7 @@ impl QueueCore {
 
     /// A message waits among the unacked ones, seen by nobody; nothing more of its group goes out before it.
     fn retry_later(&mut self, entry: Entry, of: Option<GroupAt>) {
-        let id = ScheduledId { due: entry.returns.due, position: entry.position };
-        let key = self.unacked.insert(entry, Holder::Retrying);
-        self.retrying.insert(id, key);
+        let key = self.wait(entry, Holder::Retrying);
         if let Some(groups) = &mut self.groups {
             groups.close(of);
             groups.begin(key, of, Keeper::Get);
@@ -83,22 +80,8 @@ impl QueueCore {
         home: Home,
         message: Message,
     ) {
-        self.ready.forget_returns(position);
+        self.ready.take_returns(position);
         self.ready.segments.enter(home);
         self.retry_on(Entry { returns, home, redelivered: true, level, ..Entry::new(position, message) });
-    }
-
-    /// What waits at the head of the queue since an earlier broker, and was in a segment, is not given to anybody.
-    #[cold]
-    pub(super) fn put_early_aside(&mut self) {
-        while self.ready.any_early()
-            && !self.ready.head_is_paged()
-            && let Some(entry) = self.ready.pop()
-        {
-            if !entry.returns.waits() {
-                return self.ready.give_back(entry);
-            }
-            self.retry_on(entry);
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! Messages that are to be delivered later.
 //!
-//! They lie among the unacked messages, where checkpoints find them and nobody else does. When one is due it leaves as a
+//! They lie among the unacked messages, where checkpoints find them and nobody else does, or on the disk. When one is due it leaves as a
 //! dead message does: it is published again, with its time behind it, in the same group of records that settles it
 //! here. So it gets a place behind all that is ready, and what is written of it needs no other rules than those of any message.
 
@@ -12,8 +12,8 @@ use crate::queue::id::UnackedKey;
 use crate::queue::ready::Entry;
 use crate::queue::scheduled::ScheduledId;
 use crate::queue::unacked::Holder;
-use crate::store::restore::RestoredBlock;
-use crate::store::segment::block::Records;
+use crate::queue::waiting::Lies;
+use crate::store::stored::{BlockPlace, Returns};
 use crate::time::Time;
 
 /// A message whose time has come: it stays in the queue, out of everybody's sight, until it [has left](QueueCore::left).
@@ -27,13 +27,18 @@ pub struct Due {
     pub message: Message,
 }
 
-/// A message that waits for its time.
+/// A message that waits for its time, as it is found.
 #[derive(Clone, Debug)]
-pub struct ScheduledMessage {
-    /// Which it is, with its time.
-    pub id: ScheduledId,
-    /// The message.
-    pub message: Message,
+pub enum Listed {
+    /// In memory.
+    Here(Message),
+    /// In a block on the disk.
+    OnDisk {
+        /// Which block.
+        place: BlockPlace,
+        /// The position of the block's first message.
+        first: Position,
+    },
 }
 
 impl QueueCore {
@@ -45,9 +50,8 @@ impl QueueCore {
 
     /// A message waits for a time.
     pub(super) fn schedule(&mut self, due: Time, entry: Entry) {
-        let id = ScheduledId { due, position: entry.position };
-        let key = self.unacked.insert(entry, Holder::Scheduled);
-        self.scheduled.insert(id, key);
+        let returns = Returns { due, ..entry.returns };
+        self.wait(Entry { returns, ..entry }, Holder::Scheduled);
     }
 
     /// A message that waited for another time waits for this one, at a place of its own. Gives the place.
@@ -63,20 +67,28 @@ impl QueueCore {
         self.scheduled.len()
     }
 
-    /// The first `max` messages that wait for a time, after `after` if that is said, in the order of their times.
-    pub fn list_scheduled(&self, after: Option<ScheduledId>, max: usize) -> Vec<ScheduledMessage> {
+    /// The first `max` messages that wait for a time, after `after` if that is said, in the order of their times: each, or
+    /// where it lies on the disk, with the position of the first message there.
+    pub fn list_scheduled(&self, after: Option<ScheduledId>, max: usize) -> Vec<(ScheduledId, Listed)> {
         let listed = self.scheduled.after(after).take(max);
         listed
-            .filter_map(|(id, key)| {
-                Some(ScheduledMessage { id, message: self.unacked.get(key)?.message.clone() })
+            .filter_map(|(id, lies)| match lies {
+                Lies::Here(key) => Some((id, Listed::Here(self.unacked.get(key)?.message.clone()))),
+                Lies::OnDisk { place, first } => Some((id, Listed::OnDisk { place, first })),
             })
             .collect()
     }
 
-    /// A message does not wait any more: it is to [leave](Self::left), or to be [put off](Self::put_off).
+    /// A message does not wait any more: it is to [leave](Self::left), or to be [put off](Self::put_off). Nothing when it
+    /// did not, or is [on the disk](Self::scheduled_on_disk).
     pub fn unschedule(&mut self, id: ScheduledId) -> Option<Due> {
         let key = self.scheduled.remove(id)?;
         self.due_at(id.position, key)
+    }
+
+    /// Where a message lies on the disk that waits there: whoever asks [brings](Self::loaded) this block.
+    pub fn scheduled_on_disk(&mut self, id: ScheduledId) -> Option<BlockPlace> {
+        self.scheduled.ask_for(id)
     }
 
     /// What is due, at most so much of it, is to leave.
@@ -96,26 +108,9 @@ impl QueueCore {
     /// A message that could not leave waits for another time.
     pub fn put_off(&mut self, due: &Due, until: Time) {
         if self.unacked.get(due.key).is_some_and(|entry| entry.position == due.position) {
+            self.unacked.wait_until(due.key, until);
             self.scheduled.insert(ScheduledId { due: until, position: due.position }, due.key);
         }
-    }
-
-    /// Takes the messages of a segment's block that wait for their times, and gives how many. What stood in the block
-    /// when it was written waits, whatever the terms of the queue are by now.
-    pub fn restore_scheduled(&mut self, block: &RestoredBlock, records: Records) -> usize {
-        let before = self.scheduled.len();
-        for (position, message) in records {
-            if block.alive.as_ref().is_some_and(|alive| !alive.contains(position)) {
-                continue;
-            }
-            let home = block.place.home();
-            let level = self.level(&message);
-            let due = due(&message).unwrap_or_default();
-            self.ready.segments.enter(home);
-            // A slice would keep the whole block.
-            self.schedule(due, Entry { home, level, ..Entry::new(position, message.detached()) });
-        }
-        self.scheduled.len().saturating_sub(before)
     }
 
     fn due_at(&self, position: Position, key: UnackedKey) -> Option<Due> {

@@ -5,16 +5,19 @@ use bytes::Bytes;
 use super::QueueCore;
 use crate::message::Message;
 use crate::place::{Home, JournalFile, Position, SegmentNumber};
-use crate::queue::ready::{AHEAD_BLOCKS, Entry, RestoredBlock, is_through, pack};
-use crate::queue::unacked::Holder;
+use crate::queue::ready::{AHEAD_BLOCKS, BLOCK_MAX_BYTES, Entry, RestoredBlock, is_through, pack};
 use crate::store::segment::block::Records;
 use crate::store::stored::{BlockPlace, Damage, OutBlock, Returns, SegmentState};
 
+/// No more bytes than these wait for their times before some leave memory: small writes are for when nobody can make a large
+/// one.
+const WAITING_KEPT_BYTES: u64 = 4 * BLOCK_MAX_BYTES as u64;
+
 impl QueueCore {
-    /// What the blocks of ready messages take in memory, in bytes, and what is parked.
+    /// What the blocks of ready messages take in memory, in bytes, what is parked, and what waits for its time.
     pub fn memory(&self) -> u64 {
         let parked = self.groups.as_ref().map_or(0, |groups| groups.memory());
-        self.ready.memory().saturating_add(parked)
+        self.ready.memory().saturating_add(parked).saturating_add(self.unacked.waiting_memory())
     }
 
     /// What the unacked messages take in memory, in bytes, about.
@@ -41,7 +44,8 @@ impl QueueCore {
     pub fn outgoing(&mut self, keep: usize, bytes_max: usize) -> Vec<OutBlock> {
         // What is read ahead would be read again.
         let keep = if self.consumers.is_empty() { keep } else { keep.max(AHEAD_BLOCKS) };
-        self.ready.outgoing(keep, bytes_max)
+        let blocks = self.ready.outgoing(keep, bytes_max);
+        self.with_waiting(blocks, bytes_max, WAITING_KEPT_BYTES)
     }
 
     /// See [`Stored::idle_memory`](crate::store::stored::Stored::idle_memory).
@@ -55,7 +59,8 @@ impl QueueCore {
             return Vec::new();
         }
         self.ready.rest();
-        self.ready.outgoing(0, bytes_max)
+        let blocks = self.ready.outgoing(0, bytes_max);
+        self.with_waiting(blocks, bytes_max, 0)
     }
 
     /// See [`Stored::alive_through`](crate::store::stored::Stored::alive_through).
@@ -78,7 +83,7 @@ impl QueueCore {
     fn single(&mut self, wanted: impl Fn(&Entry) -> bool) -> Vec<OutBlock> {
         self.unacked.seek(&wanted);
         self.ready.seek_returned(&wanted);
-        let unacked = self.unacked.iter_held().map(|(entry, holder)| (entry, holder == Holder::Scheduled));
+        let unacked = self.unacked.iter_held().map(|(entry, holder)| (entry, holder.waits()));
         let returned = self.ready.returned().map(|entry| (entry, false));
         pack(unacked.chain(returned).filter(|(entry, _)| wanted(entry)))
     }
@@ -91,6 +96,10 @@ impl QueueCore {
 
     /// See [`Stored::stored`](crate::store::stored::Stored::stored).
     pub fn stored(&mut self, block: &OutBlock, place: BlockPlace, evict: bool) {
+        if evict && block.standing.waits {
+            self.page(block, place);
+            return self.ready.segments.check(place);
+        }
         let here = self.ready.stored(block, place, evict);
         if block.journalled {
             let home = Home::Segment { segment: place.segment, block: place.index };
@@ -116,16 +125,21 @@ impl QueueCore {
             if position >= head {
                 return;
             }
-            let entry = match self.ready.returned_mut(position) {
-                Some(entry) => Some(entry),
-                None => self.unacked.found(position),
-            };
-            let Some(entry) = entry else { continue };
-            entry.sought = false;
-            let before = std::mem::replace(&mut entry.home, home);
-            self.ready.segments.enter(home);
-            self.ready.segments.leave(before);
+            self.move_single(position, home);
         }
+    }
+
+    /// A message that waits by itself has another home.
+    pub(super) fn move_single(&mut self, position: Position, home: Home) {
+        let entry = match self.ready.returned_mut(position) {
+            Some(entry) => Some(entry),
+            None => self.unacked.found(position),
+        };
+        let Some(entry) = entry else { return };
+        entry.sought = false;
+        let before = std::mem::replace(&mut entry.home, home);
+        self.ready.segments.enter(home);
+        self.ready.segments.leave(before);
     }
 
     /// See [`Stored::segment_state`](crate::store::stored::Stored::segment_state).
@@ -136,6 +150,9 @@ impl QueueCore {
         let mut alive = self.ready.alive_in(segment);
         for entry in self.unacked.iter() {
             alive.entry(entry);
+        }
+        for block in self.scheduled.blocks_in(segment).chain(self.retrying.blocks_in(segment)) {
+            alive.waiting(&block.paged, &block.returns);
         }
         alive.state()
     }
@@ -148,7 +165,13 @@ impl QueueCore {
     /// A block was read. What cannot be read leaves the queue: `Err` has the number of messages. Follow with
     /// [`Self::deliver`].
     pub fn loaded(&mut self, place: BlockPlace, bytes: Result<&Bytes, &Damage>) -> Result<(), (u64, Damage)> {
-        self.ready.loaded(place, bytes)
+        let waiting = self.loaded_waiting(place, bytes);
+        // What is left of a block that an earlier broker had written may be ready in part, and wait in part.
+        let ready = self.ready.loaded(place, bytes);
+        match (ready, waiting) {
+            (Err((ready, damage)), Err((waiting, _))) => Err((ready.saturating_add(waiting), damage)),
+            (ready, waiting) => ready.and(waiting),
+        }
     }
 
     /// What an earlier broker left: the position of the next message, below which position messages may have been

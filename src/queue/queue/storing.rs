@@ -278,6 +278,8 @@ impl Stored for Queue {
 
     fn outgoing(&self, keep: usize, bytes_max: usize) -> Vec<OutBlock> {
         self.with_stored(|core, paging| {
+            // What is due soon stays.
+            core.at(Time::now());
             let blocks = core.outgoing(keep, bytes_max);
             paging.asked = false;
             // Else one of which nothing may go would ask again and again.
@@ -292,7 +294,10 @@ impl Stored for Queue {
     }
 
     fn outgoing_idle(&self, bytes_max: usize) -> Vec<OutBlock> {
-        self.with_stored(|core, _| core.outgoing_idle(bytes_max))
+        self.with_stored(|core, _| {
+            core.at(Time::now());
+            core.outgoing_idle(bytes_max)
+        })
     }
 
     fn alive_through(&self, through: JournalFile) -> Vec<OutBlock> {

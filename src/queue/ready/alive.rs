@@ -40,7 +40,8 @@ impl<'q> AliveInSegment<'q> {
     }
 
     pub(super) fn front(&mut self, packed: &Packed) {
-        if let Some(place) = packed.place {
+        if let Some(place) = packed.place.filter(|place| self.has(*place)) {
+            self.count_returns(packed.head, packed.last);
             let whole = packed.count == packed.total;
             let size = (packed.count, packed.bytes);
             self.part(place, whole, size, (packed.head, packed.last), packed.alive.as_deref());
@@ -48,9 +49,32 @@ impl<'q> AliveInSegment<'q> {
     }
 
     pub(super) fn paged(&mut self, paged: &Paged) {
+        if self.has(paged.place) {
+            self.count_returns(paged.head(), paged.last);
+            self.paged_part(paged);
+        }
+    }
+
+    /// Messages that wait for their times, of which what is known of their returns stands beside them.
+    pub(in crate::queue) fn waiting(&mut self, paged: &Paged, returns: &[(Position, Returns)]) {
+        if self.has(paged.place) {
+            self.returns.extend(returns);
+            self.paged_part(paged);
+        }
+    }
+
+    fn paged_part(&mut self, paged: &Paged) {
         let whole = paged.count == paged.total;
         let size = (paged.count, paged.bytes);
         self.part(paged.place, whole, size, (paged.head(), paged.last), paged.alive.as_deref());
+    }
+
+    fn has(&self, place: BlockPlace) -> bool {
+        place.segment == self.segment && place.journalled
+    }
+
+    fn count_returns(&mut self, head: Position, last: Position) {
+        self.returns.extend(self.counts.range(head..=last).map(|(position, count)| (*position, *count)));
     }
 
     fn part(
@@ -61,10 +85,6 @@ impl<'q> AliveInSegment<'q> {
         (head, last): (Position, Position),
         alive: Option<&PositionSet>,
     ) {
-        if place.segment != self.segment || !place.journalled {
-            return;
-        }
-        self.returns.extend(self.counts.range(head..=last).map(|(position, count)| (*position, *count)));
         if whole {
             // A set of numbers of blocks: as handy as one of positions.
             self.whole.insert(Position(u64::from(place.index)));

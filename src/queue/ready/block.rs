@@ -6,7 +6,8 @@ use crate::message::Message;
 use crate::place::{Home, Position};
 use crate::store::positions::PositionSet;
 use crate::store::segment::block::{
-    RecordHead, front_arrival, front_gap, front_head, gap, pop_record, push_record, record_len, set_gap,
+    RecordHead, Records, front_arrival, front_gap, front_head, gap, pop_record, push_record, record_len,
+    set_gap,
 };
 use crate::store::stored::{BlockPlace, Damage};
 use crate::time::Time;
@@ -21,7 +22,7 @@ pub(super) enum Block {
 }
 
 /// A block that is only on the disk.
-pub(super) struct Paged {
+pub struct Paged {
     /// The position of the first message that is stored, alive or not.
     pub(super) first: Position,
     /// The position of the last one.
@@ -148,6 +149,49 @@ impl Block {
 }
 
 impl Paged {
+    /// Messages from `first` to `last` at `place`: all that are there, or those that are `alive`. With their number and the
+    /// size of their bodies.
+    pub fn new(
+        (first, last): (Position, Position),
+        place: BlockPlace,
+        alive: Option<PositionSet>,
+        (count, bytes): (u32, u64),
+    ) -> Self {
+        let total = if alive.is_some() { PART } else { count };
+        let (alive, bytes) = (alive.map(Box::new), u32::try_from(bytes).unwrap_or(u32::MAX));
+        Self { first, last, place, alive, count, bytes, total, asked: false, deadline: Time::NEVER }
+    }
+
+    /// Where it is.
+    pub fn place(&self) -> BlockPlace {
+        self.place
+    }
+
+    /// The position of the first message that is stored, alive or not.
+    pub fn first(&self) -> Position {
+        self.first
+    }
+
+    /// How many messages are alive.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Somebody is to read it; `false` if somebody was to before.
+    pub fn ask(&mut self) -> bool {
+        !std::mem::replace(&mut self.asked, true)
+    }
+
+    /// Whether somebody was asked to read it.
+    pub fn is_asked(&self) -> bool {
+        self.asked
+    }
+
+    /// The messages that are alive, of what was read at its place.
+    pub fn alive_records(&self, bytes: &Bytes) -> impl Iterator<Item = (Position, Message)> {
+        Records::new(self.first, bytes.clone()).filter(|(position, _)| self.is_alive(*position))
+    }
+
     /// The position of the first message that is alive, or one before it.
     pub(super) fn head(&self) -> Position {
         self.alive.as_ref().and_then(|alive| alive.first()).map_or(self.first, |alive| alive.max(self.first))

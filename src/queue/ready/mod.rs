@@ -19,13 +19,13 @@ mod storing;
 
 use std::collections::BTreeMap;
 
+pub use block::Paged;
 pub use entry::Entry;
 pub(super) use lane::paging::is_through;
 pub use lane::{AHEAD_BLOCKS, BLOCK_MAX_BYTES, PACKED_MAX_BYTES};
 pub use restored::RestoredBlock;
 pub(super) use storing::pack;
 
-use block::Paged;
 use expiry::Singles;
 use lane::Lane;
 use lane::paging::{Counts, Fewer};
@@ -50,8 +50,6 @@ pub struct Ready {
     higher: BTreeMap<u8, Level>,
     /// How often messages in blocks were delivered, as far as an earlier broker did it.
     counts: Counts,
-    /// How many of these wait to be tried again.
-    early: usize,
     /// Messages before this one may have been delivered by an earlier broker.
     redelivered_below: Position,
     /// What cannot be read. It is not ready, but nothing says that it is settled.
@@ -172,7 +170,6 @@ impl Ready {
         self.len = self.len.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(entry.message.body_len() as u64);
         if let Some(count) = self.counts.remove(&entry.position) {
-            self.early = self.early.saturating_sub(usize::from(count.waits()));
             (entry.returns, entry.redelivered) = (entry.returns.max(count), true);
         }
         entry

@@ -1,6 +1,6 @@
 //! What an earlier broker left: blocks in segments, and messages of the journal.
 
-use super::block::{Alive, Block, PART, Paged};
+use super::block::{Block, Paged};
 use super::{Entry, Lane, Position, Ready};
 use crate::message::Message;
 use crate::place::Home;
@@ -25,10 +25,7 @@ impl Ready {
             self.segments.add_block(place, count);
             let Standing { level, deadline, .. } = standing;
             self.has_deadlines |= deadline != Time::NEVER;
-            let total = if alive.is_some() { PART } else { count };
-            let alive: Alive = alive.map(Box::new);
-            let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-            let paged = Paged { first, last, place, alive, count, bytes, total, asked: false, deadline };
+            let paged = Paged { deadline, ..Paged::new((first, last), place, alive, (count, bytes)) };
             let head = paged.head();
             // Blocks of single messages lie across others. Each goes to the first run that ends before it.
             let fits = |run: &Lane| run.last().is_none_or(|end| end < head);
@@ -46,20 +43,11 @@ impl Ready {
     /// How often messages were delivered that are in restored blocks.
     pub fn restore_deliveries(&mut self, returns: impl IntoIterator<Item = (Position, Returns)>) {
         self.counts.extend(returns.into_iter().filter(|(_, count)| !count.is_none()));
-        self.early = self.counts.values().filter(|count| count.waits()).count();
     }
 
-    /// Whether messages in restored blocks may wait to be tried again, though they count as ready.
-    #[inline]
-    pub fn any_early(&self) -> bool {
-        self.early > 0
-    }
-
-    /// What is known of this message's returns is known elsewhere.
-    pub fn forget_returns(&mut self, position: Position) {
-        if let Some(count) = self.counts.remove(&position) {
-            self.early = self.early.saturating_sub(usize::from(count.waits()));
-        }
+    /// How often a message came back that is not ready after all.
+    pub fn take_returns(&mut self, position: Position) -> Returns {
+        self.counts.remove(&position).unwrap_or_default()
     }
 
     /// Takes a message of the journal as ready; cheapest in the order of the positions.

@@ -4,9 +4,8 @@ use bytes::{Bytes, BytesMut};
 
 use super::alive::AliveInSegment;
 use super::lane::Lane;
-use super::{BLOCK_MAX_BYTES, Entry, Position, Ready};
+use super::{BLOCK_MAX_BYTES, Entry, Paged, Position, Ready};
 use crate::place::{JournalFile, SegmentNumber};
-use crate::queue::due::due;
 use crate::store::segment::block::{gap, push_record, record_len};
 use crate::store::stored::{BlockPlace, Damage, OutBlock, Standing};
 
@@ -96,6 +95,11 @@ impl Ready {
         }
     }
 
+    /// A block that waited for its time cannot be read: it is not settled.
+    pub(in crate::queue) fn note_damaged(&mut self, paged: Paged) {
+        self.damaged.push(paged);
+    }
+
     /// What of a journalled segment is alive among the ready messages.
     pub(in crate::queue) fn alive_in(&self, segment: SegmentNumber) -> AliveInSegment<'_> {
         let mut alive = AliveInSegment::new(segment, &self.counts);
@@ -118,22 +122,57 @@ impl Ready {
     }
 }
 
-/// Packs single messages, in the order of their positions, into blocks of their own; those that wait for times (`true`)
-/// into others.
+/// Packs single messages into blocks of their own: those that are to be ready in the order of their positions, those that
+/// wait for their times (`true`) with others whose times are near.
 pub(in crate::queue) fn pack<'e>(entries: impl IntoIterator<Item = (&'e Entry, bool)>) -> Vec<OutBlock> {
-    let mut entries: Vec<(&Entry, bool)> = entries.into_iter().collect();
-    entries.sort_unstable_by_key(|(entry, scheduled)| (*scheduled, entry.position));
-    let mut blocks: Vec<OutBlock> = Vec::new();
-    let mut records = BytesMut::new();
-    for (entry, scheduled) in entries {
+    let (mut waiting, mut others): (Vec<&Entry>, Vec<&Entry>) = (Vec::new(), Vec::new());
+    for (entry, waits) in entries {
+        if waits { waiting.push(entry) } else { others.push(entry) }
+    }
+    let mut packing = Packing::default();
+    others.sort_unstable_by_key(|entry| entry.position);
+    for entry in others {
+        packing.push(entry, false);
+    }
+    waiting.sort_unstable_by_key(|entry| (entry.level, entry.returns.due, entry.position));
+    let mut rest = &mut *waiting;
+    while !rest.is_empty() {
+        packing.finish();
+        let mut bytes = 0_usize;
+        let fits = |entry: &&&Entry| {
+            bytes = bytes.saturating_add(record_len(&entry.message));
+            bytes <= BLOCK_MAX_BYTES
+        };
+        let count = rest.iter().take_while(fits).count().clamp(1, rest.len());
+        let (near, others) = rest.split_at_mut(count);
+        near.sort_unstable_by_key(|entry| (entry.level, entry.position));
+        for entry in near {
+            packing.push(entry, true);
+        }
+        rest = others;
+    }
+    packing.finish();
+    packing.blocks
+}
+
+/// Blocks, of which one is being filled while there are records.
+#[derive(Default)]
+struct Packing {
+    blocks: Vec<OutBlock>,
+    records: BytesMut,
+}
+
+impl Packing {
+    fn push(&mut self, entry: &Entry, waits: bool) {
         let (position, message) = (entry.position, &entry.message);
-        let fits = records.len().saturating_add(record_len(message)) <= BLOCK_MAX_BYTES;
-        let stands = |block: &Standing| block.level == entry.level && block.scheduled == scheduled;
-        let before = blocks.last().filter(|block| fits && stands(&block.standing));
+        let fits = self.records.len().saturating_add(record_len(message)) <= BLOCK_MAX_BYTES;
+        let open = self.blocks.last().filter(|_| fits && !self.records.is_empty());
+        let before =
+            open.filter(|block| block.standing.level == entry.level && block.standing.waits == waits);
         let gap = before.and_then(|block| gap(block.last, position));
         if gap.is_none() {
-            finish(&mut blocks, &mut records);
-            blocks.push(OutBlock {
+            self.finish();
+            self.blocks.push(OutBlock {
                 first: position,
                 last: position,
                 count: 0,
@@ -141,14 +180,14 @@ pub(in crate::queue) fn pack<'e>(entries: impl IntoIterator<Item = (&'e Entry, b
                 returns: Vec::new(),
                 journalled: entry.home.is_journalled(),
                 file: entry.home.file(),
-                standing: Standing { level: entry.level, scheduled, ..Standing::default() },
+                standing: Standing { level: entry.level, waits, ..Standing::default() },
             });
         }
-        push_record(&mut records, gap.unwrap_or(0), message);
-        if let Some(block) = blocks.last_mut() {
+        push_record(&mut self.records, gap.unwrap_or(0), message);
+        if let Some(block) = self.blocks.last_mut() {
             block.last = position;
             block.file = block.file.min(entry.home.file());
-            let deadline = if scheduled { due(message).unwrap_or_default() } else { message.deadline() };
+            let deadline = if waits { entry.returns.due } else { message.deadline() };
             block.standing.deadline = block.standing.deadline.min(deadline);
             block.standing.bytes = block.standing.bytes.saturating_add(message.body_len() as u64);
             block.count = block.count.saturating_add(1);
@@ -157,12 +196,11 @@ pub(in crate::queue) fn pack<'e>(entries: impl IntoIterator<Item = (&'e Entry, b
             }
         }
     }
-    finish(&mut blocks, &mut records);
-    blocks
-}
 
-fn finish(blocks: &mut [OutBlock], records: &mut BytesMut) {
-    if let Some(block) = blocks.last_mut() {
-        block.bytes = records.split().freeze();
+    /// Nothing more goes to the block that was filled.
+    fn finish(&mut self) {
+        if let Some(block) = self.blocks.last_mut().filter(|_| !self.records.is_empty()) {
+            block.bytes = self.records.split().freeze();
+        }
     }
 }

@@ -56,6 +56,9 @@ impl Pages for Requests {
         assert!(!loads.contains(&place), "asked for twice");
         loads.push(place);
     }
+    fn read(&self, _: QueueId, _: BlockPlace) -> std::io::Result<Bytes> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
     fn segments_dead(&self, _: QueueId, segments: Vec<(SegmentNumber, bool)>) {
         self.asked.lock().unwrap().dead.extend(segments);
     }
@@ -240,7 +243,7 @@ impl Disk {
         let registered = &self.states;
         self.blocks.retain(|(segment, journalled, _), _| *journalled && registered.contains_key(segment));
         self.open = self.open.map(|(number, _)| (number + 1, 0));
-        let (mut all, mut blocks, mut returns) = (PositionSet::default(), Vec::new(), BTreeMap::new());
+        let (mut all, mut found_blocks, mut returns) = (PositionSet::default(), Vec::new(), BTreeMap::new());
         for (segment, (_, state)) in &self.states {
             for (position, count) in &state.returns {
                 raise(&mut returns, *position, *count);
@@ -273,7 +276,7 @@ impl Disk {
                     }
                 }
                 let whole = block.alive == there;
-                blocks.push(RestoredBlock {
+                let restored = RestoredBlock {
                     place: BlockPlace {
                         segment: *segment,
                         journalled: true,
@@ -288,13 +291,24 @@ impl Disk {
                     bytes,
                     alive: (!whole).then_some(alive),
                     standing: block.standing,
-                });
+                };
+                found_blocks.push((restored, Records::new(block.first, block.bytes.clone())));
             }
         }
         for (_, position, count) in &self.requeued {
             raise(&mut returns, *position, *count);
         }
-        queue.restore(next, next, blocks, returns.iter().map(|(at, n)| (*at, *n)).collect());
+        let (mut ready, mut waiting) = (Vec::new(), Vec::new());
+        for (block, records) in found_blocks.into_iter().filter(|(block, _)| block.count > 0) {
+            let waits = |at| block.standing.waits || returns.get(&at).is_some_and(Returns::waits);
+            let [waits, others] = block.clone().divide(records.clone(), waits);
+            waiting.extend(waits.map(|waits| (waits, records)));
+            ready.extend(others);
+        }
+        queue.restore(next, next, ready, returns.iter().map(|(at, n)| (*at, *n)).collect());
+        for (block, records) in waiting {
+            queue.restore_waiting(&block, records);
+        }
         let mut rest: Vec<(Position, &Published)> = self
             .published
             .iter()

@@ -14,7 +14,7 @@ use super::*;
 use crate::place::{Home, JournalFile, Position, SegmentNumber};
 use crate::store::op::{Op, Ops};
 use crate::store::restore::RestoredBlock;
-use crate::store::segment::block::push_record;
+use crate::store::segment::block::{Records, push_record};
 use crate::store::stored::{BlockPlace, Returns, Standing};
 use crate::time::Time;
 
@@ -203,12 +203,19 @@ fn waits_on(mut core: QueueCore) {
         (Position(4), waits(1400)),
         (Position(5), Returns::failed(1)),
     ];
-    core.restore(Position(6), Position(6), vec![block], known);
+    let waits_there = |at: Position| [0, 1, 3].contains(&at.0);
+    let all = Records::new(Position(0), records.clone().freeze());
+    let [waiting, ready_ones] = block.divide(all.clone(), waits_there);
+    core.restore(Position(6), Position(6), ready_ones.into_iter().collect(), known);
+    core.restore_waiting(&waiting.unwrap(), all);
     core.push_restored(Position(4), waits(1400), Home::Journal(FILE), message("j4"));
     core.push_restored(Position(5), Returns::failed(1), Home::Journal(FILE), message("j5"));
-    assert_eq!(core.next_due(), at(1400));
+    assert_eq!((core.ready(), core.retrying()), (2, 4), "as it was");
+    core.expire(at(1000));
     assert!(matches!(core.get(false, &mut Group::default()), Taken::OnDisk));
-    assert_eq!(core.take_loads(), [place]);
+    let mut loads = core.take_loads();
+    loads.dedup();
+    assert_eq!(loads, [place]);
     core.loaded(place, Ok(&records.freeze())).unwrap();
     assert_eq!(ready(&mut core), ["s2", "j5"]);
     assert_eq!((core.ready(), core.retrying()), (0, 4));

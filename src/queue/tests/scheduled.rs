@@ -3,9 +3,10 @@
 use leveret_protocol::properties::Properties;
 use leveret_protocol::table::TableBuilder;
 
-use super::super::core::{Due, QueueCore};
+use super::super::core::{Due, Listed, QueueCore};
 use super::super::scheduled::ScheduledId;
 use super::super::terms::{Overflow, Terms};
+use super::super::waiting::AHEAD;
 use super::*;
 use crate::place::{Home, JournalFile, Position, SegmentNumber};
 use crate::store::restore::RestoredBlock;
@@ -46,7 +47,11 @@ fn bodies(due: &[Due]) -> Vec<String> {
 
 fn listed(core: &QueueCore) -> Vec<String> {
     let listed = core.list_scheduled(None, usize::MAX);
-    listed.iter().map(|one| String::from_utf8(one.message.body().to_vec()).unwrap()).collect()
+    let body = |listed: &Listed| match listed {
+        Listed::Here(message) => String::from_utf8(message.body().to_vec()).unwrap(),
+        Listed::OnDisk { place, .. } => format!("in block {}", place.index),
+    };
+    listed.iter().map(|(_, listed)| body(listed)).collect()
 }
 
 fn due_at(core: &mut QueueCore, now: u64) -> Vec<String> {
@@ -153,15 +158,15 @@ fn what_waits_moves_to_a_segment_and_is_found_there_by_the_next_broker() {
     let blocks = core.alive_through(FILE);
     core.left(settled.iter().map(|due| due.key), &mut Group::default());
     assert_eq!(
-        blocks.iter().map(|block| (block.standing.scheduled, block.count)).collect::<Vec<_>>(),
+        blocks.iter().map(|block| (block.standing.waits, block.count)).collect::<Vec<_>>(),
         [(false, 1), (true, 3)]
     );
-    let mut next = scheduling();
+    let (mut next, mut on_disk) = (scheduling(), None);
     for (index, block) in (0..).zip(&blocks) {
         let place =
             BlockPlace { segment: SegmentNumber(7), journalled: true, index, offset: 0, len: 0, crc: 0 };
         core.stored(block, place, false);
-        if !block.standing.scheduled {
+        if !block.standing.waits {
             continue;
         }
         assert_eq!(block.standing.deadline, at(NOW + 5));
@@ -177,11 +182,22 @@ fn what_waits_moves_to_a_segment_and_is_found_there_by_the_next_broker() {
             alive: Some(partial.ranges.iter().copied().collect()),
             standing: block.standing,
         };
-        assert_eq!(next.restore_scheduled(&restored, Records::new(block.first, block.bytes.clone())), 2);
+        next.restore_waiting(&restored, Records::new(block.first, block.bytes.clone()));
+        on_disk = Some((place, block.bytes.clone()));
     }
-    assert_eq!((listed(&core), listed(&next)), (vec!["a".into(), "b".into()], vec!["a".into(), "b".into()]));
+    let (place, bytes) = on_disk.unwrap();
+    assert_eq!(
+        (listed(&core), listed(&next)),
+        (vec!["a".into(), "b".into()], vec!["in block 1".to_owned(); 2])
+    );
+    assert_eq!((next.scheduled(), next.next_due()), (2, at(NOW + 20).minus(AHEAD)));
     assert_eq!(next.segment_state(SegmentNumber(7)).unwrap().partial[0].count, 2);
     assert!(core.alive_through(FILE).is_empty(), "all of it has another home");
+    assert_eq!((due_at(&mut next, NOW + 19), next.take_loads()), (vec![], vec![place]));
+    assert_eq!((due_at(&mut next, NOW + 30), next.next_due()), (vec![], Time::NEVER), "it is being read");
+    next.loaded(place, Ok(&bytes)).unwrap();
+    assert_eq!(next.next_due(), at(NOW + 20));
+    assert_eq!(next.segment_state(SegmentNumber(7)).unwrap().partial[0].count, 2);
     assert_eq!(due_at(&mut next, NOW + 30), ["a", "b"]);
     assert_eq!(next.segment_state(SegmentNumber(7)), None);
 }
@@ -210,7 +226,7 @@ fn a_message_is_listed_by_pages_rescheduled_and_cancelled() {
     queue.publish(&mut messages, None).unwrap();
     let page = |after, max| -> Vec<(ScheduledId, String)> {
         let listed = queue.scheduled(after, max).unwrap().into_iter();
-        listed.map(|one| (one.id, String::from_utf8(one.message.body().to_vec()).unwrap())).collect()
+        listed.map(|one| (one.id, String::from_utf8(one.message.unwrap().body().to_vec()).unwrap())).collect()
     };
     let first = page(None, 2);
     let second = page(Some(first[1].0), 2);

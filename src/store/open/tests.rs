@@ -37,7 +37,7 @@ impl Refill for Noting {
         *self.next.lock().unwrap() = (next, redelivered_below);
     }
 
-    fn restore_scheduled(&self, _: &RestoredBlock, _: crate::store::segment::block::Records) {}
+    fn restore_waiting(&self, _: &RestoredBlock, _: crate::store::segment::block::Records) {}
 
     fn push_restored(&self, position: Position, returns: Returns, _: JournalFile, message: Message) {
         let body = String::from_utf8(message.body().to_vec()).unwrap();

@@ -170,11 +170,10 @@ impl BlockEntry {
 }
 
 /// The deadline in the lower seven octets, all ones when there is none, their highest bit when it is the time of
-/// scheduled messages, and the level above; then the size.
+/// messages that wait for theirs, and the level above; then the size.
 fn put_standing(into: &mut Vec<u8>, standing: Standing) {
     let deadline = standing.deadline.as_millis();
-    let deadline =
-        if standing.scheduled { deadline.min(SCHEDULED - 2) | SCHEDULED } else { deadline.min(NO_DEADLINE) };
+    let deadline = if standing.waits { deadline.min(WAITS - 2) | WAITS } else { deadline.min(NO_DEADLINE) };
     into.put_u64_le(u64::from(standing.level) << 56 | deadline);
     into.put_u64_le(standing.bytes);
 }
@@ -182,13 +181,13 @@ fn put_standing(into: &mut Vec<u8>, standing: Standing) {
 fn take_standing(from: &mut &[u8]) -> Option<Standing> {
     let number = from.try_get_u64_le().ok()?;
     let deadline = number & NO_DEADLINE;
-    let scheduled = deadline != NO_DEADLINE && deadline & SCHEDULED != 0;
+    let waits = deadline != NO_DEADLINE && deadline & WAITS != 0;
     Some(Standing {
         level: u8::try_from(number >> 56).unwrap_or(u8::MAX),
-        scheduled,
+        waits,
         deadline: match deadline {
             NO_DEADLINE => Time::NEVER,
-            deadline if scheduled => Time::from_millis(deadline & !SCHEDULED),
+            deadline if waits => Time::from_millis(deadline & !WAITS),
             deadline => Time::from_millis(deadline),
         },
         bytes: from.try_get_u64_le().ok()?,
@@ -196,7 +195,7 @@ fn take_standing(from: &mut &[u8]) -> Option<Standing> {
 }
 
 const NO_DEADLINE: u64 = (1 << 56) - 1;
-const SCHEDULED: u64 = 1 << 55;
+const WAITS: u64 = 1 << 55;
 
 /// The footer that lists these blocks, and the trailer behind it, for a footer that stands at `offset`.
 pub fn footer(id: SegmentId, offset: u64, blocks: &[BlockEntry]) -> Vec<u8> {

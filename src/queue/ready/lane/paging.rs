@@ -264,12 +264,7 @@ fn out_block(
         returns: counts.range(range).map(|(position, count)| (*position, *count)).collect(),
         journalled,
         file: packed.home.file(),
-        standing: Standing {
-            level,
-            scheduled: false,
-            deadline: packed.deadline,
-            bytes: u64::from(packed.bytes),
-        },
+        standing: Standing { level, waits: false, deadline: packed.deadline, bytes: u64::from(packed.bytes) },
     }
 }
 

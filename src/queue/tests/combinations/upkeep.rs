@@ -85,7 +85,7 @@ impl Run {
         let id = ScheduledId { due, position: Position(at as u64) };
         let listed = self.core.list_scheduled(None, usize::MAX);
         equal("listed", listed.len(), waiting.len())?;
-        equal("in the list", listed.iter().any(|listed| listed.id == id), true)?;
+        equal("in the list", listed.iter().any(|(listed, _)| *listed == id), true)?;
         let before = self.core.unschedule(id).ok_or("it does not wait")?;
         if let Some(to) = to {
             let now = self.model.now;

@@ -164,6 +164,7 @@ impl Run {
             unacked: held.count(),
             consumers: live.clone().count(),
             scheduled: 0,
+            retrying: 0,
         };
         assert_eq!(kept.queue.status().unwrap(), expected, "queue {}", kept.id);
         let reads = self.store().reads(kept.id);

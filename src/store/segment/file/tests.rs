@@ -31,7 +31,7 @@ fn block(first: u64, bodies: &[&str]) -> OutBlock {
         file: JournalFile(0),
         standing: Standing {
             level: 3,
-            scheduled: first == 12,
+            waits: first == 12,
             deadline: Time::from_millis(first),
             bytes: bodies.iter().map(|body| body.len() as u64).sum(),
         },
