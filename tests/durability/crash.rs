@@ -9,6 +9,7 @@ use crate::account::Account;
 use crate::checker::{Checker, End};
 use crate::churn::Churn;
 use crate::client::Client;
+use crate::features::Features;
 use crate::load::{Fuse, Role, Session};
 use crate::random::{Random, seed, setting};
 use crate::support::{Broker, TempDir};
@@ -19,8 +20,8 @@ const CYCLES: u64 = 100;
 /// Tests below, each with a directory of its own.
 const HISTORIES: u64 = 4;
 
-/// Those that wait for one answer after the other: publishers, transactions, declares.
-const ANSWERED: [usize; 5] = [0, 7, 8, 9, 10];
+/// Those that wait for one answer after the other: publishers, transactions, declares, features.
+const ANSWERED: [usize; 6] = [0, 7, 8, 9, 10, 11];
 
 /// So many lines of a broker's log are shown with what is wrong: those of its start.
 const LOG_MAX: usize = 40;
@@ -35,6 +36,7 @@ struct History {
     is_gentle: bool,
     checker: Checker,
     churns: [Churn; 2],
+    features: Features,
     next_stream: u32,
 }
 
@@ -57,6 +59,7 @@ impl History {
             is_gentle,
             checker: Checker::new(seed),
             churns: [Churn::new("churn.a"), Churn::new("churn.b")],
+            features: Features::new("features"),
             next_stream: 0,
         }
     }
@@ -64,7 +67,10 @@ impl History {
     fn run(&mut self, cycles: u64) {
         let started = Instant::now();
         let mut broker = Broker::start_on(self.data.path(), self.arguments);
-        topology::declare(&mut Client::connect(&broker, 1)).expect("a broker that goes on");
+        let mut client = Client::connect(&broker, 1);
+        topology::declare(&mut client).expect("a broker that goes on");
+        self.features.declare(&mut client).expect("a broker that goes on");
+        drop(client);
         let mut published = 0;
         for cycle in 0..cycles {
             let plan = self.plan();
@@ -77,7 +83,12 @@ impl History {
             self.verify(&broker, end, &format!("cycle {cycle}, {plan:?}, {end:?}"));
         }
         drop(broker);
-        eprintln!("seed {}: {cycles} cycles, {published} messages, {:?}", self.seed, started.elapsed());
+        let (of_features, letters) = (self.features.len(), self.features.letters());
+        eprintln!(
+            "seed {}: {cycles} cycles, {published} messages, {of_features} with features, {letters} dead letters, {:?}",
+            self.seed,
+            started.elapsed()
+        );
     }
 
     fn plan(&mut self) -> Plan {
@@ -125,7 +136,7 @@ impl History {
     /// Plays all roles, and burns the fuse by the steps of all of them or of one.
     fn play(&mut self, fuse: &Fuse<'_>, whose: Option<usize>) -> Vec<Account> {
         let endless = Fuse::endless(fuse.broker());
-        let sessions: Vec<Session<'_>> = (0..Role::ALL.len() + self.churns.len())
+        let sessions: Vec<Session<'_>> = (0..=Role::ALL.len() + self.churns.len())
             .map(|role| Session {
                 client: Client::connect(fuse.broker(), Role::CHANNELS),
                 account: Account::new(self.seed),
@@ -135,7 +146,7 @@ impl History {
             .collect();
         let first = self.next_stream;
         self.next_stream += 4 * u32::try_from(sessions.len()).unwrap();
-        let churns = &mut self.churns;
+        let Self { churns, features, .. } = self;
         std::thread::scope(|scope| {
             let mut streams = (first..).step_by(4);
             let mut sessions = sessions.into_iter();
@@ -144,10 +155,12 @@ impl History {
                 let stream = streams.next().unwrap();
                 threads.push(scope.spawn(move || session.play(role, stream)));
             }
-            for (churn, session) in churns.iter_mut().zip(sessions) {
+            for (churn, session) in churns.iter_mut().zip(&mut sessions) {
                 let stream = streams.next().unwrap();
                 threads.push(scope.spawn(move || churn.play(session, stream)));
             }
+            let session = sessions.next().expect("one more");
+            threads.push(scope.spawn(move || features.play(session)));
             threads.into_iter().map(|thread| thread.join().expect("a client")).collect()
         })
     }
@@ -166,8 +179,8 @@ impl History {
     fn verify(&mut self, broker: &Broker, end: End, when: &str) {
         let stream = self.next_stream + 1;
         self.next_stream += 2;
-        let Self { checker, churns, random, seed, .. } = self;
-        verification::verify(broker, checker, churns, end, (*seed, random), stream)
+        let Self { checker, churns, features, random, seed, .. } = self;
+        verification::verify(broker, checker, (churns, features), end, (*seed, random), stream)
             .expect("a broker that goes on");
         let violations = self.checker.violations();
         assert!(

@@ -23,6 +23,7 @@ mod corruption;
 mod crash;
 mod disk_full;
 mod failing_disk;
+mod features;
 mod lives;
 mod load;
 mod message_groups;

@@ -4,6 +4,7 @@ use crate::account::{Account, Stream};
 use crate::checker::{Checker, End, Found};
 use crate::churn::Churn;
 use crate::client::{Client, Gone, Incoming};
+use crate::features::Features;
 use crate::load::{Fuse, Session};
 use crate::publication::{Id, Queue};
 use crate::random::Random;
@@ -17,7 +18,7 @@ const LEFT_MAX: usize = 300;
 pub(crate) fn verify(
     broker: &Broker,
     checker: &mut Checker,
-    churns: &mut [Churn],
+    (churns, features): (&mut [Churn], &mut Features),
     end: End,
     (seed, random): (u64, &mut Random),
     stream: u32,
@@ -36,6 +37,7 @@ pub(crate) fn verify(
     for churn in churns {
         churn.verify(&mut session)?;
     }
+    features.verify(&mut session, end)?;
     let mut found = Found::new();
     let mut tags = Vec::new();
     for queue in Queue::ALL {
