@@ -102,6 +102,8 @@ pub struct QueueCore {
     due: Vec<Due>,
     /// What is to leave, and nobody has taken yet.
     dead: Vec<Dead>,
+    /// The places of messages that nobody needed to know to be leaving: that they are done with is still to be written.
+    gone: Vec<Position>,
     /// What could not leave, and when it is tried again.
     staying: Vec<(Time, Dead)>,
     staged: Vec<ConsumerKey>,
@@ -137,6 +139,7 @@ impl QueueCore {
             scheduled: Waiting::default(),
             due: Vec::new(),
             dead: Vec::new(),
+            gone: Vec::new(),
             staying: Vec::new(),
             staged: Vec::new(),
             awaits: Vec::new(),

@@ -4,11 +4,15 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use super::Queue;
 use super::core::{Dead, Due};
+use crate::place::{Position, QueueId};
 
 /// Sees to what a queue decided and cannot do alone, since it concerns others. Called with no lock held.
 pub trait Undertaker: Send + Sync {
     /// Messages are to leave: they go where dead messages go, then [have left](Queue::left).
     fn bury(&self, queue: &Arc<Queue>, dead: Vec<Dead>);
+
+    /// Messages of this queue were journalled and are gone: that they are done with is to be written.
+    fn settle(&self, queue: QueueId, gone: Vec<Position>);
 
     /// Messages are due that waited for it: they go on from here with their times behind them, then [have left](Queue::left).
     fn due(&self, queue: &Arc<Queue>, due: Vec<Due>);

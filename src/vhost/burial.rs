@@ -9,6 +9,7 @@ use std::sync::{Arc, Weak};
 
 use super::Vhost;
 use super::publisher::{Origin, Publisher};
+use crate::place::{Position, QueueId};
 use crate::queue::core::{Dead, Due};
 use crate::queue::death::{dead_letter, would_cycle};
 use crate::queue::id::UnackedKey;
@@ -45,6 +46,17 @@ impl Undertaker for Vhost {
         while let Some((queue, dead)) = WAITING.with_borrow_mut(|waiting| waiting.as_mut()?.pop_front()) {
             self.bury_of(&queue, dead);
         }
+    }
+
+    fn settle(&self, queue: QueueId, mut gone: Vec<Position>) {
+        gone.sort_unstable();
+        // Its ticket is taken now: what is settled in it was published before.
+        let mut unit = self.unit();
+        unit.begin();
+        for position in gone {
+            unit.group().settle(queue, position);
+        }
+        unit.end();
     }
 
     fn due(&self, queue: &Arc<Queue>, due: Vec<Due>) {
@@ -101,6 +113,7 @@ impl Vhost {
         unit.begin();
         let mut staying = Vec::new();
         let keys: Vec<UnackedKey> = match &terms.dead_letter {
+            // There is none any more.
             None => dead.iter().map(|dead| dead.key).collect(),
             Some(to) => {
                 let mut publisher = Publisher::default();

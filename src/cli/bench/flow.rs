@@ -1,8 +1,12 @@
-//! The scenarios with messages: all at once (flow), first in, then out (backlog), or only out (drain).
+//! The scenarios with messages: all at once (flow), first in, then out (backlog), only out (drain), or out by themselves
+//! (expire).
+
+mod expiring;
 
 use super::connection::Connection;
 use super::consumer::Consumer;
 use super::failure::Failure;
+use super::image::Expiration;
 use super::live::{Group, Live};
 use super::options::{BenchOptions, Scenario};
 use super::process::Usage;
@@ -40,6 +44,7 @@ pub(super) fn flow(options: &BenchOptions, run: &Arc<Run>, live: &mut Live) -> R
     let outcome = flow.declare().and_then(|()| match options.scenario {
         Scenario::Backlog => flow.backlog(live),
         Scenario::Drain => flow.drain_what_was_found(live),
+        Scenario::Expire => flow.expire(live),
         _ => flow.at_once(live),
     });
     run.advance(Stage::End);
@@ -108,7 +113,7 @@ impl Flow<'_> {
 
     fn at_once(&mut self, live: &mut Live) -> Result<Report, Failure> {
         self.start_consumers()?;
-        let producing = self.start_producers(Synchronise::No)?;
+        let producing = self.start_producers(Synchronise::No, None)?;
         live.show(self.groups());
         let is_produced = |flow: &Self| flow.threads.iter().skip(producing).all(JoinHandle::is_finished);
 
@@ -134,14 +139,14 @@ impl Flow<'_> {
         report.add("publish_rate", per_second(published, measured(&self.producers, to.at_ns)));
         let consumed = to.consumed - from.consumed;
         report.add("consume_rate", per_second(consumed, measured(&self.consumers, to.at_ns)));
-        self.add_counts(&mut report, drained)?;
+        self.add_counts(&mut report, drained, 0)?;
         Ok(report)
     }
 
     fn backlog(&mut self, live: &mut Live) -> Result<Report, Failure> {
         self.run.begin_measuring(0);
         let from = self.snapshot(live);
-        self.start_producers(Synchronise::Yes)?;
+        self.start_producers(Synchronise::Yes, None)?;
         live.show(self.groups());
         let is_produced = |flow: &Self| flow.threads.iter().all(JoinHandle::is_finished);
         let deadline = self.options.measured().map(|measured| Instant::now() + measured);
@@ -172,7 +177,7 @@ impl Flow<'_> {
         report.add("publish_rate", per_second(filled.published, filling));
         report.add("publish_rates_by_depth", parts.rates);
         report.add("consume_rate", per_second(drained.consumed, since(&self.consumers, started_ns)));
-        self.add_counts(&mut report, drained)?;
+        self.add_counts(&mut report, drained, 0)?;
         Ok(report)
     }
 
@@ -184,7 +189,7 @@ impl Flow<'_> {
         let drained = self.snapshot(live);
         let mut report = self.report("drain", from, drained, live);
         report.add("consume_rate", per_second(drained.consumed, since(&self.consumers, from.at_ns)));
-        self.add_counts(&mut report, drained)?;
+        self.add_counts(&mut report, drained, 0)?;
         Ok(report)
     }
 
@@ -204,11 +209,21 @@ impl Flow<'_> {
     }
 
     /// Returns how many threads there were before.
-    fn start_producers(&mut self, synchronise: Synchronise) -> Result<usize, Failure> {
+    fn start_producers(
+        &mut self,
+        synchronise: Synchronise,
+        expiration: Option<Expiration>,
+    ) -> Result<usize, Failure> {
         let mut producers = Vec::new();
         for number in 0..self.options.producers.get() {
             let lane = Lane::new()?;
-            producers.push(Producer::open(self.options, &self.topology, number, Arc::clone(&lane))?);
+            producers.push(Producer::open(
+                self.options,
+                &self.topology,
+                number,
+                expiration,
+                Arc::clone(&lane),
+            )?);
             self.producers.push(lane);
         }
         let before = self.threads.len();
@@ -277,7 +292,7 @@ impl Flow<'_> {
         report
     }
 
-    fn add_counts(&self, report: &mut Report, end: Snapshot) -> Result<(), Failure> {
+    fn add_counts(&self, report: &mut Report, end: Snapshot, expired: u64) -> Result<(), Failure> {
         if self.options.name.is_some() {
             report.add("found", self.found);
         }
@@ -290,7 +305,7 @@ impl Flow<'_> {
             report.add("unconfirmed", end.published.saturating_sub(confirmed + refused));
         }
         report.add("consumed", end.consumed);
-        report.add("undelivered", self.expected().saturating_sub(end.consumed));
+        report.add("undelivered", self.expected().saturating_sub(end.consumed + expired));
         report.add_latency("end_to_end_latency_us", &mut latency(&self.consumers)?);
         report.add_latency("confirm_latency_us", &mut latency(&self.producers)?);
         Ok(())

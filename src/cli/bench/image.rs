@@ -6,9 +6,12 @@ use bytes::BytesMut;
 use leveret_protocol::method::basic;
 use leveret_protocol::properties::{PERSISTENT, PropertiesBuilder};
 use leveret_protocol::{encode, frame};
+use std::time::Duration;
 
 /// Bytes of a time stamp at the start of a body: nanoseconds of the run's clock, in network order.
 pub(super) const STAMP_BYTES: usize = 8;
+/// Digits of an expiration.
+const EXPIRATION_BYTES: usize = 8;
 /// An image is at least this long, so that one write takes many small messages.
 const IMAGE_MIN_BYTES: usize = 256 * 1024;
 /// Routes that would make an image longer than this are thinned out evenly.
@@ -23,8 +26,39 @@ pub(super) struct MessageImage {
     /// Of each message: where it begins and where its body begins.
     starts: Vec<(usize, usize)>,
     stamped: bool,
+    expiration: Option<Expiration>,
     batch_max: usize,
     next: usize,
+}
+
+/// When messages expire: at a random moment of a span, each.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Expiration {
+    first_ms: u64,
+    spread_ms: u64,
+    random: u64,
+}
+
+impl Expiration {
+    /// From `first` on for as long as `spread`.
+    pub(super) fn new(first: Duration, spread: Duration) -> Self {
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Self { first_ms: ms(first), spread_ms: ms(spread).max(1), random: 1 }
+    }
+
+    fn next(&mut self) -> [u8; EXPIRATION_BYTES] {
+        // Marsaglia's xorshift: as random as this needs.
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        let mut left = self.first_ms.saturating_add(self.random % self.spread_ms);
+        let mut text = [b'0'; EXPIRATION_BYTES];
+        for digit in text.iter_mut().rev() {
+            *digit = b'0' + u8::try_from(left % 10).unwrap_or(0);
+            left /= 10;
+        }
+        text
+    }
 }
 
 /// What all messages have in common.
@@ -34,6 +68,10 @@ pub(super) struct Shape {
     pub(super) size: usize,
     /// Whether messages are persistent.
     pub(super) persistent: bool,
+    /// How many priorities they have in turn.
+    pub(super) priorities: Option<u8>,
+    /// When they expire, if ever.
+    pub(super) expiration: Option<Expiration>,
     /// The largest frame in bytes.
     pub(super) frame_max: u32,
     /// The channel.
@@ -46,17 +84,18 @@ impl MessageImage {
         let first = routes.first().ok_or_else(|| Failure::new("nowhere to publish to"))?;
         let body = vec![b'x'; shape.size];
         let mut bytes = BytesMut::new();
-        put(first, &body, shape, &mut bytes);
+        put(first, 0, &body, shape, &mut bytes);
         let one = bytes.len();
         bytes.clear();
         let (step, messages) = plan(routes.len(), one);
         let mut starts = Vec::with_capacity(messages);
-        for route in routes.iter().step_by(step).cycle().take(messages) {
+        for (number, route) in routes.iter().step_by(step).cycle().take(messages).enumerate() {
             let start = bytes.len();
-            starts.push((start, start + put(route, &body, shape, &mut bytes)));
+            starts.push((start, start + put(route, number, &body, shape, &mut bytes)));
         }
         let batch_max = (BATCH_BYTES / one).max(1);
-        Ok(Self { bytes, starts, stamped: shape.size >= STAMP_BYTES, batch_max, next: 0 })
+        let (stamped, expiration) = (shape.size >= STAMP_BYTES, shape.expiration);
+        Ok(Self { bytes, starts, stamped, expiration, batch_max, next: 0 })
     }
 
     /// How many messages to write at once at most.
@@ -77,6 +116,14 @@ impl MessageImage {
                 }
             }
         }
+        if let Some(expiration) = &mut self.expiration {
+            for (_, body) in starts {
+                let end = body.saturating_sub(frame::HEAD_SIZE + 1);
+                if let Some(place) = self.bytes.get_mut(end.saturating_sub(EXPIRATION_BYTES)..end) {
+                    place.copy_from_slice(&expiration.next());
+                }
+            }
+        }
         let from = starts.first().map_or(0, |(start, _)| *start);
         let to = self.starts.get(end).map_or(self.bytes.len(), |(start, _)| *start);
         (starts.len() as u64, self.bytes.get(from..to).unwrap_or_default())
@@ -91,8 +138,8 @@ fn plan(routes: usize, message_bytes: usize) -> (usize, usize) {
     (step, taken * rounds)
 }
 
-/// Appends a message and returns after how many bytes its body begins.
-fn put(route: &Route, body: &[u8], shape: Shape, bytes: &mut BytesMut) -> usize {
+/// Appends message `number` and returns after how many bytes its body begins.
+fn put(route: &Route, number: usize, body: &[u8], shape: Shape, bytes: &mut BytesMut) -> usize {
     let start = bytes.len();
     let publish = basic::Publish {
         exchange: &route.exchange,
@@ -100,7 +147,12 @@ fn put(route: &Route, body: &[u8], shape: Shape, bytes: &mut BytesMut) -> usize 
         mandatory: false,
         immediate: false,
     };
+    // The last of the properties, so that it is found from the body.
+    let expiration = shape.expiration.map(|_| "0".repeat(EXPIRATION_BYTES));
+    let priority = shape.priorities.map(|priorities| number % usize::from(priorities.max(1)));
     let properties = PropertiesBuilder {
+        priority: priority.and_then(|priority| u8::try_from(priority).ok()),
+        expiration: expiration.as_deref(),
         headers: route.headers.as_ref().map(|headers| headers.as_table()),
         delivery_mode: shape.persistent.then_some(PERSISTENT),
         ..PropertiesBuilder::default()
@@ -146,7 +198,14 @@ mod tests {
     #[test]
     fn batches_take_the_routes_in_turn_and_stamp_every_message() {
         for size in [8, 16, 1000, 10_000] {
-            let shape = Shape { size, persistent: true, frame_max: 4096, channel: 1 };
+            let shape = Shape {
+                size,
+                persistent: true,
+                priorities: None,
+                expiration: None,
+                frame_max: 4096,
+                channel: 1,
+            };
             let mut image = MessageImage::new(&routes(3), shape).unwrap();
             for batch in 0..2000_u64 {
                 let (count, bytes) = image.next_batch(2, |number| batch * 10 + number);

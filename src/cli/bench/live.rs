@@ -133,6 +133,14 @@ impl Live {
         report.add("broker_rss_max_bytes", self.rss_max_bytes);
     }
 
+    /// What the broker's process used between two looks, in microseconds for each of so many.
+    pub(super) fn microseconds_each(&self, from: Usage, to: Usage, count: u64) -> f64 {
+        let seconds = self.process.as_ref().map_or(0.0, |process| process.seconds(from, to));
+        #[allow(clippy::cast_precision_loss)] // it is not that exact
+        let each = seconds * 1e6 / count.max(1) as f64;
+        (each * 1000.0).round() / 1000.0
+    }
+
     /// Whether there is a process to look at.
     pub(super) fn has_process(&self) -> bool {
         self.process.is_some()

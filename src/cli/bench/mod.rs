@@ -60,7 +60,9 @@ fn measure(options: &BenchOptions, run: &std::sync::Arc<Run>) -> Result<Report, 
     interrupt::listen(run)?;
     let mut live = Live::new(options.pid)?;
     match options.scenario {
-        Scenario::Flow | Scenario::Backlog | Scenario::Drain => flow::flow(options, run, &mut live),
+        Scenario::Flow | Scenario::Backlog | Scenario::Drain | Scenario::Expire => {
+            flow::flow(options, run, &mut live)
+        }
         Scenario::Connections => churn::connections(options, run, &mut live),
         Scenario::Queues => churn::queues(options, run, &mut live),
         Scenario::Idle => churn::idle(options, run, &mut live),

@@ -25,6 +25,11 @@ Examples:
     leveret bench --exchange-type topic --bindings 10000 --queues 100 --producers 4 --consumers 4 --auto-ack
   Fill two million messages, then drain them:
     leveret bench --scenario backlog --size 100 --messages 2000000 --auto-ack
+  A million messages that expire at random moments of ten seconds, and what that costs beside delivering as many:
+    leveret bench --scenario expire --size 100 --prefetch 1000 --pid $(pidof leveret)
+  Ten priorities, and a thousand message groups of which each belongs to one consumer at a time:
+    leveret bench --auto-ack --priorities 10 --queue-arg x-max-priority=10
+    leveret bench --prefetch 100 --consumers 4 --exchange-type direct --bindings 1000 --queue-arg x-message-group=routing-key
   Fill a queue and leave it, for instance to restart the broker; then see what is left of it:
     leveret bench --scenario backlog --name kept --keep --consumers 0 --persistent --confirm-window 1000 --messages 1000000
     leveret bench --scenario drain --name kept
@@ -104,6 +109,14 @@ pub struct BenchOptions {
     #[arg(long)]
     pub durable: bool,
 
+    /// Publish with the priorities 0 to N - 1 in turn; the queues want --queue-arg x-max-priority=N
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    pub priorities: Option<u8>,
+
+    /// Scenario expire: how long messages wait before the first of them expires
+    #[arg(long, value_name = "SECONDS", value_parser = parse_duration, default_value = "10")]
+    pub expire_after: Duration,
+
     /// Type of the queues: the argument x-queue-type; quorum queues are durable
     #[arg(long, value_enum)]
     pub queue_type: Option<QueueType>,
@@ -166,6 +179,9 @@ pub enum Scenario {
     Backlog,
     /// Consumers only, of the queues that --keep has left under --name, until they are empty
     Drain,
+    /// Producers first, of messages that expire at random moments within --duration (10 s), a million of them unless
+    /// --messages says; then as many that are consumed: with --pid, what one of each costs the broker
+    Expire,
     /// Open and close connections, one after the other on each of --connections (8) threads
     Connections,
     /// Declare exclusive queues (durable ones with --durable), then delete them, on --connections (4) connections
@@ -207,6 +223,12 @@ pub enum ArgumentValue {
 }
 
 impl BenchOptions {
+    /// How many messages are published, if that ends the run.
+    pub(super) fn messages_in_all(&self) -> Option<NonZeroU64> {
+        let expiring = NonZeroU64::new(1_000_000).filter(|_| self.scenario == Scenario::Expire);
+        self.messages.or(expiring)
+    }
+
     /// How long to measure; none when only the number of messages ends the run.
     pub(super) fn measured(&self) -> Option<Duration> {
         self.duration.or_else(|| self.messages.is_none().then_some(Duration::from_secs(10)))

@@ -3,7 +3,7 @@
 use super::confirm_window::ConfirmWindow;
 use super::connection::{CHANNEL, Connection, Filled};
 use super::failure::Failure;
-use super::image::{MessageImage, Shape};
+use super::image::{Expiration, MessageImage, Shape};
 use super::options::BenchOptions;
 use super::pace::Pace;
 use super::run::{LOOK_UP, Lane, Run, Stage};
@@ -35,11 +35,12 @@ pub(super) struct Producer {
 }
 
 impl Producer {
-    /// Connects producer `number` of those that `options` ask for.
+    /// Connects producer `number` of those that `options` ask for. Its messages may expire.
     pub(super) fn open(
         options: &BenchOptions,
         topology: &Topology,
         number: usize,
+        expiration: Option<Expiration>,
         lane: Arc<Lane>,
     ) -> Result<Self, Failure> {
         let mut connection = Connection::open(&options.url, INPUT_BYTES)?;
@@ -52,6 +53,8 @@ impl Producer {
         let shape = Shape {
             size: options.size,
             persistent: options.persistent,
+            priorities: options.priorities,
+            expiration,
             frame_max: connection.frame_max,
             channel: CHANNEL,
         };
@@ -63,7 +66,7 @@ impl Producer {
             image,
             window: options.confirm_window.map(|limit| ConfirmWindow::new(limit.get())),
             pace: options.rate.map(|rate| Pace::new(0, rate.get(), producers, number)),
-            limit: options.messages.map(own_part),
+            limit: options.messages_in_all().map(own_part),
             published: 0,
             confirmed: 0,
             refused: 0,

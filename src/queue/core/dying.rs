@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{QueueCore, kept};
 use crate::message::Message;
-use crate::place::Home;
+use crate::place::{Home, Position};
 use crate::queue::death::Reason;
 use crate::queue::id::UnackedKey;
 use crate::queue::ready::Entry;
@@ -106,9 +106,14 @@ impl QueueCore {
                 || self.terms.max_length_bytes.is_some_and(|max| self.ready_bytes() > max))
     }
 
-    /// A message leaves. Where nobody needs to know it is gone at once.
+    /// A message leaves. Where it goes nowhere it is gone at once: until that is written, it would come back after a crash,
+    /// and leave again.
     pub(super) fn bury(&mut self, entry: Entry, reason: Reason) {
-        if self.terms.dead_letter.is_none() && !entry.home.is_journalled() {
+        if self.terms.dead_letter.is_none() {
+            if entry.home.is_journalled() {
+                self.ready.segments.leave(entry.home);
+                self.gone.push(entry.position);
+            }
             return;
         }
         let message = entry.message.clone();
@@ -116,9 +121,14 @@ impl QueueCore {
         self.dead.push(Dead { key, message, reason, attempts: 0 });
     }
 
-    /// Whether anything is to leave.
+    /// Whether anything is to leave, or has left and nobody has written it.
     pub fn any_dead(&self) -> bool {
-        !self.dead.is_empty()
+        !self.dead.is_empty() || !self.gone.is_empty()
+    }
+
+    /// The places of messages that are gone: whoever takes them writes that they are done with.
+    pub fn take_gone(&mut self) -> Vec<Position> {
+        std::mem::take(&mut self.gone)
     }
 
     /// What is to leave: whoever takes it sees to it, with no lock held.

@@ -71,7 +71,10 @@ impl QueueCore {
                 self.bury(entry, Reason::Expired);
             }
         }
-        for entry in self.ready.expire(now, left, &mut self.loads) {
+        let wanted = self.terms.dead_letter.is_some();
+        let expired = self.ready.expire(now, left, wanted, &mut self.loads);
+        self.gone.extend(expired.gone);
+        for entry in expired.entries {
             self.bury(entry, Reason::Expired);
         }
     }

@@ -1,6 +1,7 @@
 //! A queue and its store: what is asked of it once the queue's lock is left, and what it asks and tells.
 
 use std::sync::{Arc, PoisonError, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tracing::error;
@@ -26,6 +27,9 @@ const STEP_MAX_BYTES: u64 = BLOCK_MAX_BYTES as u64;
 /// large one.
 const KEPT_BYTES: u64 = (AHEAD_BLOCKS as u64 + 2) * BLOCK_MAX_BYTES as u64;
 
+/// When a queue was just looked at, what is due next waits for so long, so that it is not looked at for each message.
+const APART: Duration = Duration::from_millis(4);
+
 /// What a queue has told its store.
 pub(super) struct Paging {
     /// The bytes that the budget knows of.
@@ -38,6 +42,8 @@ pub(super) struct Paging {
     above_bytes: u64,
     /// When the timer is to look at the queue, as far as it was told.
     looked_at: Time,
+    /// When it did so last.
+    did_at: Time,
 }
 
 impl Default for Paging {
@@ -48,6 +54,7 @@ impl Default for Paging {
             asked: false,
             above_bytes: KEPT_BYTES,
             looked_at: Time::NEVER,
+            did_at: Time::default(),
         }
     }
 }
@@ -55,7 +62,10 @@ impl Default for Paging {
 impl Paging {
     /// When the timer is to be told to look at the queue, if it does not know.
     fn look_at(&mut self, core: &mut QueueCore) -> Option<Time> {
-        let due = core.next_due();
+        let mut due = core.next_due();
+        if due > self.did_at {
+            due = due.max(self.did_at.plus(APART));
+        }
         if due >= self.looked_at {
             return None;
         }
@@ -76,6 +86,7 @@ pub(super) struct Work {
     page_out: bool,
     search: bool,
     dead: Vec<Dead>,
+    gone: Vec<Position>,
     due: Vec<Waking>,
     look_at: Option<Time>,
 }
@@ -93,10 +104,11 @@ impl Queue {
 
     fn work_there_is(&self, core: &mut QueueCore, paging: &mut Paging) -> Option<Work> {
         let look_at = if core.is_timed() { paging.look_at(core) } else { None };
-        let (dead, due) = (core.take_dead(), core.take_due());
+        let (dead, gone, due) = (core.take_dead(), core.take_gone(), core.take_due());
         if self.store.is_in_memory() {
             return Some(Work {
                 dead,
+                gone,
                 due,
                 look_at,
                 loads: Vec::new(),
@@ -121,14 +133,15 @@ impl Queue {
         paging.above_bytes = paging.above_bytes.min(memory.max(KEPT_BYTES));
         paging.asked |= page_out;
         let search = has_more && !paging.asked && self.store.budget().wants_search();
-        let any =
-            page_out || search || core.asks() || !dead.is_empty() || !due.is_empty() || look_at.is_some();
+        let any_gone = !dead.is_empty() || !gone.is_empty() || !due.is_empty();
+        let any = page_out || search || core.asks() || any_gone || look_at.is_some();
         any.then(|| Work {
             loads: core.take_loads(),
             segments: core.take_dead_segments(),
             page_out,
             search,
             dead,
+            gone,
             due,
             look_at,
         })
@@ -136,7 +149,8 @@ impl Queue {
 
     /// Asks the store, with no lock held.
     pub(super) fn carry_out(&self, work: Option<Work>) {
-        let Some(Work { loads, segments, page_out, search, dead, due, look_at }) = work else { return };
+        let Some(work) = work else { return };
+        let Work { loads, segments, page_out, search, dead, gone, due, look_at } = work;
         for place in loads {
             self.store.load(self.id, place);
         }
@@ -154,6 +168,11 @@ impl Queue {
         }
         if !dead.is_empty() {
             self.bury(dead);
+        }
+        if !gone.is_empty()
+            && let Some(undertaker) = self.undertaker.undertaker()
+        {
+            undertaker.settle(self.id, gone);
         }
         if !due.is_empty() {
             self.wake(due);
@@ -239,7 +258,7 @@ impl Queue {
     pub fn do_due(self: &Arc<Self>, now: Time) {
         let mut state = self.lock();
         let State::Running(core, paging) = &mut *state else { return };
-        paging.looked_at = Time::NEVER;
+        (paging.looked_at, paging.did_at) = (Time::NEVER, now);
         if self.journalled && self.undertaker.undertaker().is_none() {
             // What an earlier broker left is due already, and the one that starts is not there yet: it will look.
             return;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::block::{Block, Packed, Paged};
+use super::block::{AliveSet, Block, Packed, Paged};
 use super::lane::paging::Counts;
 use super::{Entry, Position};
 use crate::place::{Home, SegmentNumber};
@@ -83,7 +83,7 @@ impl<'q> AliveInSegment<'q> {
         whole: bool,
         (count, bytes): (u32, u32),
         (head, last): (Position, Position),
-        alive: Option<&PositionSet>,
+        alive: Option<&AliveSet>,
     ) {
         if whole {
             // A set of numbers of blocks: as handy as one of positions.
@@ -96,7 +96,7 @@ impl<'q> AliveInSegment<'q> {
         match alive {
             None => part.positions.insert_range(head, last),
             Some(alive) => {
-                for (from, to) in alive.ranges_within(head, last) {
+                for (from, to) in alive.within(head, last).ranges() {
                     part.positions.insert_range(from, to);
                 }
             }

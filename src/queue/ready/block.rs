@@ -1,19 +1,24 @@
 //! Blocks of ready messages: in memory, or on the disk with only a descriptor here.
 
+mod agenda;
+mod alive;
+
 use bytes::{Bytes, BytesMut};
 
 use crate::message::Message;
 use crate::place::{Home, Position};
 use crate::store::positions::PositionSet;
 use crate::store::segment::block::{
-    RecordHead, Records, front_arrival, front_gap, front_head, gap, pop_record, push_record, record_len,
-    set_gap,
+    Records, front_arrival, front_gap, front_head, pop_record, push_record, record_len,
 };
 use crate::store::stored::{BlockPlace, Damage};
 use crate::time::Time;
+use agenda::Agenda;
+pub(super) use agenda::Taken;
+pub(super) use alive::AliveSet;
 
 /// The positions of a stored block that are alive; all when there is no set.
-pub(super) type Alive = Option<Box<PositionSet>>;
+pub(super) type Alive = Option<Box<AliveSet>>;
 
 /// A block among others.
 pub(super) enum Block {
@@ -39,6 +44,8 @@ pub struct Paged {
     pub(super) asked: bool,
     /// The earliest deadline of a message by its own expiration.
     pub(super) deadline: Time,
+    /// Which of its deadlines come next, as far as that was looked up.
+    pub(super) agenda: Option<Box<Agenda>>,
 }
 
 /// In the place of the number of messages stored: not all of them are alive.
@@ -69,22 +76,9 @@ pub(super) struct Packed {
     pub(super) alive: Alive,
     /// The earliest deadline of a message by its own expiration.
     pub(super) deadline: Time,
+    /// Which of its deadlines come next, as far as that was looked up.
+    agenda: Option<Box<Agenda>>,
     content: Content,
-}
-
-/// A record of a block.
-struct Scanned {
-    /// Where it begins.
-    at: usize,
-    position: Position,
-    head: RecordHead,
-}
-
-/// The runs of positions that follow each other.
-fn runs(positions: &[Position]) -> impl Iterator<Item = (Position, Position)> {
-    positions
-        .chunk_by(|one, other| one.next() == *other)
-        .filter_map(|run| Some((*run.first()?, *run.last()?)))
 }
 
 enum Content {
@@ -124,7 +118,7 @@ impl Block {
     }
 
     /// The positions that are alive; all when there is no set.
-    pub(super) fn alive(&self) -> Option<&PositionSet> {
+    pub(super) fn alive(&self) -> Option<&AliveSet> {
         match self {
             Self::Memory(packed) => packed.alive.as_deref(),
             Self::Paged(paged) => paged.alive.as_deref(),
@@ -158,8 +152,9 @@ impl Paged {
         (count, bytes): (u32, u64),
     ) -> Self {
         let total = if alive.is_some() { PART } else { count };
-        let (alive, bytes) = (alive.map(Box::new), u32::try_from(bytes).unwrap_or(u32::MAX));
-        Self { first, last, place, alive, count, bytes, total, asked: false, deadline: Time::NEVER }
+        let alive = alive.map(|alive| Box::new(AliveSet::of(alive)));
+        let (bytes, deadline) = (u32::try_from(bytes).unwrap_or(u32::MAX), Time::NEVER);
+        Self { first, last, place, alive, count, bytes, total, asked: false, deadline, agenda: None }
     }
 
     /// Where it is.
@@ -200,17 +195,18 @@ impl Paged {
     /// The same block with what was read at its place.
     pub(super) fn loaded(&self, bytes: &Bytes) -> Result<Packed, Damage> {
         let weight = small(bytes.len());
-        let (mut rest, mut position) = (bytes.clone(), self.first);
+        let (mut at, mut position) = (0_usize, self.first);
         let (mut count, mut alive_bytes, mut start) = (0_u32, 0_u32, None);
         loop {
-            let at = bytes.len().saturating_sub(rest.len());
-            let (_, message) = pop_record(&mut rest).ok_or_else(|| Damage("no whole record".to_owned()))?;
+            let record = bytes.get(at..).and_then(front_head);
+            let head = record.ok_or_else(|| Damage("no whole record".to_owned()))?;
             if self.is_alive(position) {
                 count = count.saturating_add(1);
-                alive_bytes = alive_bytes.saturating_add(small(message.body_len()));
+                alive_bytes = alive_bytes.saturating_add(head.body_len);
                 start.get_or_insert((at, position));
             }
-            match front_gap(&rest) {
+            at = at.saturating_add(head.len);
+            match bytes.get(at..).and_then(front_gap) {
                 Some(gap) => position = position.plus(u64::from(gap)),
                 None => break,
             }
@@ -233,6 +229,7 @@ impl Paged {
             given_out: false,
             alive: self.alive.clone(),
             deadline: self.deadline,
+            agenda: None,
             content: Content::Records(bytes.slice(at..)),
         })
     }
@@ -275,6 +272,7 @@ impl Packed {
             given_out: false,
             alive: None,
             deadline: Time::NEVER,
+            agenda: None,
             content: Content::Records(records),
         }
     }
@@ -308,103 +306,6 @@ impl Packed {
         }
     }
 
-    /// Takes out all messages whose own deadline has come, or, when these are less than a `part`th of all, that many of
-    /// those that come next.
-    pub(super) fn take_due(&mut self, now: Time, part: usize) -> Vec<(Position, Message)> {
-        let Content::Records(records) = &self.content else {
-            self.deadline = Time::NEVER;
-            return self.pop_single().into_iter().collect();
-        };
-        let scanned: Vec<Scanned> = self.scan(records).collect();
-        let mut deadlines: Vec<Time> = scanned.iter().map(|scanned| scanned.head.deadline).collect();
-        let nth = (deadlines.len() / part.max(1)).min(deadlines.len().saturating_sub(1));
-        if deadlines.is_empty() {
-            return Vec::new();
-        }
-        let next = *deadlines.select_nth_unstable(nth).1;
-        let until = if next == Time::NEVER { now } else { now.max(next) };
-        let (taken, left): (Vec<Scanned>, Vec<Scanned>) =
-            scanned.into_iter().partition(|scanned| scanned.head.deadline <= until);
-        let message = |scanned: &Scanned| {
-            let (_, message) = pop_record(&mut records.slice(scanned.at..))?;
-            // One that is to wait by itself does so without the block that it was in.
-            let message = if scanned.head.deadline <= now { message } else { message.detached() };
-            Some((scanned.position, message))
-        };
-        let messages = taken.iter().filter_map(message).collect();
-        self.deadline = left.iter().map(|scanned| scanned.head.deadline).min().unwrap_or(Time::NEVER);
-        self.count = small(left.len());
-        self.bytes = left.iter().fold(0, |sum: u32, scanned| sum.saturating_add(scanned.head.body_len));
-        self.leave(&left, &taken);
-        messages
-    }
-
-    /// Keeps some records and forgets others.
-    fn leave(&mut self, left: &[Scanned], taken: &[Scanned]) {
-        let Content::Records(records) = &self.content else { return };
-        let Some((first, last)) = left.first().zip(left.last()) else { return };
-        self.head = first.position;
-        if self.place.is_none() && !self.given_out {
-            // Nobody else has it: what is left is packed again.
-            let len = left.iter().map(|scanned| scanned.head.len).sum();
-            let mut packed = BytesMut::with_capacity(len);
-            let mut before = first.position;
-            for Scanned { at, position, head } in left {
-                let start = packed.len();
-                packed.extend_from_slice(records.get(*at..at.saturating_add(head.len)).unwrap_or_default());
-                set_gap(&mut packed, start, gap(before, *position).unwrap_or(0));
-                before = *position;
-            }
-            self.weight = small(packed.len());
-            (self.content, self.alive) = (Content::Records(packed.freeze()), None);
-            self.last = last.position;
-            return;
-        }
-        let mut alive = self.alive.take().unwrap_or_else(|| {
-            let mut all: Vec<Position> = left.iter().chain(taken).map(|scanned| scanned.position).collect();
-            all.sort_unstable();
-            Box::new(runs(&all).collect())
-        });
-        for scanned in taken {
-            alive.remove_range(scanned.position, scanned.position);
-        }
-        self.alive = Some(alive);
-        self.total = PART;
-        self.content = Content::Records(records.slice(first.at..));
-    }
-
-    /// What the records that are alive say of themselves.
-    fn scan(&self, records: &Bytes) -> impl Iterator<Item = Scanned> {
-        let (records, mut at, mut position, mut is_first) = (records.clone(), 0_usize, self.head, true);
-        let all = std::iter::from_fn(move || {
-            let head = front_head(records.get(at..)?)?;
-            if !is_first {
-                position = position.plus(u64::from(head.gap));
-            }
-            is_first = false;
-            let scanned = Scanned { at, position, head };
-            at = at.saturating_add(head.len);
-            Some(scanned)
-        });
-        all.filter(|scanned| self.alive.as_ref().is_none_or(|alive| alive.contains(scanned.position)))
-    }
-
-    /// The messages that are alive, with where their records begin and their positions.
-    fn alive_records(&self, records: &Bytes) -> impl Iterator<Item = (usize, Position, Message)> {
-        let len = records.len();
-        let (mut rest, mut position, mut is_first) = (records.clone(), self.head, true);
-        let all = std::iter::from_fn(move || {
-            let at = len.saturating_sub(rest.len());
-            if !is_first {
-                position = position.plus(u64::from(front_gap(&rest)?));
-            }
-            is_first = false;
-            let (_, message) = pop_record(&mut rest)?;
-            Some((at, position, message))
-        });
-        all.filter(|(_, position, _)| self.alive.as_ref().is_none_or(|alive| alive.contains(*position)))
-    }
-
     /// To the next message that is alive.
     #[inline]
     fn advance(&mut self) {
@@ -416,22 +317,6 @@ impl Packed {
             }
             pop_record(records);
         }
-    }
-
-    /// Forgets the records of messages that were taken out, unless they are stored as well. Says whether there were any: then
-    /// the block may end with another position.
-    pub(super) fn close_gaps(&mut self) -> bool {
-        let Content::Records(records) = &self.content else { return false };
-        if self.alive.is_none() || self.place.is_some() {
-            return false;
-        }
-        let (mut packed, mut last) = (BytesMut::with_capacity(records.len()), self.head);
-        for (_, position, message) in self.alive_records(records) {
-            push_record(&mut packed, gap(last, position).unwrap_or(0), &message);
-            last = position;
-        }
-        (self.content, self.last, self.alive) = (Content::Records(packed.freeze()), last, None);
-        true
     }
 
     /// What is not read yet, as records.
@@ -446,18 +331,22 @@ impl Packed {
         }
     }
 
-    /// The same block without what it has in memory; nothing when it is nowhere else.
-    pub(super) fn paged(&self) -> Option<Paged> {
+    /// The same block, in its place, without what it has in memory; nothing when it is nowhere else. It keeps no more than
+    /// so many deadlines.
+    pub(super) fn paged(&mut self, noted_max: usize) -> Option<Paged> {
+        let place = self.place?;
+        let agenda = self.agenda.take().and_then(|agenda| agenda.cut(noted_max));
         Some(Paged {
             first: self.first,
             last: self.last,
-            place: self.place?,
-            alive: self.alive.clone(),
+            place,
+            alive: self.alive.take(),
             count: self.count,
             bytes: self.bytes,
             total: self.total,
             asked: false,
             deadline: self.deadline,
+            agenda,
         })
     }
 }

@@ -7,7 +7,8 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::lane::NextDue;
+use super::block::Taken;
+use super::lane::{Due, NextDue};
 use super::{Entry, Position, Ready};
 use crate::store::stored::BlockPlace;
 use crate::time::Time;
@@ -17,6 +18,15 @@ pub(super) type Singles = BinaryHeap<Reverse<(Time, u8, Position)>>;
 
 /// So many deadlines may be remembered for each single message, and this many in any case.
 const SINGLES_SLACK: usize = 1024;
+
+/// Messages whose own deadline has come.
+#[derive(Default)]
+pub struct Expired {
+    /// Those that were taken out.
+    pub entries: Vec<Entry>,
+    /// The places of those that are gone and were journalled.
+    pub gone: Vec<Position>,
+}
 
 impl Ready {
     /// Whether any message has a deadline of its own.
@@ -64,41 +74,69 @@ impl Ready {
         Some(self.popped(entry))
     }
 
-    /// Takes messages whose own deadline has come, at most about `max` of them. Blocks that have to be read for that are
-    /// asked for.
-    pub fn expire(&mut self, now: Time, max: usize, asks: &mut Vec<BlockPlace>) -> Vec<Entry> {
-        let mut expired = Vec::new();
+    /// Takes messages whose own deadline has come, at most about `max` of them. Where they are not `wanted`, those that wait in
+    /// blocks are gone at once. Blocks that have to be read for that are asked for.
+    pub fn expire(&mut self, now: Time, max: usize, wanted: bool, asks: &mut Vec<BlockPlace>) -> Expired {
+        let mut expired = Expired::default();
         if !self.has_deadlines {
             return expired;
         }
-        self.expire_singles(now, max, &mut expired);
-        let (mut singles, below) = (Vec::new(), self.redelivered_below);
+        self.expire_singles(now, max, &mut expired.entries);
+        let mut left = max.saturating_sub(expired.entries.len());
+        let mut due = Vec::new();
         let mut segments = std::mem::take(&mut self.segments);
         for lane in self.lanes_mut() {
-            while expired.len() < max {
-                match lane.expire(now, below, &mut segments) {
+            while left > 0 {
+                match lane.expire(now, wanted, &mut segments) {
                     NextDue::Never => break,
                     NextDue::OnDisk(place) => asks.push(place),
-                    NextDue::Taken(taken) => {
-                        for entry in taken {
-                            if entry.message.deadline() <= now {
-                                expired.push(entry);
-                            } else {
-                                singles.push(entry);
-                            }
-                        }
+                    NextDue::Taken(some) => {
+                        left = left.saturating_sub(some.taken.len());
+                        due.push(some);
                     }
                 }
             }
         }
         self.segments = segments;
-        let expired = expired.into_iter().map(|entry| self.popped(entry)).collect();
-        for entry in singles {
-            let entry = self.popped(entry);
-            self.give_back(entry);
+        for due in due {
+            if wanted {
+                self.expire_wanted(now, due, &mut expired.entries);
+            } else {
+                self.drop_expired(due, &mut expired.gone);
+            }
         }
         self.tidy();
         expired
+    }
+
+    /// Messages whose deadline has come leave; those that are next wait by themselves.
+    fn expire_wanted(&mut self, now: Time, due: Due, expired: &mut Vec<Entry>) {
+        let Due { home, sought, level, taken } = due;
+        for Taken { position, message, .. } in taken {
+            let Some(message) = message else { continue };
+            let redelivered = position < self.redelivered_below;
+            let entry = Entry { home, redelivered, level, sought, ..Entry::new(position, message) };
+            let entry = self.popped(entry);
+            if entry.message.deadline() <= now {
+                expired.push(entry);
+            } else {
+                self.give_back(entry);
+            }
+        }
+    }
+
+    /// Messages are gone. Of those that are journalled somebody is to write it.
+    fn drop_expired(&mut self, due: Due, gone: &mut Vec<Position>) {
+        let is_journalled = due.home.is_journalled();
+        for Taken { position, body_len, .. } in due.taken {
+            self.len = self.len.saturating_sub(1);
+            self.bytes = self.bytes.saturating_sub(u64::from(body_len));
+            if is_journalled {
+                self.counts.remove(&position);
+                self.segments.leave(due.home);
+                gone.push(position);
+            }
+        }
     }
 
     fn expire_singles(&mut self, now: Time, max: usize, expired: &mut Vec<Entry>) {
@@ -110,7 +148,8 @@ impl Ready {
             let returned = &mut self.level_mut(level).returned;
             // Another one may be there by now, with a place that is its own but a later deadline.
             if returned.get(&position).is_some_and(|entry| entry.message.deadline() <= now) {
-                expired.extend(returned.remove(&position));
+                let entry = returned.remove(&position);
+                expired.extend(entry.map(|entry| self.popped(entry)));
             }
         }
     }

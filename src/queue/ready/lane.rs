@@ -4,7 +4,7 @@
 mod expiry;
 pub(super) mod paging;
 
-pub(super) use expiry::NextDue;
+pub(super) use expiry::{Due, NextDue};
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};

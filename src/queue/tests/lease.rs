@@ -63,6 +63,8 @@ struct Mourner(Mutex<Vec<QueueId>>);
 impl Undertaker for Mourner {
     fn bury(&self, _: &Arc<Queue>, _: Vec<Dead>) {}
 
+    fn settle(&self, _: QueueId, _: Vec<Position>) {}
+
     fn due(&self, _: &Arc<Queue>, _: Vec<super::super::core::Due>) {}
 
     fn expired(&self, queue: &Arc<Queue>) {

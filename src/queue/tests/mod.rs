@@ -28,6 +28,7 @@ use super::undertaker::Undertaker;
 use super::{Queue, QueueId};
 use crate::message::Message;
 use crate::name::{ConsumerTag, QueueName};
+use crate::place::Position;
 use crate::store::op::Group;
 
 /// What a delivery takes of an inbox's room, as its bound is written.
@@ -219,13 +220,26 @@ impl SharedCredit for Credit {
     }
 }
 
-/// Takes dead messages, to bury them after the step.
+/// Takes dead messages, and the places of those that are gone, to bury them after the step.
 #[derive(Default)]
-struct Graves(Mutex<Vec<UnackedKey>>);
+struct Graves(Mutex<Vec<UnackedKey>>, Mutex<Vec<Position>>);
+
+impl Graves {
+    fn dig(&self, queue: &Queue, group: &mut Group) {
+        queue.left(&std::mem::take(&mut *self.0.lock().unwrap()), group);
+        for position in std::mem::take(&mut *self.1.lock().unwrap()) {
+            group.settle(queue.id(), position);
+        }
+    }
+}
 
 impl Undertaker for Graves {
     fn bury(&self, _: &Arc<Queue>, dead: Vec<Dead>) {
         self.0.lock().unwrap().extend(dead.iter().map(|dead| dead.key));
+    }
+
+    fn settle(&self, _: QueueId, gone: Vec<Position>) {
+        self.1.lock().unwrap().extend(gone);
     }
 
     fn due(&self, _: &Arc<Queue>, _: Vec<Due>) {}

@@ -164,8 +164,8 @@ impl Run {
     }
 
     fn bury(&mut self) {
-        let keys = std::mem::take(&mut *self.graves.0.lock().unwrap());
-        self.with_group(|queue, group| queue.left(&keys, group));
+        let graves = Arc::clone(&self.graves);
+        self.with_group(|queue, group| graves.dig(queue, group));
     }
 
     fn publish(&mut self, published: &[Published]) {

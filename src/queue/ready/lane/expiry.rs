@@ -2,11 +2,9 @@
 
 use std::cmp::Reverse;
 
-use super::super::Entry;
-use super::super::block::{Block, Packed};
+use super::super::block::{Block, Taken};
 use super::Lane;
-use crate::message::Message;
-use crate::place::Position;
+use crate::place::{Home, Position};
 use crate::queue::segments::Segments;
 use crate::store::stored::BlockPlace;
 use crate::time::Time;
@@ -17,15 +15,27 @@ pub(in crate::queue::ready) enum NextDue {
     Never,
     /// It has to be read first.
     OnDisk(BlockPlace),
-    /// These are taken out of it: those whose deadline has come, and the next ones.
-    Taken(Vec<Entry>),
+    /// Something was taken out of it.
+    Taken(Due),
+}
+
+/// What was taken out of a block: messages whose deadline has come and, where that was asked for, some that are next.
+pub(in crate::queue::ready) struct Due {
+    pub(in crate::queue::ready) home: Home,
+    pub(in crate::queue::ready) sought: bool,
+    pub(in crate::queue::ready) level: u8,
+    pub(in crate::queue::ready) taken: Vec<Taken>,
 }
 
 /// So many blocks are asked for at a time.
 const ASKED_MAX: usize = 8;
-/// This part of a block is taken out of it at a time, if no more has come: then it is looked through so many times.
-/// Tests have small blocks.
+/// This part of a block that may leave memory is taken out of it at a time, if no more has come: then it is read so many
+/// times. Tests have small blocks.
 const PART: usize = if cfg!(test) { 2 } else { 16 };
+/// So many deadlines are remembered at a time, about, of all blocks together...
+const NOTED_MAX: usize = 1 << 20;
+/// ...but at least so many of each.
+const NOTED_OF_BLOCK_MIN: usize = if cfg!(test) { 2 } else { 32 };
 
 impl Lane {
     /// When the first message arrived; nothing when it is not in memory.
@@ -60,60 +70,83 @@ impl Lane {
         if self.open.count > 0 { sealed.min(self.open.deadline) } else { sealed }
     }
 
-    /// Takes what is due out of one block.
+    /// Takes what is due out of one block. Where the messages are `wanted`, they come as they are, and from blocks that may
+    /// leave memory those that are next come with them.
     pub(in crate::queue::ready) fn expire(
         &mut self,
         now: Time,
-        redelivered_below: Position,
+        wanted: bool,
         segments: &mut Segments,
     ) -> NextDue {
         if self.open.count > 0 && self.open.deadline <= now {
             self.seal();
         }
+        let noted_max = self.noted_max();
         while let Some(Reverse((deadline, last))) = self.deadlines.peek().copied()
             && deadline <= now
         {
             self.deadlines.pop();
-            if let Some(front) = self.front.as_ref().filter(|front| front.last == last) {
+            if let Some(front) = self.front.as_mut().filter(|front| front.last == last) {
                 if front.deadline > now {
                     continue;
                 }
-                let taken = self.expire_front(now, redelivered_below);
-                if self.front.as_ref().is_some_and(|front| front.count == 0) {
+                let before = front.weight;
+                let taken = front.take_due(now, wanted, noted_max);
+                let due = Due { home: front.home, sought: front.sought, level: self.level, taken };
+                let (count, left) = (front.count, (front.deadline, front.last));
+                self.memory = self.memory.saturating_sub(before.saturating_sub(front.weight).into());
+                if count == 0 {
                     self.finish_front(segments);
+                } else {
+                    self.note(left);
                 }
                 self.find_head();
-                return NextDue::Taken(taken);
+                return NextDue::Taken(due);
             }
-            let at = self.blocks.partition_point(|block| block.last() < last);
+            let at = self.at(last);
             match self.blocks.get_mut(at).filter(|block| block.last() == last) {
                 Some(Block::Memory(packed)) => {
                     if packed.deadline > now {
                         continue;
                     }
-                    let before = u64::from(packed.weight);
-                    let taken = take_due(packed, now, self.level, redelivered_below);
-                    self.memory = self.memory.saturating_sub(before.saturating_sub(packed.weight.into()));
-                    let (count, deadline, last) = (packed.count, packed.deadline, packed.last);
-                    if deadline != Time::NEVER {
-                        self.deadlines.push(Reverse((deadline, last)));
-                    }
-                    if count == 0 {
-                        self.drop_block(at, segments);
-                    }
-                    self.find_head();
-                    return NextDue::Taken(taken);
+                    let before = packed.weight;
+                    // One that is stored may be gone from memory when the next is due.
+                    let may_leave = wanted && packed.place.is_some();
+                    let taken = if may_leave {
+                        packed.take_soon(now, PART)
+                    } else {
+                        packed.take_due(now, wanted, noted_max)
+                    };
+                    let due = Due { home: packed.home, sought: packed.sought, level: self.level, taken };
+                    let (count, left) = (packed.count, (packed.deadline, packed.last));
+                    self.memory = self.memory.saturating_sub(before.saturating_sub(packed.weight).into());
+                    self.after_due(at, count, left, segments);
+                    return NextDue::Taken(due);
                 }
                 // Its deadline is noted again when it has been read.
                 Some(Block::Paged(paged)) if paged.asked => {}
                 Some(Block::Paged(paged)) => {
+                    if paged.deadline > now {
+                        continue;
+                    }
+                    if !wanted {
+                        let taken = paged.take_due(now);
+                        let (home, level) = (paged.place.home(), self.level);
+                        let (count, left) = (paged.count, (paged.deadline, paged.last));
+                        if !taken.is_empty() {
+                            self.after_due(at, count, left, segments);
+                            return NextDue::Taken(Due { home, sought: false, level, taken });
+                        }
+                    }
                     if self.asked >= ASKED_MAX {
                         self.deadlines.push(Reverse((deadline, last)));
                         return NextDue::Never;
                     }
-                    paged.asked = true;
-                    self.asked = self.asked.saturating_add(1);
-                    return NextDue::OnDisk(paged.place);
+                    if let Some(Block::Paged(paged)) = self.blocks.get_mut(at) {
+                        paged.asked = true;
+                        self.asked = self.asked.saturating_add(1);
+                        return NextDue::OnDisk(paged.place);
+                    }
                 }
                 None => {}
             }
@@ -121,36 +154,73 @@ impl Lane {
         NextDue::Never
     }
 
-    fn expire_front(&mut self, now: Time, redelivered_below: Position) -> Vec<Entry> {
-        let Some(front) = &mut self.front else { return Vec::new() };
-        let before = u64::from(front.weight);
-        let taken = take_due(front, now, self.level, redelivered_below);
-        self.memory = self.memory.saturating_sub(before.saturating_sub(front.weight.into()));
-        if front.deadline != Time::NEVER {
-            self.deadlines.push(Reverse((front.deadline, front.last)));
-        }
-        taken
-    }
-
-    /// Nothing is left of a block in memory.
-    fn drop_block(&mut self, at: usize, segments: &mut Segments) {
-        if let Some(Block::Memory(packed)) = self.blocks.remove(at) {
-            self.memory = self.memory.saturating_sub(u64::from(packed.weight));
-            if let Some(place) = packed.place {
-                segments.drop_block(place, 0);
+    /// Where the block is that ends with this position, or would be. Blocks hold about as many messages each: it is looked for
+    /// where it should be, since looking at many costs more than all else.
+    fn at(&self, last: Position) -> usize {
+        let (Some(front), Some(back)) = (self.blocks.front(), self.blocks.back()) else { return 0 };
+        let (from, to) = (front.last().0, back.last().0);
+        let (mut low, mut high) = (0, self.blocks.len());
+        if from < last.0 && last.0 < to {
+            let share = u128::from(last.0 - from) * (high as u128 - 1) / u128::from(to - from);
+            let guess = usize::try_from(share).unwrap_or(0);
+            let is_before = |at: usize| self.blocks.get(at).is_some_and(|block| block.last() < last);
+            let mut step = 1;
+            if is_before(guess) {
+                low = guess;
+                while is_before(low.saturating_add(step)) {
+                    (low, step) = (low.saturating_add(step), step * 2);
+                }
+                high = high.min(low.saturating_add(step).saturating_add(1));
+            } else {
+                high = guess.saturating_add(1);
+                while high > step && !is_before(high - 1 - step) {
+                    (high, step) = (high - step, step * 2);
+                }
+                low = high.saturating_sub(step + 1);
             }
         }
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            if self.blocks.get(middle).is_some_and(|block| block.last() < last) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
     }
-}
 
-fn take_due(packed: &mut Packed, now: Time, level: u8, redelivered_below: Position) -> Vec<Entry> {
-    let (home, sought) = (packed.home, packed.sought);
-    let entry = |(position, message): (Position, Message)| Entry {
-        home,
-        sought,
-        level,
-        redelivered: position < redelivered_below,
-        ..Entry::new(position, message)
-    };
-    packed.take_due(now, PART).into_iter().map(entry).collect()
+    /// How many deadlines of each block are remembered, so that those of a long backlog do not take much.
+    pub(super) fn noted_max(&self) -> usize {
+        (NOTED_MAX / self.blocks.len().max(1)).max(NOTED_OF_BLOCK_MIN)
+    }
+
+    /// Something was taken out of a block, and so many are left.
+    fn after_due(&mut self, at: usize, count: u32, left: (Time, Position), segments: &mut Segments) {
+        if count == 0 {
+            self.drop_block(at, segments);
+        } else {
+            self.note(left);
+        }
+        self.find_head();
+    }
+
+    /// A block that ends with this position is to be looked at when this time has come.
+    fn note(&mut self, (deadline, last): (Time, Position)) {
+        if deadline != Time::NEVER {
+            self.deadlines.push(Reverse((deadline, last)));
+        }
+    }
+
+    /// Nothing is left of a block.
+    fn drop_block(&mut self, at: usize, segments: &mut Segments) {
+        let Some(block) = self.blocks.remove(at) else { return };
+        if let Some(place) = block.place() {
+            segments.drop_block(place, 0);
+        }
+        match block {
+            Block::Memory(packed) => self.memory = self.memory.saturating_sub(u64::from(packed.weight)),
+            Block::Paged(_) => self.paged = self.paged.saturating_sub(1),
+        }
+    }
 }

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
 
-use super::super::block::{Block, PART, Packed, Paged};
+use super::super::block::{AliveSet, Block, PART, Packed, Paged};
 use super::{AHEAD_BLOCKS, AHEAD_BLOCKS_MAX, AHEAD_BYTES, AHEAD_MAX_BYTES, Deadlines, Lane};
 use crate::place::{Home, JournalFile, Position};
 use crate::queue::segments::Segments;
-use crate::store::positions::PositionSet;
 use crate::store::stored::{BlockPlace, Damage, OutBlock, Returns, Standing};
 use crate::time::Time;
 
@@ -105,6 +104,7 @@ impl Lane {
         out: &mut Vec<OutBlock>,
     ) -> u64 {
         let (mut taken, mut kept) = (0_u64, 0_u64);
+        let noted_max = self.noted_max();
         let keep = keep.saturating_sub(usize::from(self.front.is_some()));
         for (at, block) in self.blocks.iter_mut().enumerate() {
             if is_near(at, keep, kept) {
@@ -116,7 +116,7 @@ impl Lane {
             }
             let Block::Memory(packed) = block else { continue };
             taken = taken.saturating_add(u64::from(packed.weight));
-            if let Some(paged) = packed.paged() {
+            if let Some(paged) = packed.paged(noted_max) {
                 self.memory = self.memory.saturating_sub(u64::from(packed.weight));
                 self.paged = self.paged.saturating_add(1);
                 *block = Block::Paged(paged);
@@ -173,13 +173,14 @@ impl Lane {
             re_place(front, (first, total), place, segments);
             return Some((front.count, taken_below(front.head, front.alive.as_deref())));
         }
+        let noted_max = self.noted_max();
         let at = self.blocks.partition_point(|block| block.last() < last);
         let block = self.blocks.get_mut(at).filter(|block| block.last() == last)?;
         let here = (block.count(), taken_below(block.head(), block.alive()));
         match block {
             Block::Memory(packed) => {
                 re_place(packed, (first, total), place, segments);
-                if evict && let Some(paged) = packed.paged() {
+                if evict && let Some(paged) = packed.paged(noted_max) {
                     self.memory = self.memory.saturating_sub(u64::from(packed.weight));
                     self.paged = self.paged.saturating_add(1);
                     *block = Block::Paged(paged);
@@ -195,8 +196,7 @@ impl Lane {
                 if paged.deadline != Time::NEVER {
                     self.deadlines.push(Reverse((paged.deadline, paged.last)));
                 }
-                let alive = paged.alive.clone();
-                *paged = Paged { first, total, place, alive, asked: false, ..*paged };
+                (paged.first, paged.total, paged.place, paged.asked) = (first, total, place, false);
             }
         }
         Some(here)
@@ -269,7 +269,7 @@ fn out_block(
 }
 
 /// Below which position messages of a block have been taken from it: anywhere, when some of it are alive and others not.
-fn taken_below(head: Position, alive: Option<&PositionSet>) -> Position {
+fn taken_below(head: Position, alive: Option<&AliveSet>) -> Position {
     if alive.is_none() { head } else { Position(u64::MAX) }
 }
 

@@ -138,7 +138,7 @@ impl Model {
     }
 
     fn die(&mut self, at: usize, reason: Reason) {
-        let told = self.terms.dead_letter.is_some() || self.messages[at].journalled;
+        let told = self.terms.dead_letter.is_some();
         self.messages[at].place = if told { Place::Leaving(reason) } else { Place::Gone };
         if told {
             self.told.push((at, reason));

@@ -174,8 +174,11 @@ impl Run {
         Ok(())
     }
 
-    /// The undertaker is told exactly of those messages that die, and why.
+    /// The undertaker is told exactly of those messages that die and go somewhere, and why; of others that they are gone, once.
     fn look_at_dead(&mut self) -> Result<(), String> {
+        for gone in self.core.take_gone().into_iter().map(place) {
+            equal(&format!("{gone} settled before"), self.journal.settled.insert(gone), true)?;
+        }
         for dead in self.core.take_dead() {
             let label = label(dead.message.body());
             let same =
