@@ -4,6 +4,8 @@
 //! connections share. Dropped in the reverse order of its making.
 
 mod kept;
+mod ports_file;
+mod reload;
 
 use std::fmt;
 use std::io;
@@ -17,7 +19,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 use crate::alarm::MemoryAlarm;
-use crate::config::{Config, ListenAddress};
+use crate::config::{Config, ListenAddress, Sources};
 use crate::connection::{self, Environment};
 use crate::net::{Admission, Bound, Listener, Workers, raise_descriptor_limit};
 use crate::store::{DirectoryError, OpenError};
@@ -64,7 +66,7 @@ impl Broker {
     /// for as long as that takes, once it has taken the addresses: one that is not free is told at once.
     pub fn start(config: Config) -> Result<Self, StartError> {
         let bound = config.listeners.iter().map(|address| {
-            Bound::to(*address).map_err(|error| StartError::Listen { address: *address, error })
+            Bound::to(*address, &config.tcp).map_err(|error| StartError::Listen { address: *address, error })
         });
         let bound = bound.collect::<Result<Vec<_>, _>>()?;
         let disk_failed = CancellationToken::new();
@@ -116,17 +118,21 @@ impl Broker {
         let descriptors = raise_descriptor_limit();
         if let Some(max) = config.max_connections.filter(|max| *max > descriptors) {
             tracing::warn!(
-                "--max-connections {max} is more than the {descriptors} files that this process may open: \
+                "max_connections {max} is more than the {descriptors} files that this process may open: \
                  raise the limit (ulimit -n) or lower the setting"
             );
         }
         let admission = Admission::new(config.max_connections.unwrap_or(descriptors));
-        let workers = Arc::new(Workers::start(config.workers).map_err(StartError::Thread)?);
+        let workers = Arc::new(Workers::start(config.worker_threads()).map_err(StartError::Thread)?);
         let listeners = config.listeners.iter().zip(bound).map(|(address, bound)| {
-            bound.listen().map_err(|error| StartError::Listen { address: *address, error })
+            bound.listen(config.tcp.backlog).map_err(|error| StartError::Listen { address: *address, error })
         });
         let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
         let addresses: Vec<SocketAddr> = listeners.iter().map(Listener::address).collect();
+        if let Some(path) = &config.ports_file {
+            let written = ports_file::write(path, &addresses);
+            written.map_err(|error| StartError::PortsFile { path: path.clone(), error })?;
+        }
         let mut environment = Environment::new(config);
         if let Some(vhosts) = vhosts {
             environment.vhosts = vhosts;
@@ -200,7 +206,7 @@ async fn accept(
             let (peer, open) = (accepted.peer, admission.connections());
             tracing::warn!(
                 "refusing a connection from {peer}: {open} are open, or too many of them have not logged in; \
-                 raise --max-connections if they are meant to be"
+                 raise max_connections if they are meant to be"
             );
             continue;
         };
@@ -209,12 +215,14 @@ async fn accept(
     }
 }
 
-/// Serves until SIGTERM or SIGINT, then stops gracefully. `started` is when the process began.
+/// Serves until SIGTERM or SIGINT, then stops gracefully; SIGHUP has `sources` read again. `started` is when the process
+/// began.
 ///
 /// After a second signal the answer is [`Stopped::AtOnce`] while the first one's work still goes on: the caller ends
 /// the process.
-pub async fn run(config: Config, started: Instant) -> Result<Stopped, StartError> {
+pub async fn run(config: Config, sources: Sources, started: Instant) -> Result<Stopped, StartError> {
     let mut signals = StopSignals::new().map_err(StartError::Thread)?;
+    let mut hangups = signal(SignalKind::hangup()).map_err(StartError::Thread)?;
     let runtime = tokio::runtime::Handle::current();
     let starting = spawn_blocking(move || {
         let _within = runtime.enter();
@@ -230,12 +238,18 @@ pub async fn run(config: Config, started: Instant) -> Result<Stopped, StartError
     let milliseconds = started.elapsed().as_millis();
     tracing::info!("Server startup complete; 0 plugins started. ({milliseconds} ms)");
     let disk_failed = broker.disk_failed();
-    let stopped = tokio::select! {
-        name = signals.next() => {
-            tracing::info!("{name} received: shutting down");
-            Stopped::Gracefully
+    let stopped = loop {
+        tokio::select! {
+            name = signals.next() => {
+                tracing::info!("{name} received: shutting down");
+                break Stopped::Gracefully;
+            }
+            () = disk_failed.cancelled() => break Stopped::DiskFailed,
+            _ = hangups.recv() => {
+                tracing::info!("SIGHUP received: reading the configuration again");
+                broker.reload_from(&sources).await;
+            }
         }
-        () = disk_failed.cancelled() => Stopped::DiskFailed,
     };
     // A task of its own: dropping a broker waits for its threads, which a second signal must not.
     let stopping = tokio::spawn(broker.stop());
@@ -300,6 +314,13 @@ pub enum StartError {
         /// Why.
         error: OpenError,
     },
+    /// The file cannot be written that names the addresses.
+    PortsFile {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        error: io::Error,
+    },
     /// A thread, a runtime or a signal handler could not be made.
     Thread(io::Error),
 }
@@ -317,6 +338,9 @@ impl fmt::Display for StartError {
                     "data directory {} cannot be used: {error}; nothing in it was deleted",
                     path.display()
                 )
+            }
+            Self::PortsFile { path, error } => {
+                write!(f, "the file {} of ports_file cannot be written: {error}", path.display())
             }
             Self::Thread(error) => write!(f, "cannot start: {error}"),
         }

@@ -16,7 +16,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Whether more memory is live than there may be.
 #[derive(Debug)]
 pub struct MemoryAlarm {
-    limit: u64,
+    limit: AtomicU64,
     live_bytes: fn() -> u64,
     read_since_look: AtomicU64,
     /// What `changed` says, without its lock.
@@ -28,7 +28,7 @@ impl MemoryAlarm {
     /// An alarm that is raised above `limit` bytes of what `live_bytes` tells.
     pub fn new(limit: u64, live_bytes: fn() -> u64) -> Self {
         Self {
-            limit,
+            limit: AtomicU64::new(limit),
             live_bytes,
             read_since_look: AtomicU64::new(0),
             is_raised: AtomicBool::new(false),
@@ -38,7 +38,13 @@ impl MemoryAlarm {
 
     /// The limit in bytes.
     pub fn limit(&self) -> u64 {
-        self.limit
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// Another limit from now on.
+    pub fn set_limit(&self, limit: u64) {
+        self.limit.store(limit, Ordering::Relaxed);
+        self.look();
     }
 
     /// Whether publishers are to be blocked. Cheap: ask after every read.
@@ -65,17 +71,16 @@ impl MemoryAlarm {
 
     /// Raises or clears the alarm by what is live now. It clears a little below the limit, so that it does not flutter.
     fn look(&self) {
-        let live = (self.live_bytes)();
-        let clear_below = self.limit - self.limit / 20;
+        let (live, limit) = ((self.live_bytes)(), self.limit());
+        let clear_below = limit - limit / 20;
         self.changed.send_if_modified(|raised| {
             let before = *raised;
-            *raised = live > self.limit || (before && live >= clear_below);
+            *raised = live > limit || (before && live >= clear_below);
             self.is_raised.store(*raised, Ordering::Relaxed);
             match (before, *raised) {
                 (false, true) => tracing::warn!(
-                    "memory resource limit alarm set: {live} bytes are live, the limit is {}; \
-                     publishers are blocked until it clears",
-                    self.limit
+                    "memory resource limit alarm set: {live} bytes are live, the limit is {limit}; \
+                     publishers are blocked until it clears"
                 ),
                 (true, false) => tracing::info!("memory resource limit alarm cleared: {live} bytes are live"),
                 _ => {}
@@ -134,6 +139,10 @@ mod tests {
         alarm.read(1024 * 1024 - 1);
         assert!(!alarm.is_raised(), "not looked yet");
         alarm.read(1);
+        assert!(alarm.is_raised());
+        alarm.set_limit(4000);
+        assert!(!alarm.is_raised(), "the limit was raised");
+        alarm.set_limit(1000);
         assert!(alarm.is_raised());
 
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

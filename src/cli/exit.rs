@@ -1,5 +1,7 @@
 //! The codes that the process ends with, from `sysexits.h` where it has one.
 
+/// The command line cannot be followed.
+pub(super) const USAGE: u8 = 2;
 /// A port is taken or may not be used, or the operating system refuses a thread.
 pub(super) const UNAVAILABLE: u8 = 69;
 /// The disk failed: nothing could be made durable any more.

@@ -1,7 +1,9 @@
 //! The command line: one file a command.
 
 pub mod bench;
+mod config;
 mod exit;
+mod flags;
 mod serve;
 mod tips;
 
@@ -10,6 +12,7 @@ use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 
+use config::ConfigOptions;
 use serve::ServeOptions;
 
 /// A RabbitMQ-compatible AMQP 0-9-1 message broker.
@@ -28,6 +31,8 @@ struct CommandLine {
 enum Command {
     /// Run the broker (also what happens without a command).
     Serve(ServeOptions),
+    /// Check, show and convert configurations.
+    Config(Box<ConfigOptions>),
     /// Put load on an AMQP 0-9-1 broker and report rates and latencies.
     Bench(Box<bench::BenchOptions>),
 }
@@ -39,6 +44,7 @@ pub fn run(started: Instant) -> ExitCode {
     let CommandLine { command, serve } = parsed.unwrap_or_else(|error| error.exit());
     match command.unwrap_or(Command::Serve(serve)) {
         Command::Serve(options) => serve::run(options, started),
+        Command::Config(options) => config::run(*options),
         Command::Bench(options) => bench::run(&options),
     }
 }
@@ -62,7 +68,7 @@ mod tests {
             let Command::Serve(options) = command.unwrap_or(Command::Serve(serve)) else {
                 panic!("{arguments:?} is another command");
             };
-            assert_eq!(options.listen.len(), 1);
+            assert_eq!(options.flags.given().len(), 1);
         }
     }
 }

@@ -7,19 +7,18 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue};
 
 const ADDRESS: &str = "the address and the port are set with --listen, such as --listen 127.0.0.1:5672";
-const NO_FILE: &str = "there is no configuration file: every setting is a flag, which --help lists";
+const FILE: &str = "the configuration file is named with --config";
 const SERVE: &str = "without a command, or with 'serve', it serves";
 
 /// What is tried, and what helps.
-const TIPS: [(&str, &str); 13] = [
+const TIPS: [(&str, &str); 12] = [
     ("--port", ADDRESS),
     ("-p", ADDRESS),
     ("--host", ADDRESS),
     ("--bind", ADDRESS),
     ("--address", ADDRESS),
-    ("--config", NO_FILE),
-    ("-c", NO_FILE),
-    ("--conf", NO_FILE),
+    ("--config-file", FILE),
+    ("--conf", FILE),
     ("start", SERVE),
     ("run", SERVE),
     ("server", SERVE),
@@ -70,7 +69,7 @@ mod tests {
             (&["--port=5672"], ADDRESS),
             (&["-p", "5672"], ADDRESS),
             (&["serve", "-p5672"], ADDRESS),
-            (&["--config", "leveret.conf"], NO_FILE),
+            (&["--config-file", "leveret.conf"], FILE),
             (&["start"], SERVE),
             (&["serve", "start"], SERVE),
         ] {

@@ -1,22 +1,50 @@
 //! What an operator may decide, as one checked struct.
 //!
-//! [`Config::default`] is the embedded default. A source (flags today) changes fields of it in order of precedence and
-//! [`Config::check`] refuses what cannot be served, once, so that nobody below asks again.
+//! [`Config::default`] is the embedded default. Every setting is a key of one table ([`keys`]); [`Sources::load`] reads
+//! files, environment and flags, in order of precedence, and refuses what cannot be served, once, so that nobody below asks
+//! again. A setting is added by a field here and a row there.
 
+mod check;
+mod convert;
 mod durability;
+mod environment;
+mod example;
+mod given;
+mod key;
+mod keys;
+mod kind;
 mod listen_address;
 mod log;
 mod memory_limit;
+mod nearest;
+mod rabbitmq_conf;
+mod rabbitmq_values;
+mod reload;
+mod rotation;
+mod shown;
+mod sources;
+mod toml_file;
 mod units;
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use convert::convert;
 pub use durability::{Durability, UnknownDurability};
-pub use listen_address::ListenAddress;
-pub use log::{LogFormat, LogLevel};
+pub use environment::Environment;
+pub use example::example;
+pub use given::{Given, Mistake, Mistakes, Origin};
+pub use key::{Alias, Arity, Field, Key, Reload};
+pub use keys::keys;
+pub use listen_address::{InvalidListenAddress, ListenAddress};
+pub use log::{
+    ConsoleLog, FileLog, LogCategory, LogConfig, LogFormat, LogLevel, UnknownCategory, UnknownLevel,
+};
 pub use memory_limit::MemoryLimit;
+pub use reload::{Change, Changes};
+pub use rotation::{InvalidRotationDate, RotationDate};
+pub use shown::Shown;
+pub use sources::{Loaded, Sources};
 pub use units::{InvalidUnit, parse_bytes, parse_duration};
 
 /// The smallest `frame_max` that a peer may negotiate, in bytes (AMQP 0-9-1, `frame-min-size`).
@@ -29,6 +57,13 @@ pub const MEMORY_LIMIT_MIN: u64 = 16 * 1024 * 1024;
 pub const BACKLOG_MEMORY_MIN: u64 = 1024 * 1024;
 /// No configuration allows a message's body beyond this, in bytes (RabbitMQ's hard cap).
 pub const MESSAGE_SIZE_CEILING: u64 = 512 * 1024 * 1024;
+
+/// So many threads may serve connections.
+const WORKERS_MAX: u64 = 1024;
+/// The smallest socket buffer, in bytes: Linux takes no smaller receive buffer.
+const SOCKET_BUFFER_MIN: u32 = 2048;
+/// The largest, in bytes: Linux doubles what it is given, in 32 bits with a sign.
+const SOCKET_BUFFER_MAX: u32 = 1 << 30;
 
 /// Everything that is configurable, with names close to those of rabbitmq.conf.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,12 +94,14 @@ pub struct Config {
     pub max_connections: Option<usize>,
     /// From this much live memory on, publishers are blocked (`vm_memory_high_watermark`).
     pub memory_limit: MemoryLimit,
-    /// How many threads serve connections.
-    pub workers: usize,
-    /// What is logged.
-    pub log_level: LogLevel,
-    /// How a line of the log looks.
-    pub log_format: LogFormat,
+    /// How many threads serve connections; `None` is one for each core.
+    pub workers: Option<usize>,
+    /// Sockets' options.
+    pub tcp: TcpOptions,
+    /// Where the addresses are written that are listened at.
+    pub ports_file: Option<PathBuf>,
+    /// What is logged, and where to.
+    pub log: LogConfig,
     /// The name of this broker or cluster in `server-properties`.
     pub cluster_name: String,
 }
@@ -85,15 +122,57 @@ impl Default for Config {
             max_message_size: 16 * 1024 * 1024,
             max_connections: None,
             memory_limit: MemoryLimit::DEFAULT,
-            workers: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            log_level: LogLevel::Info,
-            log_format: LogFormat::Human,
+            workers: None,
+            tcp: TcpOptions::default(),
+            ports_file: None,
+            log: LogConfig::default(),
             cluster_name: "leveret".to_owned(),
         }
     }
 }
 
+/// Options of the sockets that connections come in at, which they inherit (`tcp_listen_options`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TcpOptions {
+    /// How many connections may wait to be accepted.
+    pub backlog: u32,
+    /// Whether small packets are sent at once.
+    pub nodelay: bool,
+    /// Whether the system probes silent connections.
+    pub keepalive: bool,
+    /// How long the system goes on sending after a close; `None` leaves it to the system.
+    pub linger: Option<Duration>,
+    /// The system's send buffer in bytes.
+    pub send_buffer: Option<u32>,
+    /// The system's receive buffer in bytes.
+    pub receive_buffer: Option<u32>,
+}
+
+impl Default for TcpOptions {
+    fn default() -> Self {
+        // The backlog is a burst of clients that connect again.
+        Self {
+            backlog: 1024,
+            nodelay: true,
+            keepalive: false,
+            linger: None,
+            send_buffer: None,
+            receive_buffer: None,
+        }
+    }
+}
+
 impl Config {
+    /// How many threads serve connections.
+    pub fn worker_threads(&self) -> usize {
+        self.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
+    }
+
+    /// The keys whose values cannot be served, and why.
+    fn refused(&self) -> Vec<(&'static Key, String)> {
+        keys().filter_map(|key| Some((key, (key.check)(self).err()?))).collect()
+    }
+
     /// How many bytes of ready messages stay in memory before they are paged out, given what the machine or the control
     /// group grants: 1/256 of that, at least 16 MiB and at most 32 MiB, unless it is set.
     pub fn backlog_memory_bytes(&self, granted: u64) -> u64 {
@@ -102,77 +181,7 @@ impl Config {
             None => (granted / 256).clamp(16 * 1024 * 1024, 32 * 1024 * 1024),
         }
     }
-
-    /// Refuses values that cannot be served, naming the setting and what it accepts.
-    pub fn check(self) -> Result<Self, ConfigError> {
-        if self.listeners.is_empty() {
-            return Err(ConfigError::new("listen", "at least one address is needed"));
-        }
-        bytes_within("frame-max", self.frame_max.into(), FRAME_MIN_SIZE.into(), FRAME_MAX_CEILING.into())?;
-        within("channel-max", self.channel_max.into(), 1, u16::MAX.into())?;
-        bytes_within("max-message-size", self.max_message_size, 1, MESSAGE_SIZE_CEILING)?;
-        within("workers", self.workers as u64, 1, 1024)?;
-        if let MemoryLimit::Absolute(bytes) = self.memory_limit
-            && bytes < MEMORY_LIMIT_MIN
-        {
-            let reason = format!(
-                "{bytes} bytes are too few to serve anybody: at least 16MiB (a bare number is bytes)"
-            );
-            return Err(ConfigError::new("memory-limit", reason));
-        }
-        if let Some(MemoryLimit::Absolute(bytes)) = self.backlog_memory
-            && bytes < BACKLOG_MEMORY_MIN
-        {
-            let reason = format!("{bytes} bytes are too few: at least 1MiB (a bare number is bytes)");
-            return Err(ConfigError::new("backlog-memory", reason));
-        }
-        if let Some(max) = self.max_connections {
-            within("max-connections", max as u64, 1, u32::MAX.into())?;
-        }
-        if self.handshake_timeout.is_zero() {
-            return Err(ConfigError::new("handshake-timeout", "must be longer than 0"));
-        }
-        Ok(self)
-    }
 }
-
-fn within(setting: &'static str, value: u64, min: u64, max: u64) -> Result<(), ConfigError> {
-    if (min..=max).contains(&value) {
-        return Ok(());
-    }
-    Err(ConfigError::new(setting, format!("{value} is not between {min} and {max}")))
-}
-
-/// The same of a size: `max` is whole MiB.
-fn bytes_within(setting: &'static str, value: u64, min: u64, max: u64) -> Result<(), ConfigError> {
-    if (min..=max).contains(&value) {
-        return Ok(());
-    }
-    let mebibytes = max >> 20;
-    let reason = format!("{value} bytes are not between {min} and {max} bytes ({mebibytes}MiB)");
-    Err(ConfigError::new(setting, reason))
-}
-
-/// A setting with a value that cannot be served.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
-    setting: &'static str,
-    reason: String,
-}
-
-impl ConfigError {
-    fn new(setting: &'static str, reason: impl Into<String>) -> Self {
-        Self { setting, reason: reason.into() }
-    }
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "setting '{}': {}", self.setting, self.reason)
-    }
-}
-
-impl std::error::Error for ConfigError {}
 
 #[cfg(test)]
 mod tests {
@@ -180,7 +189,7 @@ mod tests {
 
     #[test]
     fn the_embedded_default_passes_its_own_check() {
-        assert_eq!(Config::default().check(), Ok(Config::default()));
+        assert!(Config::default().refused().is_empty());
     }
 
     #[test]
@@ -196,43 +205,6 @@ mod tests {
         for (text, expected) in [("8MiB", 8), ("0.5", 2048), ("0.00001", 1)] {
             let config = Config { backlog_memory: Some(text.parse().unwrap()), ..Config::default() };
             assert_eq!(config.backlog_memory_bytes(4096 * MIB), expected * MIB, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_setting_out_of_range_is_refused_with_its_name_and_its_range() {
-        type Change = fn(&mut Config);
-        let table: [(Change, &str); 10] = [
-            (
-                |c| c.backlog_memory = Some(MemoryLimit::Absolute(100)),
-                "setting 'backlog-memory': 100 bytes are too few: at least 1MiB (a bare number is bytes)",
-            ),
-            (
-                |c| c.memory_limit = MemoryLimit::Absolute(100),
-                "setting 'memory-limit': 100 bytes are too few to serve anybody: at least 16MiB (a bare number is bytes)",
-            ),
-            (
-                |c| c.frame_max = 4095,
-                "setting 'frame-max': 4095 bytes are not between 4096 and 16777216 bytes (16MiB)",
-            ),
-            (
-                |c| c.frame_max = 16_777_217,
-                "setting 'frame-max': 16777217 bytes are not between 4096 and 16777216 bytes (16MiB)",
-            ),
-            (|c| c.channel_max = 0, "setting 'channel-max': 0 is not between 1 and 65535"),
-            (
-                |c| c.max_message_size = MESSAGE_SIZE_CEILING + 1,
-                "setting 'max-message-size': 536870913 bytes are not between 1 and 536870912 bytes (512MiB)",
-            ),
-            (|c| c.workers = 0, "setting 'workers': 0 is not between 1 and 1024"),
-            (|c| c.max_connections = Some(0), "setting 'max-connections': 0 is not between 1 and 4294967295"),
-            (|c| c.listeners.clear(), "setting 'listen': at least one address is needed"),
-            (|c| c.handshake_timeout = Duration::ZERO, "setting 'handshake-timeout': must be longer than 0"),
-        ];
-        for (change, expected) in table {
-            let mut config = Config::default();
-            change(&mut config);
-            assert_eq!(config.check().unwrap_err().to_string(), expected);
         }
     }
 }

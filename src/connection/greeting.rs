@@ -64,7 +64,7 @@ impl Greeting {
         environment: &Environment,
     ) -> Result<(Negotiated, Decoder), End> {
         let properties = Arc::clone(&environment.server_properties);
-        let mut handshake = Handshake::new(Arc::clone(&environment.config), properties, peer);
+        let mut handshake = Handshake::new(environment.config(), properties, peer);
         while self.input.len() < PROTOCOL_HEADER.len() {
             self.read().await?;
         }

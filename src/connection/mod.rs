@@ -25,7 +25,7 @@ mod tests;
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use leveret_protocol::method::connection::OpenOk;
 use leveret_protocol::table::Value;
@@ -53,8 +53,8 @@ use registry::Connections;
 /// What every connection of a broker shares.
 #[derive(Debug)]
 pub struct Environment {
-    /// The checked configuration.
-    pub config: Arc<Config>,
+    /// The checked configuration; another one when it was read again.
+    config: RwLock<Arc<Config>>,
     /// The `server-properties` of every `connection.start`.
     pub server_properties: Arc<TableBuf>,
     /// Who may log in.
@@ -77,7 +77,7 @@ impl Environment {
         vhosts.insert(Vhost::new(VhostName::from(DEFAULT_VHOST)));
         let limit = config.memory_limit.bytes(granted_memory());
         Self {
-            config: Arc::new(config),
+            config: RwLock::new(Arc::new(config)),
             server_properties,
             users: Users::default(),
             vhosts,
@@ -85,6 +85,18 @@ impl Environment {
             memory: Arc::new(MemoryAlarm::new(limit, live_bytes)),
             stopping: CancellationToken::new(),
         }
+    }
+}
+
+impl Environment {
+    /// The configuration at present. Whoever needs several values takes them from one.
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Connections that come from now on are served by this one.
+    pub fn set_config(&self, config: Arc<Config>) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
     }
 }
 
@@ -120,7 +132,7 @@ pub async fn serve(accepted: Accepted, permit: Permit, environment: Arc<Environm
     let mut greeting = Greeting::new(stream, permit);
     let handshake = greeting.handshake(peer.ip(), &environment);
     let outcome = tokio::select! {
-        outcome = tokio::time::timeout(environment.config.handshake_timeout, handshake) => outcome,
+        outcome = tokio::time::timeout(environment.config().handshake_timeout, handshake) => outcome,
         // A peer that is not yet in has nothing to be told.
         () = environment.stopping.cancelled() => return,
     };
@@ -154,7 +166,7 @@ async fn serve_open(greeted: Greeted, (peer, local): (SocketAddr, SocketAddr), e
     if let Some(name) = properties.get("connection_name").and_then(Value::as_str) {
         tracing::info!("connection {peer} -> {local} has a client-provided name: {name}");
     }
-    let message_size_max = environment.config.max_message_size;
+    let message_size_max = environment.config().max_message_size;
     let recipient: Arc<dyn Recipient> = Arc::<Outbox>::clone(&outbox);
     let session = Session::new(
         id,

@@ -2,49 +2,47 @@
 
 use std::fmt::{self, Write};
 
-use tracing::callsite::Identifier;
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::registry::LookupSpan;
+use tracing::{Event, Level};
 
-use super::limit::LineLimit;
-use super::timestamp::Timestamp;
-use crate::config::LogFormat;
-use crate::time::Time;
+use crate::config::{LogFormat, LogLevel};
 
-/// Writes `TIMESTAMP [level] message key=value`, or the same as a JSON object.
-pub(super) struct LineFormat {
-    format: LogFormat,
-    limit: LineLimit<Identifier>,
+/// An event, ready to be written.
+pub(super) struct Line {
+    level: &'static str,
+    fields: Fields,
 }
 
-impl LineFormat {
-    pub(super) fn new(format: LogFormat) -> Self {
-        Self { format, limit: LineLimit::new() }
-    }
-}
-
-impl<S, N> FormatEvent<S, N> for LineFormat
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let Some(left_out) = self.limit.admit(event.metadata().callsite(), Time::now()) else {
-            return Ok(());
-        };
+impl Line {
+    /// What an event says; `left_out` lines like it were not written before it.
+    pub(super) fn new(event: &Event<'_>, left_out: u64) -> Self {
         let mut fields = Fields::default();
         event.record(&mut fields);
         if left_out > 0 {
             fields.others.push(("left_out", format!("{left_out} lines like this")));
         }
-        let level = level_name(*event.metadata().level());
-        match self.format {
-            LogFormat::Human => human(&mut out, &Timestamp::now(), level, &fields),
-            LogFormat::Json => json(&mut out, &Timestamp::now(), level, &fields),
-        }
+        Self { level: level(*event.metadata().level()).as_str(), fields }
+    }
+
+    /// `TIMESTAMP [level] message key=value`, or the same as a JSON object.
+    pub(super) fn written(&self, format: LogFormat, time: &impl fmt::Display) -> Vec<u8> {
+        let mut text = String::new();
+        // A string takes all that is written to it.
+        let _ = match format {
+            LogFormat::Human => human(&mut text, time, self.level, &self.fields),
+            LogFormat::Json => json(&mut text, time, self.level, &self.fields),
+        };
+        text.into_bytes()
+    }
+}
+
+/// The level of an event, in the configuration's words.
+pub(super) fn level(level: Level) -> LogLevel {
+    match level {
+        Level::ERROR => LogLevel::Error,
+        Level::WARN => LogLevel::Warning,
+        Level::INFO => LogLevel::Info,
+        Level::DEBUG | Level::TRACE => LogLevel::Debug,
     }
 }
 
@@ -65,15 +63,6 @@ impl Visit for Fields {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.record_str(field, &format!("{value:?}"));
-    }
-}
-
-fn level_name(level: Level) -> &'static str {
-    match level {
-        Level::ERROR => "error",
-        Level::WARN => "warning",
-        Level::INFO => "info",
-        Level::DEBUG | Level::TRACE => "debug",
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Microseconds since the epoch, shown as `2026-11-23 10:44:33.654012+00:00`.
+#[derive(Clone, Copy)]
 pub(super) struct Timestamp(u64);
 
 impl Timestamp {
@@ -13,6 +14,11 @@ impl Timestamp {
     pub(super) fn now() -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX))
+    }
+
+    /// Whole minutes since the epoch.
+    pub(super) fn minutes(self) -> u64 {
+        self.0 / 60_000_000
     }
 }
 
@@ -24,6 +30,12 @@ impl fmt::Display for Timestamp {
         let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
         write!(f, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{micros:06}+00:00")
     }
+}
+
+/// The day of the month, and how many months have begun since the year 0, `days` after 1970-01-01.
+pub(super) fn day_and_month(days: u64) -> (u64, u64) {
+    let (year, month, day) = civil(days);
+    (day, year * 12 + month)
 }
 
 /// Year, month and day of the Gregorian calendar, `days` after 1970-01-01.

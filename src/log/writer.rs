@@ -10,8 +10,6 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use tracing_subscriber::fmt::MakeWriter;
-
 const WAITING_LINES_MAX: usize = 4096;
 /// How long the end of the process waits for its last lines to be read.
 const LAST_LINES_WAIT: Duration = Duration::from_secs(1);
@@ -19,33 +17,57 @@ const LAST_LINES_WAIT: Duration = Duration::from_secs(1);
 enum Entry {
     Line(Vec<u8>),
     Flushed(SyncSender<()>),
+    Replaced(Box<dyn Write + Send>),
 }
 
-/// Where events become lines.
+/// Where lines go: to a thread that writes them.
+#[derive(Clone)]
 pub(super) struct Lines {
     entries: SyncSender<Entry>,
     dropped: Arc<AtomicU64>,
 }
 
-/// While it lives, lines are written; its drop waits a moment for those that are not.
-pub struct LogGuard {
-    entries: SyncSender<Entry>,
-}
+impl Lines {
+    /// Starts the thread, which ends with the last of those that it gets lines from.
+    pub(super) fn start(out: Box<dyn Write + Send>) -> io::Result<Self> {
+        let (entries, waiting) = sync_channel(WAITING_LINES_MAX);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let lines = Self { entries, dropped: Arc::clone(&dropped) };
+        thread::Builder::new()
+            .name("log".to_owned())
+            .stack_size(128 * 1024)
+            .spawn(move || write_lines(&waiting, &dropped, out))?;
+        Ok(lines)
+    }
 
-pub(super) fn start(out: impl Write + Send + 'static) -> io::Result<(Lines, LogGuard)> {
-    let (entries, waiting) = sync_channel(WAITING_LINES_MAX);
-    let dropped = Arc::new(AtomicU64::new(0));
-    let lines = Lines { entries: entries.clone(), dropped: Arc::clone(&dropped) };
-    thread::Builder::new()
-        .name("log".to_owned())
-        .stack_size(128 * 1024)
-        .spawn(move || write_lines(&waiting, &dropped, out))?;
-    Ok((lines, LogGuard { entries }))
+    /// Gives it a line, or counts it as dropped.
+    pub(super) fn write(&self, line: Vec<u8>) {
+        if let Err(TrySendError::Full(_)) = self.entries.try_send(Entry::Line(line)) {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// What comes from now on goes there.
+    ///
+    /// # Errors
+    /// There is no room to say so.
+    pub(super) fn replace(&self, out: Box<dyn Write + Send>) -> io::Result<()> {
+        let told = self.entries.try_send(Entry::Replaced(out));
+        told.map_err(|_| io::Error::other("too many lines wait to be written"))
+    }
+
+    /// Waits a moment until all lines are written.
+    pub(super) fn flush(&self) {
+        let (done, written) = sync_channel(1);
+        if self.entries.try_send(Entry::Flushed(done)).is_ok() {
+            let _ = written.recv_timeout(LAST_LINES_WAIT);
+        }
+    }
 }
 
 /// Writes what waits in one go, so that a burst costs few system calls, until every sender is gone. Output that
 /// cannot be written is lost: there is nowhere left to say so.
-fn write_lines(waiting: &Receiver<Entry>, dropped: &AtomicU64, mut out: impl Write) {
+fn write_lines(waiting: &Receiver<Entry>, dropped: &AtomicU64, mut out: Box<dyn Write + Send>) {
     let mut batch = Vec::new();
     while let Ok(first) = waiting.recv() {
         let mut flushed = Vec::new();
@@ -53,6 +75,10 @@ fn write_lines(waiting: &Receiver<Entry>, dropped: &AtomicU64, mut out: impl Wri
             match entry {
                 Entry::Line(line) => batch.extend_from_slice(&line),
                 Entry::Flushed(done) => flushed.push(done),
+                Entry::Replaced(other) => {
+                    write(&mut out, &mut batch);
+                    out = other;
+                }
             }
         }
         let lost = dropped.swap(0, Ordering::Relaxed);
@@ -61,8 +87,7 @@ fn write_lines(waiting: &Receiver<Entry>, dropped: &AtomicU64, mut out: impl Wri
                 format!("({lost} lines of the log were dropped: nobody read them)\n").as_bytes(),
             );
         }
-        let _ = out.write_all(&batch).and_then(|()| out.flush());
-        batch.clear();
+        write(&mut out, &mut batch);
         batch.shrink_to(64 * 1024);
         for done in flushed {
             let _ = done.try_send(());
@@ -70,50 +95,9 @@ fn write_lines(waiting: &Receiver<Entry>, dropped: &AtomicU64, mut out: impl Wri
     }
 }
 
-impl Drop for LogGuard {
-    fn drop(&mut self) {
-        let (done, written) = sync_channel(1);
-        if self.entries.try_send(Entry::Flushed(done)).is_ok() {
-            let _ = written.recv_timeout(LAST_LINES_WAIT);
-        }
-    }
-}
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Line<'a>;
-
-    fn make_writer(&'a self) -> Line<'a> {
-        Line { bytes: Vec::new(), lines: self }
-    }
-}
-
-/// A line in the making; sent when it is dropped.
-pub(super) struct Line<'a> {
-    bytes: Vec<u8>,
-    lines: &'a Lines,
-}
-
-impl Write for Line<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.bytes.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Drop for Line<'_> {
-    fn drop(&mut self) {
-        let line = std::mem::take(&mut self.bytes);
-        if line.is_empty() {
-            return;
-        }
-        if let Err(TrySendError::Full(_)) = self.lines.entries.try_send(Entry::Line(line)) {
-            self.lines.dropped.fetch_add(1, Ordering::Relaxed);
-        }
-    }
+fn write(out: &mut impl Write, batch: &mut Vec<u8>) {
+    let _ = out.write_all(batch).and_then(|()| out.flush());
+    batch.clear();
 }
 
 #[cfg(test)]
@@ -135,32 +119,44 @@ mod tests {
         }
     }
 
+    fn written(pipe: &Pipe) -> String {
+        String::from_utf8(pipe.0.lock().unwrap().clone()).unwrap()
+    }
+
     #[test]
-    fn the_guards_drop_waits_for_every_line() {
+    fn a_flush_waits_for_every_line() {
         let pipe = Pipe::default();
-        let (lines, guard) = start(pipe.clone()).unwrap();
+        let lines = Lines::start(Box::new(pipe.clone())).unwrap();
         for n in 0..100 {
-            writeln!(lines.make_writer(), "{n}").unwrap();
+            lines.write(format!("{n}\n").into_bytes());
         }
-        drop(guard);
-        let written = String::from_utf8(pipe.0.lock().unwrap().clone()).unwrap();
-        assert!(written.lines().eq((0..100).map(|n| n.to_string())), "{written}");
+        lines.flush();
+        assert!(written(&pipe).lines().eq((0..100).map(|n| n.to_string())), "{}", written(&pipe));
+    }
+
+    #[test]
+    fn an_output_is_replaced_between_two_lines() {
+        let (old, new) = (Pipe::default(), Pipe::default());
+        let lines = Lines::start(Box::new(old.clone())).unwrap();
+        lines.write(b"before".to_vec());
+        lines.replace(Box::new(new.clone())).unwrap();
+        lines.write(b"after".to_vec());
+        lines.flush();
+        assert_eq!((written(&old).as_str(), written(&new).as_str()), ("before", "after"));
     }
 
     #[test]
     fn an_output_that_stands_still_holds_up_nobody_and_the_loss_is_told() {
         let pipe = Pipe::default();
-        let (lines, guard) = start(pipe.clone()).unwrap();
+        let lines = Lines::start(Box::new(pipe.clone())).unwrap();
         let held = pipe.0.lock().unwrap();
         for _ in 0..3 * WAITING_LINES_MAX {
-            writeln!(lines.make_writer(), "line").unwrap();
+            lines.write(b"line\n".to_vec());
         }
         drop(held);
-        drop(guard);
+        lines.flush();
         drop(lines);
-        let told =
-            || String::from_utf8_lossy(&pipe.0.lock().unwrap()).contains("lines of the log were dropped");
-        while !told() {
+        while !written(&pipe).contains("lines of the log were dropped") {
             thread::yield_now();
         }
     }

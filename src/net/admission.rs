@@ -13,8 +13,7 @@ const UNAUTHENTICATED_MIN: usize = 64;
 /// The door: gives a [`Permit`] to each connection while there is room.
 #[derive(Debug)]
 pub struct Admission {
-    max: usize,
-    unauthenticated_max: usize,
+    max: AtomicUsize,
     connections: AtomicUsize,
     unauthenticated: AtomicUsize,
     emptied: Notify,
@@ -24,18 +23,23 @@ impl Admission {
     /// At most `max` connections, a quarter of them (and at most 4096) unauthenticated.
     pub fn new(max: usize) -> Arc<Self> {
         Arc::new(Self {
-            max,
-            unauthenticated_max: (max / 4).clamp(UNAUTHENTICATED_MIN, UNAUTHENTICATED_MAX).min(max),
+            max: AtomicUsize::new(max),
             connections: AtomicUsize::new(0),
             unauthenticated: AtomicUsize::new(0),
             emptied: Notify::new(),
         })
     }
 
+    /// Another cap from now on. Those that are there stay.
+    pub fn set_max(&self, max: usize) {
+        self.max.store(max, Ordering::Relaxed);
+    }
+
     /// Room for one more connection, unauthenticated so far; `None` if there is none.
     pub fn admit(self: &Arc<Self>) -> Option<Permit> {
-        take(&self.unauthenticated, self.unauthenticated_max)?;
-        if take(&self.connections, self.max).is_none() {
+        let max = self.max.load(Ordering::Relaxed);
+        take(&self.unauthenticated, unauthenticated_max(max))?;
+        if take(&self.connections, max).is_none() {
             self.unauthenticated.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
@@ -57,6 +61,10 @@ impl Admission {
             emptied.await;
         }
     }
+}
+
+fn unauthenticated_max(max: usize) -> usize {
+    (max / 4).clamp(UNAUTHENTICATED_MIN, UNAUTHENTICATED_MAX).min(max)
 }
 
 fn take(count: &AtomicUsize, max: usize) -> Option<usize> {
@@ -103,6 +111,9 @@ mod tests {
         assert!(admission.admit().is_some());
         drop(second);
         assert_eq!(admission.connections(), 0);
+        admission.set_max(1);
+        let _only = admission.admit().unwrap();
+        assert!(admission.admit().is_none(), "the cap was lowered");
     }
 
     #[test]

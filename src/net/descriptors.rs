@@ -16,10 +16,14 @@ const SEGMENTS_PART: u64 = 16;
 pub fn raise_descriptor_limit() -> usize {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    let current = match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => limit.maximum,
-        Err(_) => limit.current,
-    };
+    // Where it may not be raised it stays.
+    let _ = setrlimit(Resource::Nofile, raised);
+    max_connections()
+}
+
+/// How many connections the limit of descriptors leaves room for.
+pub fn max_connections() -> usize {
+    let current = getrlimit(Resource::Nofile).current;
     usize::try_from(connections_within(current.unwrap_or(u64::MAX))).unwrap_or(usize::MAX)
 }
 

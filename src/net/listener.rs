@@ -7,10 +7,8 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
-use crate::config::ListenAddress;
+use crate::config::{ListenAddress, TcpOptions};
 
-/// Connections that the kernel may hold for us: a burst of clients that reconnect.
-const BACKLOG: i32 = 1024;
 /// The wait after an accept that failed for want of descriptors or memory, doubled up to the longest.
 const SHORTEST_WAIT: Duration = Duration::from_millis(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
@@ -18,7 +16,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// A connection as the kernel gave it, not yet bound to a runtime.
 #[derive(Debug)]
 pub struct Accepted {
-    /// Its socket: non-blocking, without Nagle's delay.
+    /// Its socket: non-blocking, with the options of its listener.
     pub stream: std::net::TcpStream,
     /// Who connected; an IPv4 peer is an IPv4 address even at an IPv6 listener.
     pub peer: SocketAddr,
@@ -31,32 +29,32 @@ pub struct Accepted {
 pub struct Bound(Socket);
 
 impl Bound {
-    /// Takes the address.
+    /// Takes the address. Connections that come in there will have these options.
     ///
     /// # Errors
     /// Another program listens there, or it may not be used.
-    pub fn to(address: ListenAddress) -> io::Result<Self> {
+    pub fn to(address: ListenAddress, options: &TcpOptions) -> io::Result<Self> {
         let socket = match address {
-            ListenAddress::At(address) => bound(address, true)?,
+            ListenAddress::At(address) => bound(address, true, options)?,
             // A kernel without IPv6 still has every IPv4 interface.
-            ListenAddress::AllInterfaces(port) => bound((Ipv6Addr::UNSPECIFIED, port).into(), false)
+            ListenAddress::AllInterfaces(port) => bound((Ipv6Addr::UNSPECIFIED, port).into(), false, options)
                 .or_else(|error| match error.kind() {
                     io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),
-                    _ => bound((Ipv4Addr::UNSPECIFIED, port).into(), true),
+                    _ => bound((Ipv4Addr::UNSPECIFIED, port).into(), true, options),
                 })?,
         };
         Ok(Self(socket))
     }
 
-    /// Starts to listen; must be called within a runtime.
+    /// Starts to listen, with so many connections that may wait; must be called within a runtime.
     ///
     /// # Errors
     /// Another program has begun to listen there since.
-    pub fn listen(self) -> io::Result<Listener> {
-        self.0.listen(BACKLOG)?;
+    pub fn listen(self, backlog: u32) -> io::Result<Listener> {
+        self.0.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
         let socket = TcpListener::from_std(self.0.into())?;
         let address = socket.local_addr()?;
-        Ok(Listener { socket, address, wait: SHORTEST_WAIT })
+        Ok(Listener { socket, address, wait: None })
     }
 }
 
@@ -65,7 +63,8 @@ impl Bound {
 pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
-    wait: Duration,
+    /// While connections cannot be accepted: how long it has waited last.
+    wait: Option<Duration>,
 }
 
 impl Listener {
@@ -74,37 +73,60 @@ impl Listener {
         self.address
     }
 
-    /// The next connection. Waits through a lack of descriptors; a connection that is gone before it was accepted is
-    /// passed over.
+    /// The next connection. Waits through a lack of descriptors or memory, and says so once; a connection that is gone
+    /// before it was accepted is passed over.
     pub async fn accept(&mut self) -> Accepted {
         loop {
             match self.socket.accept().await.and_then(|(stream, peer)| prepare(stream, peer)) {
                 Ok(accepted) => {
-                    self.wait = SHORTEST_WAIT;
+                    if self.wait.take().is_some() {
+                        tracing::info!("connections on {} are accepted again", self.address);
+                    }
                     return accepted;
                 }
                 Err(error) if is_the_connections_own(&error) => {}
                 Err(error) => {
-                    tracing::warn!("cannot accept connections on {}: {error}", self.address);
-                    tokio::time::sleep(self.wait).await;
-                    self.wait = (self.wait * 2).min(LONGEST_WAIT);
+                    if self.wait.is_none() {
+                        tracing::warn!(
+                            "cannot accept connections on {}: {error}; trying on, clients wait",
+                            self.address
+                        );
+                    }
+                    let wait = self.wait.map_or(SHORTEST_WAIT, |wait| (wait * 2).min(LONGEST_WAIT));
+                    self.wait = Some(wait);
+                    tokio::time::sleep(wait).await;
                 }
             }
         }
     }
 }
 
-fn bound(address: SocketAddr, only_v6: bool) -> io::Result<Socket> {
+fn bound(address: SocketAddr, only_v6: bool, options: &TcpOptions) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(only_v6)?;
     }
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
-    // Accepted sockets inherit it.
-    socket.set_tcp_nodelay(true)?;
+    set(&socket, options)?;
     socket.bind(&address.into())?;
     Ok(socket)
+}
+
+/// Accepted sockets inherit all of it.
+fn set(socket: &Socket, options: &TcpOptions) -> io::Result<()> {
+    socket.set_tcp_nodelay(options.nodelay)?;
+    socket.set_keepalive(options.keepalive)?;
+    if let Some(linger) = options.linger {
+        socket.set_linger(Some(linger))?;
+    }
+    if let Some(bytes) = options.send_buffer {
+        socket.set_send_buffer_size(bytes as usize)?;
+    }
+    if let Some(bytes) = options.receive_buffer {
+        socket.set_recv_buffer_size(bytes as usize)?;
+    }
+    Ok(())
 }
 
 fn prepare(stream: tokio::net::TcpStream, peer: SocketAddr) -> io::Result<Accepted> {
@@ -138,17 +160,17 @@ mod tests {
     }
 
     fn bind(address: &str) -> io::Result<Listener> {
-        Bound::to(address.parse().unwrap())?.listen()
+        Bound::to(address.parse().unwrap(), &TcpOptions::default())?.listen(16)
     }
 
     #[test]
     fn an_address_that_is_taken_accepts_nobody_before_it_is_listened_at() {
         run(async {
-            let bound = Bound::to("127.0.0.1:0".parse().unwrap()).unwrap();
+            let bound = Bound::to("127.0.0.1:0".parse().unwrap(), &TcpOptions::default()).unwrap();
             let address = bound.0.local_addr().unwrap().as_socket().unwrap();
             let refused = std::net::TcpStream::connect(address).unwrap_err();
             assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
-            let mut listener = bound.listen().unwrap();
+            let mut listener = bound.listen(16).unwrap();
             assert_eq!(listener.address(), address);
             let _client = std::net::TcpStream::connect(address).unwrap();
             listener.accept().await;
@@ -169,6 +191,31 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_has_the_options_of_its_listener() {
+        run(async {
+            let options = TcpOptions {
+                backlog: 1,
+                nodelay: false,
+                keepalive: true,
+                linger: Some(Duration::from_secs(5)),
+                send_buffer: Some(8192),
+                receive_buffer: Some(16_384),
+            };
+            let bound = Bound::to("127.0.0.1:0".parse().unwrap(), &options).unwrap();
+            let mut listener = bound.listen(options.backlog).unwrap();
+            let _client = std::net::TcpStream::connect(listener.address()).unwrap();
+            let accepted = listener.accept().await;
+            let socket = socket2::SockRef::from(&accepted.stream);
+            assert!(!socket.tcp_nodelay().unwrap());
+            assert!(socket.keepalive().unwrap());
+            assert_eq!(socket.linger().unwrap(), options.linger);
+            // Linux doubles what it is given, for its own needs.
+            assert!([8192, 16_384].contains(&socket.send_buffer_size().unwrap()));
+            assert!([16_384, 32_768].contains(&socket.recv_buffer_size().unwrap()));
+        });
+    }
+
+    #[test]
     fn an_ipv4_peer_is_one_at_every_interface() {
         run(async {
             let mut listener = bind("0").unwrap();
@@ -184,7 +231,7 @@ mod tests {
     fn an_address_in_use_is_an_error() {
         run(async {
             let first = bind("127.0.0.1:0").unwrap();
-            let second = Bound::to(ListenAddress::At(first.address()));
+            let second = Bound::to(ListenAddress::At(first.address()), &TcpOptions::default());
             assert_eq!(second.unwrap_err().kind(), io::ErrorKind::AddrInUse);
         });
     }

@@ -7,7 +7,7 @@ mod listener;
 mod workers;
 
 pub use admission::{Admission, Permit};
-pub use descriptors::{open_segments, raise_descriptor_limit};
+pub use descriptors::{max_connections, open_segments, raise_descriptor_limit};
 pub use keepalive::{is_hung_up, watch_without_heartbeats};
 pub use listener::{Accepted, Bound, Listener};
 pub use workers::Workers;

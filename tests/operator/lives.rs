@@ -36,7 +36,7 @@ impl Life {
         let config = Config {
             listeners: vec!["127.0.0.1:0".parse().unwrap()],
             data_dir: data.to_owned(),
-            workers: 1,
+            workers: Some(1),
             ..Config::default()
         };
         let broker = Broker::start(config).unwrap();

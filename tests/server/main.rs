@@ -11,6 +11,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod configuration;
 mod data_directory;
 mod log;
 mod refusals;
@@ -20,7 +21,16 @@ use std::process::{Command, Output, Stdio};
 
 /// Runs the program until it ends by itself.
 fn leveret(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_leveret")).args(arguments).stdin(Stdio::null()).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_leveret"))
+        .args(arguments)
+        .env("LEVERET_CONFIG", "/dev/null")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
 }
 
 fn stderr(output: &Output) -> String {

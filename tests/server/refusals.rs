@@ -28,13 +28,10 @@ fn a_wrong_flag_ends_with_2_and_says_what_is_expected() {
 #[test]
 fn a_setting_that_cannot_be_served_ends_with_78() {
     for (arguments, text) in [
-        (
-            ["--frame-max", "4095"],
-            "setting 'frame-max': 4095 bytes are not between 4096 and 16777216 bytes (16MiB)",
-        ),
-        (["--channel-max", "0"], "setting 'channel-max': 0 is not between 1 and 65535"),
-        (["--backlog-memory", "1000"], "setting 'backlog-memory': 1000 bytes are too few: at least 1MiB"),
-        (["--workers", "0"], "setting 'workers': 0 is not between 1 and 1024"),
+        (["--frame-max", "4095"], "--frame-max: 4095 bytes are not between 4096 and 16777216 bytes (16MiB)"),
+        (["--channel-max", "0"], "--channel-max: 0 is not between 1 and 65535"),
+        (["--backlog-memory", "1000"], "--backlog-memory: 1000 bytes are too few: at least 1MiB"),
+        (["--workers", "0"], "--workers: 0 is not between 1 and 1024"),
     ] {
         let output = leveret(&arguments);
         assert_eq!(output.status.code(), Some(78), "{arguments:?}");
@@ -78,6 +75,9 @@ fn help_names_every_flag_and_gives_examples() {
             "--workers",
             "--log-level",
             "--log-format",
+            "--config",
+            "--tcp-backlog",
+            "--log-file-path",
             "Examples:",
         ] {
             assert!(help.contains(text), "{text} in {arguments:?}");

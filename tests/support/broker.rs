@@ -226,6 +226,8 @@ impl Process {
             .arg("--data-dir")
             .arg(data.path())
             .args(arguments)
+            // Not with what this machine is configured to be.
+            .env("LEVERET_CONFIG", "/dev/null")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

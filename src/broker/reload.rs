@@ -1,0 +1,66 @@
+//! Reading the configuration again in a running broker.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::task::spawn_blocking;
+
+use super::Broker;
+use crate::alarm::granted_memory;
+use crate::config::{Change, Changes, Config, Sources};
+use crate::log;
+use crate::net::max_connections;
+
+impl Broker {
+    /// Takes over what can be changed while it runs: all of it or, if that fails, nothing. Tells what that was, and what
+    /// needs a restart.
+    ///
+    /// # Errors
+    /// A log file cannot be opened.
+    pub fn reload(&self, read: &Config) -> io::Result<Changes> {
+        let environment = &self.environment;
+        let (config, changes) = environment.config().reloaded(read);
+        log::apply(&config.log)?;
+        environment.memory.set_limit(config.memory_limit.bytes(granted_memory()));
+        self.admission.set_max(config.max_connections.unwrap_or_else(max_connections));
+        environment.set_config(Arc::new(config));
+        Ok(changes)
+    }
+
+    /// Reads everything again, and says in the log what came of it.
+    pub(super) async fn reload_from(&self, sources: &Sources) {
+        let sources = sources.clone();
+        let loaded = match spawn_blocking(move || sources.load()).await {
+            Ok(Ok(loaded)) => loaded,
+            Ok(Err(mistakes)) => {
+                for mistake in &mistakes.0 {
+                    tracing::error!("configuration: {mistake}");
+                }
+                tracing::error!("the configuration was not read again: everything stays as it was");
+                return;
+            }
+            // A panic there was logged.
+            Err(_) => return,
+        };
+        for remark in &loaded.remarks {
+            tracing::warn!("configuration: {remark}");
+        }
+        match self.reload(&loaded.config) {
+            Ok(changes) => tell(&changes),
+            Err(error) => tracing::error!("{error}: everything stays as it was"),
+        }
+    }
+}
+
+fn tell(changes: &Changes) {
+    let list = |changes: &[Change]| changes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match changes.now.as_slice() {
+        [] => {
+            tracing::info!("configuration read again: nothing has changed that can be changed while running");
+        }
+        now => tracing::info!("configuration read again; changed: {}", list(now)),
+    }
+    if !changes.after_restart.is_empty() {
+        tracing::warn!("changed, and without effect until a restart: {}", list(&changes.after_restart));
+    }
+}

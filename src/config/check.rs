@@ -1,0 +1,101 @@
+//! Values that can be read and cannot be served.
+
+use super::{
+    BACKLOG_MEMORY_MIN, Config, FRAME_MAX_CEILING, FRAME_MIN_SIZE, MEMORY_LIMIT_MIN, MESSAGE_SIZE_CEILING,
+};
+use super::{MemoryLimit, SOCKET_BUFFER_MAX, SOCKET_BUFFER_MIN, WORKERS_MAX};
+
+pub(super) fn listeners(config: &Config) -> Result<(), String> {
+    if config.listeners.is_empty() {
+        return Err("at least one address is needed".to_owned());
+    }
+    Ok(())
+}
+
+pub(super) fn frame_max(config: &Config) -> Result<(), String> {
+    bytes_within(config.frame_max.into(), FRAME_MIN_SIZE.into(), FRAME_MAX_CEILING.into())
+}
+
+pub(super) fn initial_frame_max(config: &Config) -> Result<(), String> {
+    bytes_within(config.initial_frame_max.into(), FRAME_MIN_SIZE.into(), FRAME_MAX_CEILING.into())
+}
+
+pub(super) fn channel_max(config: &Config) -> Result<(), String> {
+    within(config.channel_max.into(), 1, u16::MAX.into())
+}
+
+pub(super) fn max_message_size(config: &Config) -> Result<(), String> {
+    bytes_within(config.max_message_size, 1, MESSAGE_SIZE_CEILING)
+}
+
+pub(super) fn workers(config: &Config) -> Result<(), String> {
+    config.workers.map_or(Ok(()), |workers| within(workers as u64, 1, WORKERS_MAX))
+}
+
+pub(super) fn max_connections(config: &Config) -> Result<(), String> {
+    config.max_connections.map_or(Ok(()), |max| within(max as u64, 1, u32::MAX.into()))
+}
+
+pub(super) fn memory_limit(config: &Config) -> Result<(), String> {
+    match config.memory_limit {
+        MemoryLimit::Absolute(bytes) if bytes < MEMORY_LIMIT_MIN => Err(format!(
+            "{bytes} bytes are too few to serve anybody: at least 16MiB (a bare number is bytes)"
+        )),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn backlog_memory(config: &Config) -> Result<(), String> {
+    match config.backlog_memory {
+        Some(MemoryLimit::Absolute(bytes)) if bytes < BACKLOG_MEMORY_MIN => {
+            Err(format!("{bytes} bytes are too few: at least 1MiB (a bare number is bytes)"))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn handshake_timeout(config: &Config) -> Result<(), String> {
+    if config.handshake_timeout.is_zero() {
+        return Err("must be longer than 0".to_owned());
+    }
+    Ok(())
+}
+
+pub(super) fn backlog(config: &Config) -> Result<(), String> {
+    within(config.tcp.backlog.into(), 1, i32::MAX.unsigned_abs().into())
+}
+
+pub(super) fn linger(config: &Config) -> Result<(), String> {
+    let longest = std::time::Duration::from_secs(u16::MAX.into());
+    if config.tcp.linger.is_some_and(|linger| linger > longest) {
+        return Err("expected at most 65535 seconds".to_owned());
+    }
+    Ok(())
+}
+
+pub(super) fn send_buffer(config: &Config) -> Result<(), String> {
+    config.tcp.send_buffer.map_or(Ok(()), socket_buffer)
+}
+
+pub(super) fn receive_buffer(config: &Config) -> Result<(), String> {
+    config.tcp.receive_buffer.map_or(Ok(()), socket_buffer)
+}
+
+fn socket_buffer(bytes: u32) -> Result<(), String> {
+    bytes_within(bytes.into(), SOCKET_BUFFER_MIN.into(), SOCKET_BUFFER_MAX.into())
+}
+
+fn within(value: u64, min: u64, max: u64) -> Result<(), String> {
+    if (min..=max).contains(&value) {
+        return Ok(());
+    }
+    Err(format!("{value} is not between {min} and {max}"))
+}
+
+/// The same of a size: `max` is whole MiB.
+fn bytes_within(value: u64, min: u64, max: u64) -> Result<(), String> {
+    if (min..=max).contains(&value) {
+        return Ok(());
+    }
+    Err(format!("{value} bytes are not between {min} and {max} bytes ({}MiB)", max >> 20))
+}

@@ -1,0 +1,325 @@
+//! Variables: `LEVERET_` and a key's name, and those of RabbitMQ that are in use.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::Path;
+
+use super::given::{Given, Mistake, Origin};
+use super::key::{Arity, Key};
+use super::keys::keys;
+
+/// Of ours, those that are no keys.
+pub(super) const CONFIG: &str = "LEVERET_CONFIG";
+/// RabbitMQ's, which say where its files are.
+pub(super) const RABBITMQ_CONFIG_FILE: &str = "RABBITMQ_CONFIG_FILE";
+pub(super) const RABBITMQ_CONFIG_FILES: &str = "RABBITMQ_CONFIG_FILES";
+pub(super) const RABBITMQ_ADVANCED_CONFIG_FILE: &str = "RABBITMQ_ADVANCED_CONFIG_FILE";
+/// RABBITMQ's that are read beside those in the table of [`RABBITMQ`].
+const RABBITMQ_OTHERS: [&str; 7] = [
+    RABBITMQ_CONFIG_FILE,
+    RABBITMQ_CONFIG_FILES,
+    RABBITMQ_ADVANCED_CONFIG_FILE,
+    "RABBITMQ_NODE_PORT",
+    "RABBITMQ_NODE_IP_ADDRESS",
+    "RABBITMQ_LOG",
+    "RABBITMQ_LOGS",
+];
+/// RabbitMQ's variables that are one of our keys each.
+const RABBITMQ: [(&str, &str); 1] = [("RABBITMQ_LOG_BASE", "log.dir")];
+
+/// A snapshot of the environment. Variables that are empty are taken as not set: compose files pass them so.
+#[derive(Clone, Debug, Default)]
+pub struct Environment(BTreeMap<String, OsString>);
+
+impl Environment {
+    /// The process's own.
+    pub fn of_process() -> Self {
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect()
+    }
+
+    /// A variable that is set and is text.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.to_str().filter(|value| !value.is_empty())
+    }
+
+    /// What the environment says of our keys, RabbitMQ's variables before our own, so that ours hold; and what is to be
+    /// remarked.
+    pub(super) fn given(&self) -> (Vec<Given>, Vec<Mistake>, Vec<String>) {
+        let (mut given, mut mistakes) = self.rabbitmq();
+        for key in keys() {
+            match self.of(key) {
+                Ok(one) => given.extend(one),
+                Err(mistake) => mistakes.push(mistake),
+            }
+        }
+        (given, mistakes, self.remarks())
+    }
+
+    fn of(&self, key: &'static Key) -> Result<Option<Given>, Mistake> {
+        let name = key.variable();
+        let file = format!("{name}_FILE");
+        if key.field.is_secret()
+            && let Some(path) = self.get(&file)
+        {
+            let origin = Origin::Variable(file);
+            if self.get(name).is_some() {
+                return Err(Mistake::new(
+                    origin,
+                    Some(key.name),
+                    format!("{name} is set as well: one of them is enough"),
+                ));
+            }
+            let text = secret(Path::new(path))
+                .map_err(|reason| Mistake::new(origin.clone(), Some(key.name), reason))?;
+            return Ok(Some(Given { key, texts: vec![text], origin }));
+        }
+        let origin = Origin::Variable(name.to_owned());
+        match self.0.get(name).map(|value| value.to_str()) {
+            None | Some(Some("")) => Ok(None),
+            Some(None) => Err(Mistake::new(origin, Some(key.name), "expected text in UTF-8")),
+            Some(Some(text)) => Ok(Some(Given { key, texts: split(key, text), origin })),
+        }
+    }
+
+    fn rabbitmq(&self) -> (Vec<Given>, Vec<Mistake>) {
+        let mut reading = RabbitmqVariables::default();
+        for (name, key) in RABBITMQ {
+            if let Some(text) = self.get(name) {
+                reading.give(key, name, text);
+            }
+        }
+        let (port, address) = (self.get("RABBITMQ_NODE_PORT"), self.get("RABBITMQ_NODE_IP_ADDRESS"));
+        let name = if port.is_some() { "RABBITMQ_NODE_PORT" } else { "RABBITMQ_NODE_IP_ADDRESS" };
+        match (port.unwrap_or("5672"), address) {
+            (_, None) if port.is_none() => {}
+            (port, None) => reading.give("listeners.tcp", name, port),
+            (port, Some(address)) if address.contains(':') => {
+                reading.give("listeners.tcp", name, &format!("[{address}]:{port}"));
+            }
+            (port, Some(address)) => reading.give("listeners.tcp", name, &format!("{address}:{port}")),
+        }
+        if let Some(log) = self.get("RABBITMQ_LOG") {
+            reading.levels(log);
+        }
+        match self.get("RABBITMQ_LOGS") {
+            None => {}
+            Some("-" | "-stderr") => reading.give("log.console.enabled", "RABBITMQ_LOGS", "true"),
+            Some(path) => reading.give("log.file.path", "RABBITMQ_LOGS", path),
+        }
+        (reading.given, reading.mistakes)
+    }
+
+    /// Variables that look as if they were meant for us and say nothing.
+    fn remarks(&self) -> Vec<String> {
+        let names = self.0.keys().map(String::as_str);
+        let ours: Vec<String> = names
+            .clone()
+            .filter(|name| {
+                name.starts_with("LEVERET_") && !is_ours(name) && !is_of_kubernetes(name, "LEVERET")
+            })
+            .map(|name| {
+                let key = name.trim_start_matches("LEVERET_").to_ascii_lowercase();
+                match super::nearest::nearest_variable(&key) {
+                    Some(near) => format!("{name} (did you mean {near}?)"),
+                    None => name.to_owned(),
+                }
+            })
+            .collect();
+        let theirs: Vec<&str> = names
+            .filter(|name| name.starts_with("RABBITMQ_") && !is_of_rabbitmq(name))
+            .filter(|name| !is_of_kubernetes(name, "RABBITMQ"))
+            .collect();
+        let mut remarks = Vec::new();
+        if !ours.is_empty() {
+            remarks.push(format!("variables that are no keys: {}", ours.join(", ")));
+        }
+        if !theirs.is_empty() {
+            remarks.push(format!("variables of RabbitMQ that have no meaning here: {}", theirs.join(", ")));
+        }
+        remarks
+    }
+}
+
+impl FromIterator<(String, OsString)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (String, OsString)>>(variables: I) -> Self {
+        Self(variables.into_iter().collect())
+    }
+}
+
+/// Whether it is a key's, or one of those that are none and have a meaning.
+fn is_ours(name: &str) -> bool {
+    name == CONFIG
+        || keys().any(|key| {
+            key.variable() == name || (key.field.is_secret() && name.strip_suffix("_FILE") == Some(key.variable()))
+        })
+        // What tests and benches are told.
+        || ["LEVERET_TEST_", "LEVERET_CRASH_", "LEVERET_CORRUPTION"].iter().any(|prefix| name.starts_with(prefix))
+}
+
+fn is_of_rabbitmq(name: &str) -> bool {
+    RABBITMQ_OTHERS.contains(&name) || RABBITMQ.iter().any(|(known, _)| *known == name)
+}
+
+/// Kubernetes describes a service that is called like us in variables of that name.
+fn is_of_kubernetes(name: &str, service: &str) -> bool {
+    let rest = name.strip_prefix(service).unwrap_or(name);
+    let of_port = rest.strip_prefix("_PORT").is_some_and(|rest| {
+        let rest = rest.trim_start_matches('_');
+        rest.is_empty() || rest.starts_with(|c: char| c.is_ascii_digit())
+    });
+    of_port || rest == "_SERVICE_HOST" || rest.starts_with("_SERVICE_PORT")
+}
+
+/// The values of a variable: those of a list have commas between them.
+pub(super) fn split(key: &Key, text: &str) -> Vec<String> {
+    match key.field.arity() {
+        Arity::List => {
+            text.split(',').map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).collect()
+        }
+        Arity::One | Arity::Switch => vec![text.to_owned()],
+    }
+}
+
+/// The content of a file, without the line end that editors put behind it.
+fn secret(path: &Path) -> Result<String, String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+    Ok(text
+        .strip_suffix('\n')
+        .map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text))
+        .to_owned())
+}
+
+#[derive(Default)]
+struct RabbitmqVariables {
+    given: Vec<Given>,
+    mistakes: Vec<Mistake>,
+}
+
+impl RabbitmqVariables {
+    fn give(&mut self, key: &str, variable: &str, text: &str) {
+        if let Some(key) = Key::named(key) {
+            let origin = Origin::Variable(variable.to_owned());
+            self.given.push(Given { key, texts: vec![text.to_owned()], origin });
+        }
+    }
+
+    /// `debug`, `connection=debug,channel=info`, `+json`.
+    fn levels(&mut self, text: &str) {
+        const NAME: &str = "RABBITMQ_LOG";
+        for part in text.split(',').filter(|part| !part.is_empty()) {
+            let (category, level) =
+                part.split_once('=').map_or((None, part), |(category, level)| (Some(category), level));
+            let key = match category {
+                None | Some("default") => "log.level".to_owned(),
+                Some(category) => format!("log.{category}.level"),
+            };
+            match (category, level) {
+                (None, "+json") => self.give("log.format", NAME, "json"),
+                (None, "-json") => self.give("log.format", NAME, "human"),
+                (None, "+color" | "-color" | "+single_line" | "-single_line") => {}
+                _ => match super::rabbitmq_values::level(level) {
+                    // A category that RabbitMQ has and we have not says nothing.
+                    Ok(Some(level)) => self.give(&key, NAME, &level),
+                    Ok(None) => {}
+                    Err(reason) => {
+                        self.mistakes.push(Mistake::new(
+                            Origin::Variable(NAME.to_owned()),
+                            Some(&key),
+                            reason,
+                        ));
+                    }
+                },
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> (Vec<String>, Vec<String>, Vec<String>) {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(*value)));
+        let (given, mistakes, remarks) = variables.collect::<Environment>().given();
+        let given =
+            given.iter().map(|one| format!("{} {}={}", one.origin, one.key.name, one.texts.join("|")));
+        (given.collect(), mistakes.iter().map(ToString::to_string).collect(), remarks)
+    }
+
+    #[test]
+    fn every_key_has_a_variable() {
+        for key in keys() {
+            let (given, mistakes, remarks) = read(&[(key.variable(), "x, y")]);
+            let expected = if key.field.arity() == Arity::List { "x|y" } else { "x, y" };
+            assert_eq!(given, [format!("{} {}={expected}", key.variable(), key.name)]);
+            assert_eq!((mistakes.len(), remarks.len()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn the_variables_of_rabbitmq_that_are_in_use_are_read() {
+        for (variables, expected) in [
+            (&[("RABBITMQ_NODE_PORT", "5673")][..], &["RABBITMQ_NODE_PORT listeners.tcp=5673"][..]),
+            (
+                &[("RABBITMQ_NODE_PORT", "5673"), ("RABBITMQ_NODE_IP_ADDRESS", "::1")],
+                &["RABBITMQ_NODE_PORT listeners.tcp=[::1]:5673"],
+            ),
+            (
+                &[("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")],
+                &["RABBITMQ_NODE_IP_ADDRESS listeners.tcp=127.0.0.1:5672"],
+            ),
+            (&[("RABBITMQ_NODE_PORT", "")], &[]),
+            (&[("RABBITMQ_LOGS", "-")], &["RABBITMQ_LOGS log.console.enabled=true"]),
+            (&[("RABBITMQ_LOGS", "/x/y.log")], &["RABBITMQ_LOGS log.file.path=/x/y.log"]),
+            (
+                &[("RABBITMQ_LOG", "warning,connection=debug,federation=info,+json,+color")],
+                &[
+                    "RABBITMQ_LOG log.level=warning",
+                    "RABBITMQ_LOG log.connection.level=debug",
+                    "RABBITMQ_LOG log.format=json",
+                ],
+            ),
+        ] {
+            let (given, mistakes, remarks) = read(variables);
+            assert_eq!(given, expected, "{variables:?}");
+            assert_eq!((mistakes.len(), remarks.len()), (0, 0), "{mistakes:?} {remarks:?}");
+        }
+        let (_, mistakes, _) = read(&[("RABBITMQ_LOG", "loud")]);
+        assert!(mistakes[0].starts_with("RABBITMQ_LOG: expected debug, info"), "{mistakes:?}");
+    }
+
+    #[test]
+    fn variables_without_a_meaning_are_listed_but_for_those_of_kubernetes() {
+        let (given, mistakes, remarks) = read(&[
+            ("LEVERET_HEARTBAET", "1"),
+            ("LEVERET_XYZZY", "1"),
+            ("LEVERET_PORT", "tcp://10.0.0.1:5672"),
+            ("LEVERET_PORT_5672_TCP_ADDR", "10.0.0.1"),
+            ("LEVERET_SERVICE_HOST", "10.0.0.1"),
+            ("LEVERET_SERVICE_PORT_AMQP", "5672"),
+            ("RABBITMQ_NODENAME", "rabbit@x"),
+            ("RABBITMQ_PORT_5672_TCP", "tcp://10.0.0.1:5672"),
+            ("RABBITMQ_ERLANG_COOKIE", "secret"),
+            ("PATH", "/bin"),
+        ]);
+        assert_eq!((given.len(), mistakes.len()), (0, 0));
+        assert_eq!(
+            remarks,
+            [
+                "variables that are no keys: LEVERET_HEARTBAET (did you mean LEVERET_HEARTBEAT?), LEVERET_XYZZY",
+                "variables of RabbitMQ that have no meaning here: RABBITMQ_ERLANG_COOKIE, RABBITMQ_NODENAME",
+            ]
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_value_that_is_no_text_is_refused() {
+        use std::os::unix::ffi::OsStringExt;
+
+        let odd = ("LEVERET_CLUSTER_NAME".to_owned(), OsString::from_vec(vec![0xff]));
+        let (_, mistakes, _) = std::iter::once(odd).collect::<Environment>().given();
+        assert_eq!(mistakes[0].to_string(), "LEVERET_CLUSTER_NAME: expected text in UTF-8");
+    }
+}

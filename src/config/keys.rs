@@ -1,0 +1,55 @@
+//! Every key there is: the one table that the sources, the flags, the help and the example file are made of.
+
+mod listeners;
+mod log;
+mod node;
+
+#[cfg(test)]
+mod tests;
+
+use super::key::{Alias, Key, One, Reload};
+use super::{kind, rabbitmq_values};
+
+/// The parts of the table, in the order in which they are listed. Those of a section stand together.
+static PARTS: [&[Key]; 3] = [&node::KEYS, &listeners::KEYS, &log::KEYS];
+
+/// The keys, in the order in which they are listed.
+pub fn keys() -> impl Iterator<Item = &'static Key> + Clone {
+    PARTS.into_iter().flatten()
+}
+
+/// A place that always has a value, one that need not, and a list.
+macro_rules! one {
+    ($kind:ident, $($path:ident).+) => {
+        &$crate::config::key::One(|c| &c.$($path).+, |c| &mut c.$($path).+, &$crate::config::kind::$kind)
+    };
+}
+macro_rules! maybe {
+    ($kind:ident, $($path:ident).+) => {
+        &$crate::config::key::Maybe(|c| &c.$($path).+, |c| &mut c.$($path).+, &$crate::config::kind::$kind)
+    };
+}
+macro_rules! many {
+    ($kind:ident, $($path:ident).+) => {
+        &$crate::config::key::Many(|c| &c.$($path).+, |c| &mut c.$($path).+, &$crate::config::kind::$kind)
+    };
+}
+use {many, maybe, one};
+
+/// What most keys do not have.
+const PLAIN: Key = Key {
+    name: "",
+    doc: "",
+    own_flag: None,
+    unset: None,
+    example: None,
+    reload: Reload::Restart,
+    rabbitmq: &[],
+    check: |_| Ok(()),
+    field: &One(|c| &c.in_memory, |c| &mut c.in_memory, &kind::SWITCH),
+};
+
+/// A name in rabbitmq.conf under which values are written as here.
+const fn same(name: &'static str) -> Alias {
+    Alias { name, read: rabbitmq_values::as_it_is }
+}

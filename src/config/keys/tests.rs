@@ -1,0 +1,125 @@
+use super::*;
+use crate::config::key::{Arity, Key};
+use crate::config::{Config, check};
+use std::collections::BTreeSet;
+
+#[test]
+fn no_two_keys_have_a_name_a_flag_a_variable_or_an_alias_in_common() {
+    let names = |of: fn(&Key) -> &'static str| keys().map(of).collect::<BTreeSet<_>>().len();
+    assert_eq!(names(|key| key.name), keys().count());
+    assert_eq!(names(Key::flag), keys().count());
+    assert_eq!(names(Key::variable), keys().count());
+    let aliases: Vec<_> = keys().flat_map(|key| key.rabbitmq).map(|alias| alias.name).collect();
+    assert_eq!(aliases.iter().collect::<BTreeSet<_>>().len(), aliases.len());
+}
+
+#[test]
+fn no_key_is_a_section_and_sections_stand_together() {
+    let sections: Vec<_> = keys().map(Key::section).collect();
+    let mut runs = sections.clone();
+    runs.dedup();
+    assert_eq!(runs.iter().collect::<BTreeSet<_>>().len(), runs.len(), "{runs:?}");
+    for key in keys() {
+        assert!(!keys().any(|other| other.name.starts_with(&format!("{}.", key.name))), "{}", key.name);
+        assert!(!key.doc.is_empty() && key.doc.ends_with('.'), "{}", key.name);
+    }
+}
+
+#[test]
+fn what_a_key_shows_it_reads_as_the_same_value() {
+    let default = Config::default();
+    for key in keys() {
+        let shown = key.shown(&default).texts();
+        // What a list or a key without a value shows is nothing, and nothing is what it has.
+        assert_eq!(key.unset.is_some(), shown.is_empty(), "{}", key.name);
+        assert_eq!(key.example.is_some(), shown.is_empty(), "{}", key.name);
+        let texts = key.example.map_or(shown, |example| vec![example.to_owned()]);
+        let mut config = Config { listeners: Vec::new(), ..Config::default() };
+        key.field.set(&mut config, &texts).unwrap();
+        (key.check)(&config).unwrap();
+        assert_eq!(key.shown(&config).texts(), texts, "{}", key.name);
+        if key.example.is_none() {
+            assert!(key.field.is_same(&config, &default), "{}", key.name);
+        }
+        let mut copied = Config::default();
+        key.field.copy(&config, &mut copied);
+        assert!(key.field.is_same(&config, &copied), "{}", key.name);
+    }
+}
+
+#[test]
+fn every_key_refuses_a_bad_value_with_what_it_expects() {
+    // For each key what it refuses, when it reads or when it is checked, and a part of what is said.
+    let table: [(&str, &[(&str, &str)]); 38] = [
+        ("data_dir", &[("", "expected a path"), ("a\0b", "expected a path")]),
+        ("in_memory", &[("maybe", "expected true or false")]),
+        ("durability", &[("never", "expected fsync, os or memory")]),
+        ("backlog_memory", &[("some", "expected a share such as 0.6"), ("1000", "at least 1MiB")]),
+        ("memory_limit", &[("2.0", "expected a share such as 0.6"), ("1000", "at least 16MiB")]),
+        (
+            "workers",
+            &[("many", "expected a whole number"), ("0", "not between 1 and 1024"), ("1025", "1024")],
+        ),
+        ("cluster_name", &[("a\nb", "without control characters"), ("\u{1b}[2J", "without control")]),
+        ("handshake_timeout", &[("soon", "expected a duration"), ("0", "must be longer than 0")]),
+        (
+            "heartbeat",
+            &[("1500ms", "expected whole seconds"), ("70000", "at most 65535"), ("-1", "expected")],
+        ),
+        ("frame_max", &[("5GiB", "less than 4GiB"), ("4095", "4096 and 16777216"), ("17MiB", "(16MiB)")]),
+        ("initial_frame_max", &[("1", "between 4096 and"), ("x", "expected a size")]),
+        ("channel_max", &[("0", "not between 1 and 65535"), ("65536", "too large"), ("-1", "whole number")]),
+        ("max_message_size", &[("big", "expected a size"), ("513MiB", "536870912"), ("0", "between 1 and")]),
+        (
+            "max_connections",
+            &[("0", "not between 1"), ("all", "whole number"), ("99999999999", "not between")],
+        ),
+        ("ports_file", &[("", "expected a path")]),
+        (
+            "listeners.tcp",
+            &[("nowhere", "expected an IP address and a port"), ("127.0.0.1", "expected an IP")],
+        ),
+        ("tcp.backlog", &[("0", "not between 1 and"), ("x", "whole number"), ("4294967296", "too large")]),
+        ("tcp.nodelay", &[("1", "expected true or false")]),
+        ("tcp.keepalive", &[("2h", "expected true or false")]),
+        ("tcp.linger", &[("long", "expected a duration"), ("100000s", "at most 65535 seconds")]),
+        (
+            "tcp.send_buffer",
+            &[("4GiB", "less than 4GiB"), ("x", "expected a size"), ("1", "not between 2048")],
+        ),
+        ("tcp.receive_buffer", &[("", "expected a size"), ("1023", "not between 2048"), ("3GiB", "between")]),
+        ("log.level", &[("loud", "expected debug, info"), ("Info", "expected debug, info")]),
+        ("log.format", &[("xml", "expected human or json")]),
+        ("log.dir", &[("", "expected a path")]),
+        ("log.connection.level", &[("loud", "expected debug, info")]),
+        ("log.channel.level", &[("", "expected debug, info")]),
+        ("log.queue.level", &[("all", "expected debug, info")]),
+        ("log.storage.level", &[("5", "expected debug, info")]),
+        ("log.console.enabled", &[("stdout", "expected true or false")]),
+        ("log.console.level", &[("trace", "expected debug, info")]),
+        ("log.console.format", &[("plain", "expected human or json")]),
+        ("log.file.path", &[("", "expected a path")]),
+        ("log.file.level", &[("trace", "expected debug, info")]),
+        ("log.file.format", &[("JSON", "expected human or json")]),
+        ("log.file.rotation.size", &[("big", "expected a size")]),
+        ("log.file.rotation.count", &[("-1", "whole number"), ("70000", "too large")]),
+        ("log.file.rotation.date", &[("$D24", "expected hourly, daily"), ("now", "expected hourly")]),
+    ];
+    assert!(table.iter().map(|(name, _)| *name).eq(keys().map(|key| key.name)), "every key has its row");
+    for (name, bad) in table {
+        let key = Key::named(name).unwrap();
+        for (text, said) in bad {
+            let mut config = Config::default();
+            let read = key.field.set(&mut config, &[(*text).to_owned()]);
+            let refused = read.and_then(|()| (key.check)(&config)).unwrap_err();
+            assert!(refused.contains(said), "{name} = {text}: {refused}");
+        }
+        if key.field.arity() != Arity::List {
+            let two = key.field.set(&mut Config::default(), &["1".to_owned(), "2".to_owned()]);
+            assert_eq!(two, Err("expected one value".to_owned()), "{name}");
+        }
+    }
+    let mut none = Config::default();
+    Key::named("listeners.tcp").unwrap().field.set(&mut none, &[]).unwrap();
+    assert_eq!(check::listeners(&none), Err("at least one address is needed".to_owned()));
+}

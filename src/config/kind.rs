@@ -1,0 +1,229 @@
+//! How values of a kind are written: read from text, shown as text.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::rotation::RotationDate;
+use super::shown::Shown;
+use super::units::{parse_bytes, parse_duration};
+use super::{Durability, ListenAddress, LogFormat, LogLevel, MemoryLimit};
+
+/// A way to write values of a type. What is shown is read as the same value.
+pub(super) struct Kind<T> {
+    /// What stands for a value in help, such as `BYTES`.
+    pub placeholder: &'static str,
+    /// Every value, where there are few.
+    pub choices: &'static [&'static str],
+    /// Reads a value, or says what is expected.
+    pub read: fn(&str) -> Result<T, String>,
+    /// Shows it.
+    pub show: fn(&T) -> Shown,
+}
+
+/// `true` or `false`.
+pub(super) static SWITCH: Kind<bool> = Kind {
+    placeholder: "BOOL",
+    choices: &["true", "false"],
+    read: |text| match text {
+        "true" | "on" | "yes" => Ok(true),
+        "false" | "off" | "no" => Ok(false),
+        _ => Err("expected true or false".to_owned()),
+    },
+    show: |value| literal(value),
+};
+
+pub(super) static TEXT: Kind<String> = Kind {
+    placeholder: "TEXT",
+    choices: &[],
+    read: |text| {
+        if text.chars().any(char::is_control) {
+            return Err("expected text without control characters".to_owned());
+        }
+        Ok(text.to_owned())
+    },
+    show: |value| Shown::Text(value.clone()),
+};
+
+pub(super) static PATH: Kind<PathBuf> = Kind {
+    placeholder: "PATH",
+    choices: &[],
+    read: |text| {
+        if text.is_empty() || text.contains('\0') {
+            return Err("expected a path".to_owned());
+        }
+        Ok(PathBuf::from(text))
+    },
+    show: |value| Shown::Text(value.display().to_string()),
+};
+
+pub(super) static ADDRESS: Kind<ListenAddress> = Kind {
+    placeholder: "ADDR:PORT",
+    choices: &[],
+    read: |text| text.parse().map_err(|error: super::listen_address::InvalidListenAddress| error.to_string()),
+    show: |value| {
+        Shown::Text(match value {
+            // Its address would stand for IPv6 alone.
+            ListenAddress::AllInterfaces(port) => port.to_string(),
+            ListenAddress::At(address) => address.to_string(),
+        })
+    },
+};
+
+pub(super) static DURABILITY: Kind<Durability> = Kind {
+    placeholder: "MODE",
+    choices: &["fsync", "os", "memory"],
+    read: |text| text.parse().map_err(|error: super::UnknownDurability| error.to_string()),
+    show: |value| Shown::Text(value.to_string()),
+};
+
+pub(super) static LEVEL: Kind<LogLevel> = Kind {
+    placeholder: "LEVEL",
+    choices: &LogLevel::NAMES,
+    read: |text| text.parse().map_err(|error: super::log::UnknownLevel| error.to_string()),
+    show: |value| Shown::Text(value.to_string()),
+};
+
+pub(super) static FORMAT: Kind<LogFormat> = Kind {
+    placeholder: "FORMAT",
+    choices: &["human", "json"],
+    read: |text| match text {
+        "human" => Ok(LogFormat::Human),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("expected human or json".to_owned()),
+    },
+    show: |value| {
+        Shown::Text(match value {
+            LogFormat::Human => "human".to_owned(),
+            LogFormat::Json => "json".to_owned(),
+        })
+    },
+};
+
+pub(super) static ROTATION: Kind<RotationDate> = Kind {
+    placeholder: "WHEN",
+    choices: &[],
+    read: |text| text.parse().map_err(|error: super::rotation::InvalidRotationDate| error.to_string()),
+    show: |value| Shown::Text(value.to_string()),
+};
+
+pub(super) static MEMORY: Kind<MemoryLimit> = Kind {
+    placeholder: "SIZE|SHARE",
+    choices: &[],
+    read: |text| text.parse().map_err(|error: super::InvalidUnit| error.to_string()),
+    show: |value| match value {
+        MemoryLimit::Absolute(bytes) => size(*bytes),
+        // With a point, without which it would be bytes.
+        MemoryLimit::Relative(share) if share.fract() == 0.0 => Shown::Literal(format!("{share:.1}")),
+        MemoryLimit::Relative(share) => literal(share),
+    },
+};
+
+pub(super) static BYTES: Kind<u64> = Kind {
+    placeholder: "BYTES",
+    choices: &[],
+    read: |text| parse_bytes(text).map_err(|error| error.to_string()),
+    show: |value| size(*value),
+};
+
+/// The same where 4 GiB are beyond all.
+pub(super) static BYTES_BELOW_4_GIB: Kind<u32> = Kind {
+    placeholder: "BYTES",
+    choices: &[],
+    read: |text| {
+        let bytes = (BYTES.read)(text)?;
+        u32::try_from(bytes).map_err(|_| "expected less than 4GiB".to_owned())
+    },
+    show: |value| size((*value).into()),
+};
+
+pub(super) static DURATION: Kind<Duration> = Kind {
+    placeholder: "DURATION",
+    choices: &[],
+    read: |text| parse_duration(text).map_err(|error| error.to_string()),
+    show: |value| {
+        let unit = if value.subsec_millis() == 0 { "s" } else { "ms" };
+        let number = if unit == "s" { value.as_secs().into() } else { value.as_millis() };
+        Shown::Text(format!("{number}{unit}"))
+    },
+};
+
+/// Whole seconds, as many as AMQP can say.
+pub(super) static SECONDS: Kind<u16> = Kind {
+    placeholder: "SECONDS",
+    choices: &[],
+    read: |text| {
+        let interval = (DURATION.read)(text)?;
+        if interval.subsec_millis() != 0 {
+            return Err("expected whole seconds".to_owned());
+        }
+        u16::try_from(interval.as_secs()).map_err(|_| "expected at most 65535 seconds".to_owned())
+    },
+    show: |value| literal(value),
+};
+
+pub(super) static NUMBER_16: Kind<u16> =
+    Kind { placeholder: "N", choices: &[], read: number, show: |value| literal(value) };
+pub(super) static NUMBER_32: Kind<u32> =
+    Kind { placeholder: "N", choices: &[], read: number, show: |value| literal(value) };
+pub(super) static NUMBER: Kind<usize> =
+    Kind { placeholder: "N", choices: &[], read: number, show: |value| literal(value) };
+
+fn number<N: TryFrom<u64>>(text: &str) -> Result<N, String> {
+    let digits = !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit());
+    let number = if digits { text.parse::<u64>().ok() } else { None };
+    match number {
+        Some(number) => N::try_from(number).map_err(|_| format!("{text} is too large a number")),
+        None if digits => Err(format!("{text} is too large a number")),
+        None => Err("expected a whole number".to_owned()),
+    }
+}
+
+fn literal(value: &impl ToString) -> Shown {
+    Shown::Literal(value.to_string())
+}
+
+/// With the largest unit that it is a whole number of; a few bytes, and odd sizes, as they are.
+fn size(bytes: u64) -> Shown {
+    for (unit, factor) in [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1_u64 << 10)] {
+        if bytes >= factor && bytes.is_multiple_of(factor) {
+            return Shown::Text(format!("{}{unit}", bytes / factor));
+        }
+    }
+    literal(&bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_shown_with_a_unit_where_it_has_one() {
+        for (bytes, shown) in [
+            (0, "0"),
+            (1023, "1023"),
+            (1024, "1KiB"),
+            (131_072, "128KiB"),
+            (16 << 20, "16MiB"),
+            (1 << 31, "2GiB"),
+        ] {
+            assert_eq!(size(bytes).to_string(), shown);
+            assert_eq!((BYTES.read)(shown), Ok(bytes));
+        }
+    }
+
+    #[test]
+    fn a_number_is_digits_within_its_type() {
+        assert_eq!(number::<u16>("65535"), Ok(65535));
+        for text in ["65536", "99999999999999999999", "", "-1", "+1", "1.0", "0x10", " 1"] {
+            assert!(number::<u16>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_share_is_not_taken_for_bytes() {
+        for share in [1.0, 0.6, 0.00001] {
+            let shown = (MEMORY.show)(&MemoryLimit::Relative(share)).to_string();
+            assert_eq!((MEMORY.read)(&shown), Ok(MemoryLimit::Relative(share)), "{shown}");
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! RabbitMQ's own format: `rabbitmq.conf`, a key and a value a line.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::given::{Given, Mistake, Origin};
+use super::key::{Alias, Arity, Key};
+use super::keys::keys;
+
+/// A line that says something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Setting {
+    name: String,
+    value: String,
+    line: usize,
+}
+
+/// Reads lines: `key = value`, empty ones, and comments, which begin with `#` wherever it stands. A value in single quotes may
+/// have a `#` in it.
+pub(super) fn lines(path: &Path, text: &str) -> (Vec<Setting>, Vec<Mistake>) {
+    let (mut settings, mut mistakes) = (Vec::new(), Vec::new());
+    for (at, text) in text.lines().enumerate() {
+        let line = at + 1;
+        let text = text.trim();
+        if text.is_empty() || text.starts_with('#') {
+            continue;
+        }
+        let mut refuse = |key: Option<&str>, reason: &str| {
+            let origin = Origin::File { path: path.to_owned(), line };
+            mistakes.push(Mistake::new(origin, key, reason));
+        };
+        let Some((name, rest)) = text.split_once('=') else {
+            refuse(None, "expected a key, '=' and a value");
+            continue;
+        };
+        let name = name.trim_end();
+        if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "._-\\$%".contains(c)) {
+            refuse(Some(name), "expected a key of letters, digits and points before '='");
+            continue;
+        }
+        match value(rest.trim_start()) {
+            "" => refuse(Some(name), "expected a value behind '='"),
+            value => settings.push(Setting { name: name.to_owned(), value: value.to_owned(), line }),
+        }
+    }
+    (settings, mistakes)
+}
+
+fn value(rest: &str) -> &str {
+    if let Some((quoted, behind)) = rest.strip_prefix('\'').and_then(|rest| rest.split_once('\'')) {
+        let behind = behind.trim_start();
+        if behind.is_empty() || behind.starts_with('#') {
+            return quoted;
+        }
+    }
+    rest.split('#').next().unwrap_or_default().trim_end()
+}
+
+/// Files of this format, read one after the other: what a later one says of a name holds.
+#[derive(Debug, Default)]
+pub(super) struct RabbitmqConf {
+    settings: BTreeMap<String, (PathBuf, Setting)>,
+}
+
+impl RabbitmqConf {
+    /// Reads one more file.
+    pub(super) fn add(&mut self, path: &Path, text: &str) -> Vec<Mistake> {
+        let (settings, mistakes) = lines(path, text);
+        for setting in settings {
+            self.settings.insert(setting.name.clone(), (path.to_owned(), setting));
+        }
+        mistakes
+    }
+
+    /// What the files say of our keys.
+    pub(super) fn given(&mut self) -> (Vec<Given>, Vec<Mistake>) {
+        // RabbitMQ says with two keys what is one here.
+        if self.settings.get("tcp_listen_options.linger.on").is_some_and(|(_, on)| on.value == "false") {
+            self.settings.remove("tcp_listen_options.linger.timeout");
+        }
+        let (mut given, mut mistakes) = (Vec::new(), Vec::new());
+        for key in keys() {
+            match self.of(key) {
+                Ok(Some(one)) => given.push(one),
+                Ok(None) => {}
+                Err(mistake) => mistakes.push(mistake),
+            }
+        }
+        (given, mistakes)
+    }
+
+    /// What the files say of a key: several names of one key give a list its values, otherwise the first alias holds.
+    fn of(&self, key: &'static Key) -> Result<Option<Given>, Mistake> {
+        let found = key.rabbitmq.iter().flat_map(|alias| {
+            self.settings
+                .values()
+                .filter(|(_, setting)| is_named(alias, &setting.name))
+                .map(move |at| (alias, at))
+        });
+        let mut given: Option<Given> = None;
+        for (alias, (path, setting)) in found {
+            let origin = Origin::File { path: path.clone(), line: setting.line };
+            let refuse = |reason: String| Mistake::new(origin.clone(), Some(&setting.name), reason);
+            if setting.value.starts_with("encrypted:") {
+                return Err(refuse(
+                    "encrypted values cannot be read: write it in plain, or into a file of its own".into(),
+                ));
+            }
+            let Some(text) = (alias.read)(&setting.value).map_err(&refuse)? else { continue };
+            match &mut given {
+                Some(given) if key.field.arity() == Arity::List => given.texts.push(text),
+                Some(_) => {}
+                None => given = Some(Given { key, texts: vec![text], origin }),
+            }
+        }
+        // `listeners.tcp = none`
+        if let Some((path, setting)) = self.settings.get(key.name)
+            && key.field.arity() == Arity::List
+            && setting.value == "none"
+        {
+            let origin = Origin::File { path: path.clone(), line: setting.line };
+            return Ok(Some(Given { key, texts: Vec::new(), origin }));
+        }
+        Ok(given)
+    }
+
+    /// The names that say nothing here.
+    pub(super) fn ignored(&self) -> Vec<&str> {
+        let names = self.settings.keys().map(String::as_str);
+        names.filter(|name| !is_known(name)).collect()
+    }
+}
+
+fn is_known(name: &str) -> bool {
+    let mut aliases = keys().flat_map(|key| key.rabbitmq);
+    aliases.any(|alias| is_named(alias, name) || alias.name.strip_suffix(".$name") == Some(name))
+        || name == "tcp_listen_options.linger.on"
+}
+
+fn is_named(alias: &Alias, name: &str) -> bool {
+    match alias.name.strip_suffix("$name") {
+        Some(prefix) => name.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && !rest.contains('.')),
+        None => alias.name == name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn conf(texts: &[&str]) -> (Vec<String>, Vec<String>, Vec<String>) {
+        let mut conf = RabbitmqConf::default();
+        let mut mistakes = Vec::new();
+        for (at, text) in texts.iter().enumerate() {
+            mistakes.extend(conf.add(Path::new(&format!("{at}.conf")), text));
+        }
+        let (given, more) = conf.given();
+        mistakes.extend(more);
+        let given =
+            given.iter().map(|one| format!("{} {}={}", one.origin, one.key.name, one.texts.join("|")));
+        let mistakes = mistakes.iter().map(ToString::to_string).collect();
+        (given.collect(), mistakes, conf.ignored().iter().map(|name| (*name).to_owned()).collect())
+    }
+
+    #[test]
+    fn a_line_is_read_as_rabbitmq_reads_it() {
+        let text = "# c\r\nheartbeat = 60 # inline\r\n\n  a.b=ab#cd\n\tc.d =  x y z  \n  # indented\ne\\.f = foo=bar\n\
+                    q.1 = 'a#b' # c\nq.2 = 'a#b\nq.3 = 'a' b";
+        let (settings, mistakes) = lines(Path::new("f"), text);
+        assert_eq!(mistakes, []);
+        let read: Vec<_> = settings.iter().map(|s| (s.line, s.name.as_str(), s.value.as_str())).collect();
+        assert_eq!(
+            read,
+            [
+                (2, "heartbeat", "60"),
+                (4, "a.b", "ab"),
+                (5, "c.d", "x y z"),
+                (7, "e\\.f", "foo=bar"),
+                (8, "q.1", "a#b"),
+                (9, "q.2", "'a"),
+                (10, "q.3", "'a' b"),
+            ]
+        );
+        for (text, expected) in [
+            ("\nnonsense", "f:2: expected a key, '=' and a value"),
+            ("a b = c", "f:1: \"a b\": expected a key of letters"),
+            ("= c", "f:1: \"\": expected a key of letters"),
+            ("a =", "f:1: \"a\": expected a value"),
+            ("a = # nothing", "f:1: \"a\": expected a value"),
+        ] {
+            let (_, mistakes) = lines(Path::new("f"), text);
+            assert!(mistakes[0].to_string().starts_with(expected), "{text}: {mistakes:?}");
+        }
+    }
+
+    #[test]
+    fn keys_that_we_have_are_read_and_the_others_are_listed() {
+        let (given, mistakes, ignored) = conf(&[
+            "listeners.tcp.default = 5673\nlisteners.tcp.local = ::1:5674\nheartbeat = 10\n\
+             vm_memory_high_watermark.relative = 0.4\nvm_memory_high_watermark.absolute = 2GB\n\
+             handshake_timeout = 5000\nlog.file = false\nlog.console.formatter = json\nmqtt.exchange = x\n",
+            "heartbeat = 20\ntcp_listen_options.linger.on = false\ntcp_listen_options.linger.timeout = 5\n\
+             tcp_listen_options.backlog = 128\ncollect_statistics_interval = 5000\nmax_connections = infinity",
+        ]);
+        assert_eq!(mistakes, Vec::<String>::new());
+        assert_eq!(
+            given,
+            [
+                "0.conf:5 memory_limit=2GB",
+                "0.conf:6 handshake_timeout=5000ms",
+                "1.conf:1 heartbeat=20",
+                "0.conf:1 listeners.tcp=5673|[::1]:5674",
+                "1.conf:4 tcp.backlog=128",
+                "0.conf:8 log.console.format=json",
+            ]
+        );
+        assert_eq!(ignored, ["collect_statistics_interval", "mqtt.exchange"]);
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_read_is_told_under_the_name_it_has_there() {
+        for (text, expected) in [
+            ("\nlog.default.level = loud", "0.conf:2: \"log.default.level\": expected debug, info, notice"),
+            (
+                "handshake_timeout = 10s",
+                "0.conf:1: \"handshake_timeout\": expected a whole number of milliseconds",
+            ),
+            ("heartbeat = encrypted:abc", "0.conf:1: \"heartbeat\": encrypted values cannot be read"),
+        ] {
+            let (_, mistakes, _) = conf(&[text]);
+            assert_eq!(mistakes.len(), 1);
+            assert!(mistakes[0].starts_with(expected), "{mistakes:?}");
+        }
+    }
+
+    #[test]
+    fn no_listener_is_none() {
+        let (given, mistakes, ignored) = conf(&["listeners.tcp = none"]);
+        assert_eq!(
+            (given, mistakes.len(), ignored.len()),
+            (vec!["0.conf:1 listeners.tcp=".to_owned()], 0, 0)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "[a-z0-9_.=$%'#\\\\ \n\r\u{0}é]{0,200}") {
+            let mut conf = RabbitmqConf::default();
+            conf.add(Path::new("f"), &text);
+            conf.given();
+            conf.ignored();
+        }
+    }
+}
