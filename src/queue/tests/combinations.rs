@@ -2,12 +2,14 @@
 //! live, limits, dead letters, delivery limits, delayed retries, schedules, groups, single active consumers, consumer
 //! priorities and timeouts, pauses, changes of the terms, and kills.
 //!
-//! Time is a number. What the random programs of the store's side vary (pages, blocks, rooms) is left out here.
+//! Time is a number. What leaves memory comes back as soon as it is asked for; what can happen until then, and between blocks and
+//! segments, the programs beside this vary, and rooms and shared credits as well.
 //! `LEVERET_PROGRAMS` says how many programs there are, `LEVERET_PROGRAM` which one is the first.
 
 mod clients;
 mod message;
 mod model;
+mod paging;
 mod plan;
 mod run;
 mod upkeep;

@@ -74,6 +74,10 @@ pub(super) enum Step {
         which: usize,
         to: Option<u64>,
     },
+    /// Messages leave memory: blocks behind so many, or everything, if nobody consumes.
+    PageOut {
+        keep: Option<usize>,
+    },
     /// The broker is killed and another one starts.
     Restart,
 }
@@ -163,19 +167,19 @@ fn publication(random: &mut Random) -> Publication {
         priority: now_and_then(random, 2, |random| u8::try_from(random.below(6)).unwrap()),
         group: (!random.one_in(4)).then(|| u8::try_from(random.below(3)).unwrap()),
         expiration: now_and_then(random, 4, |random| pick(random, &[0, 50, 150, 500, 2000])),
-        delay: now_and_then(random, 5, |random| pick(random, &[0, 30, 100, 100, 700])),
+        delay: now_and_then(random, 5, |random| pick(random, &[0, 30, 100, 100, 700, 60_000])),
         retry_delay: now_and_then(random, 10, |random| pick(random, &[0, 50, 1000])),
     }
 }
 
 fn step(random: &mut Random) -> Step {
     let which = usize::try_from(random.below(1 << 16)).unwrap();
-    match random.below(100) {
+    match random.below(106) {
         0..26 => {
             let count = 1 + random.below(4);
             Step::Publish((0..count).map(|_| publication(random)).collect())
         }
-        26..40 => Step::Time(pick(random, &[1, 10, 40, 100, 100, 300, 1000, 5000])),
+        26..40 => Step::Time(pick(random, &[1, 10, 40, 100, 100, 300, 1000, 5000, 100_000])),
         40..52 => Step::Consume(Consuming {
             prefetch: pick(random, &[0, 1, 1, 2, 3]),
             no_ack: random.one_in(4),
@@ -212,6 +216,7 @@ fn step(random: &mut Random) -> Step {
         96..98 => {
             Step::Reschedule { which, to: now_and_then(random, 2, |random| pick(random, &[1, 80, 600])) }
         }
+        98..104 => Step::PageOut { keep: now_and_then(random, 2, |random| pick(random, &[0, 1, 4])) },
         _ => Step::Restart,
     }
 }

@@ -8,6 +8,8 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::super::Inbox;
 use super::message::Place;
 use super::model::{Model, Stage};
@@ -36,6 +38,8 @@ pub(super) struct Run {
     pub(super) on_their_way: BTreeMap<usize, Delivery>,
     /// What the undertaker was told of and has not seen to, with the positions.
     pub(super) graves: Vec<(usize, Dead)>,
+    /// What has left memory, by its segment.
+    pub(super) pages: Vec<Bytes>,
     journal: Journal,
 }
 
@@ -99,6 +103,7 @@ impl Run {
             keys: Vec::new(),
             on_their_way: BTreeMap::new(),
             graves: Vec::new(),
+            pages: Vec::new(),
             journal: Journal::default(),
         }
     }
@@ -124,6 +129,7 @@ impl Run {
             Step::Pause(paused) => self.pause(*paused)?,
             Step::Bury { most, stay } => self.bury(*most, *stay),
             Step::Reschedule { which, to } => self.reschedule(*which, *to)?,
+            Step::PageOut { keep } => self.page_out(*keep)?,
             Step::Restart => self.restart(),
         }
         self.tick()?;
@@ -140,14 +146,19 @@ impl Run {
 
     /// What can be delivered is, and what is too much goes.
     pub(super) fn perform(&mut self) -> Result<(), String> {
-        self.core.deliver();
-        self.observe()?;
+        loop {
+            self.core.deliver();
+            self.observe()?;
+            self.core.trim();
+            if !self.read()? {
+                break;
+            }
+        }
         for consumer in self.model.live().into_iter().filter(|at| self.model.may_take(*at)) {
             if let Some(at) = self.model.first_for(Some(consumer)) {
                 return Err(format!("consumer {consumer} could get {at} and does not"));
             }
         }
-        self.core.trim();
         self.model.trim();
         self.look_at_dead()
     }
@@ -198,12 +209,23 @@ impl Run {
     /// Whatever is due happens.
     fn tick(&mut self) -> Result<(), String> {
         for _ in 0..LOOKS_MAX {
-            if !self.core.is_timed() || self.core.next_due() > self.model.now {
+            let is_due = self.core.is_timed() && self.core.next_due() <= self.model.now;
+            if self.read()? {
+                continue;
+            }
+            if !is_due {
                 return Ok(());
             }
             let due = self.model.due();
             self.core.at(self.model.now);
-            self.core.expire(self.model.now);
+            loop {
+                self.core.expire(self.model.now);
+                // That asks for what has to be read to know what is due.
+                self.core.next_due();
+                if !self.read()? {
+                    break;
+                }
+            }
             let late = self.model.happens();
             self.perform()?;
             self.late(&late)?;

@@ -86,7 +86,7 @@ impl Run {
         let listed = self.core.list_scheduled(None, usize::MAX);
         equal("listed", listed.len(), waiting.len())?;
         equal("in the list", listed.iter().any(|(listed, _)| *listed == id), true)?;
-        let before = self.core.unschedule(id).ok_or("it does not wait")?;
+        let before = self.unschedule(id)?;
         if let Some(to) = to {
             let now = self.model.now;
             let due = now.plus(Duration::from_millis(to));
@@ -115,6 +115,7 @@ impl Run {
         self.core = core;
         self.on_their_way.clear();
         self.graves.clear();
+        self.pages.clear();
         self.model.restart();
     }
 }
