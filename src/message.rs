@@ -3,6 +3,8 @@
 //! A message is one run of bytes and the offsets in it, so that passing it on is one reference count and storing it
 //! one copy. It knows nothing of queues; what a delivery adds (position, tag, redelivered) lies beside it.
 
+pub mod deduplication;
+
 use std::ops::Range;
 use std::time::Duration;
 

@@ -58,6 +58,13 @@ impl Confirms {
         }
     }
 
+    /// What was published under this number since [`Self::gathered`] waits for the group commit as if it had a record.
+    pub fn waits(&mut self, number: u64) {
+        if number > self.gathered {
+            self.journalled_from = Some(self.journalled_from.map_or(number, |first| first.min(number)));
+        }
+    }
+
     /// The number of the publish that comes next.
     pub fn next(&self) -> u64 {
         self.published.saturating_add(1)
@@ -199,6 +206,20 @@ mod tests {
         assert_eq!(confirms.release(Batch(2)), Some(single(1)));
         assert_eq!(confirms.release(Batch(2)), None);
         assert_eq!(confirms.release(Batch(3)), Some(through(3)));
+    }
+
+    #[test]
+    fn a_copy_waits_for_the_group_commit_that_the_other_one_is_in() {
+        let mut confirms = Confirms::default();
+        for _ in 0..4 {
+            confirms.published(false);
+        }
+        confirms.waits(3);
+        confirms.waits(2);
+        confirms.gathered(Some(Batch(5)));
+        assert_eq!(confirms.release(Batch(4)), Some(single(1)));
+        assert_eq!(confirms.release(Batch(4)), None);
+        assert_eq!(confirms.release(Batch(5)), Some(through(4)));
     }
 
     #[test]

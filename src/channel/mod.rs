@@ -39,7 +39,8 @@ pub use session::Session;
 
 use crate::name::{ConsumerTag, QueueName};
 use crate::place::Batch;
-use crate::vhost::publisher::Origin;
+use crate::store::original::{Fate, Outcome};
+use crate::vhost::publisher::{Copied, Origin};
 use answer::{Answer, Served, Until};
 use confirm::{Confirm, Confirms};
 use content::Content;
@@ -190,6 +191,22 @@ impl Channel {
         if let Mode::Confirm(confirms) = &mut self.mode {
             confirms.refused(origin.number);
         }
+    }
+
+    /// A publish was a copy of another one, and is confirmed when that one is, or refused as that one was. Gives the group
+    /// commit that it waits for. The unit is to have ended.
+    pub fn copied(&mut self, copied: &Copied) -> Option<Batch> {
+        let Mode::Confirm(confirms) = &mut self.mode else { return None };
+        let number = copied.origin.number;
+        match copied.fate.as_ref().map(Fate::wait) {
+            Some(Outcome::Taken(Some(batch))) => {
+                confirms.waits(number);
+                return Some(batch);
+            }
+            Some(Outcome::Lost) => confirms.refused(number),
+            Some(Outcome::Taken(None)) | None => {}
+        }
+        None
     }
 
     /// All that was published is where it belongs, and its records are in the group commit `until`; `late` if there may be

@@ -131,8 +131,8 @@ impl Session {
         self.unit.end()
     }
 
-    /// The same for a commit: gives what its answer waits for.
-    pub fn commit_unit(&mut self) -> Option<Until> {
+    /// The same for a commit, whose answer waits for it.
+    pub fn commit_unit(&mut self) -> Option<Batch> {
         if self.unit.is_empty() {
             self.unit.end();
             return None;
@@ -140,8 +140,7 @@ impl Session {
         if self.unit.durability() == Durability::Fsync {
             self.unit.group().require_sync();
         }
-        let batch = self.unit.end()?;
-        Some(self.until(batch))
+        self.unit.end()
     }
 
     /// Whether `until` is still to be reached. Then the connection is told when it is, or never will be.

@@ -10,6 +10,7 @@ use super::{Channel, Mode, Peer, Session};
 use crate::message::Message;
 use crate::queue::core::Settlement;
 use crate::queue::ready::PACKED_MAX_BYTES;
+use crate::store::original::{Fate, Outcome};
 
 /// A commit is written in one piece, which must have an end: its records, and what its messages take in their queues, in
 /// bytes.
@@ -106,10 +107,19 @@ impl Channel {
             self.unsettle(settlements);
             return Err(crashed_queue(&queue, session.vhost.name()));
         }
-        let any_refused = !session.publisher.take_refused().is_empty();
+        let mut any_refused = !session.publisher.take_refused().is_empty();
         self.settle(settlements, session);
         session.flush_acked();
-        let until = session.commit_unit();
+        let mut batch = session.commit_unit();
+        for copied in session.publisher.take_copied() {
+            // What was a copy is as safe as the other one, or as little.
+            match copied.fate.as_ref().map(Fate::wait) {
+                Some(Outcome::Taken(other)) => batch = batch.max(other),
+                Some(Outcome::Lost) => any_refused = true,
+                None => {}
+            }
+        }
+        let until = batch.map(|batch| session.until(batch));
         if any_refused {
             // What the queues took is in them, and what was settled is: a commit does not isolate.
             return Err(precondition_failed("partial tx completion"));

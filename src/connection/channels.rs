@@ -334,6 +334,12 @@ impl Channels {
                 channel.refused(origin);
             }
         }
+        let mut until = until;
+        for copied in session.publisher.take_copied() {
+            if let Some(channel) = self.open_mut(copied.origin.channel) {
+                until = until.max(channel.copied(&copied));
+            }
+        }
         let mut waits = false;
         while let Some(number) = session.confirming.pop() {
             if let Some(channel) = self.open_mut(number) {

@@ -2,6 +2,7 @@
 
 use leveret_protocol::table::Table;
 
+use super::message_deduplication::CacheRules;
 use super::options::InvalidExchange;
 use super::router::{Router, Target};
 use super::{
@@ -65,6 +66,8 @@ exchange_types! {
     LocalRandom, "x-local-random", local_random::LocalRandom<T>;
     /// To every binding, and to those that are made later.
     RecentHistory, "x-recent-history", recent_history::RecentHistory<T>;
+    /// To every binding, unless it has had the message before.
+    MessageDeduplication, "x-message-deduplication", fanout::Fanout<T>;
     /// As another type, when messages are due.
     DelayedMessage, "x-delayed-message", delayed::Delayed<T>;
 }
@@ -75,6 +78,7 @@ impl ExchangeType {
         match self {
             Self::ConsistentHash => consistent_hash::HashOn::parse(arguments).map(|_| ()),
             Self::RecentHistory => recent_history::length(arguments).map(|_| ()),
+            Self::MessageDeduplication => CacheRules::parse(arguments).map(|_| ()),
             Self::DelayedMessage => delayed::delayed_type(arguments).map(|_| ()),
             _ => Ok(()),
         }

@@ -15,6 +15,7 @@ pub mod exchange_type;
 mod fanout;
 mod headers;
 mod local_random;
+mod message_deduplication;
 mod modulus_hash;
 pub mod options;
 mod random;
@@ -28,6 +29,7 @@ mod topic;
 
 pub use binding::{Binding, InvalidBinding};
 pub use exchange_type::ExchangeType;
+pub use message_deduplication::CacheRules;
 pub use options::{ExchangeOptions, InvalidExchange};
 pub use router::{Routable, Router, Target, TargetName};
 pub use routes::Routes;

@@ -49,6 +49,12 @@ pub enum InvalidExchange {
     DelayedType,
     /// A recent history exchange cannot be of this length, which is printed as RabbitMQ prints it.
     HistoryLength(String),
+    /// A message deduplication exchange does not say how many messages it is to know.
+    CacheSize,
+    /// A message deduplication exchange is to know messages for a time that is none.
+    CacheTtl,
+    /// A message deduplication exchange is to know messages in a place that is none.
+    CachePersistence,
 }
 
 impl InvalidExchange {
@@ -72,6 +78,15 @@ impl fmt::Display for InvalidExchange {
             Self::HashedTwice => f.write_str("hash-header and hash-property are mutually exclusive"),
             Self::DelayedType => {
                 f.write_str("Invalid argument, 'x-delayed-type' must be an existing exchange type")
+            }
+            Self::CacheSize => {
+                f.write_str("Missing or invalid argument, 'x-cache-size' must be an integer greater than 0")
+            }
+            Self::CacheTtl => {
+                f.write_str("Invalid argument, 'x-cache-ttl' must be an integer greater than 0")
+            }
+            Self::CachePersistence => {
+                f.write_str("Invalid argument, 'x-cache-persistence' must be either 'disk' or 'memory'")
             }
             Self::HistoryLength(printed) => {
                 write!(f, "Invalid argument {printed}, 'x-recent-history-length' must be a positive integer")

@@ -48,6 +48,14 @@ pub(super) const SINGLE_ACTIVE_CONSUMER: &str = "x-single-active-consumer";
 /// Whether messages may ask to be delivered later; our own.
 pub(super) const SCHEDULED: &str = "x-scheduled";
 
+/// Whether a second message with a key is not taken.
+pub(super) const MESSAGE_DEDUPLICATION: &str = "x-message-deduplication";
+/// Whether keys are known for a time. Our own.
+pub(super) const DEDUPLICATION_WINDOW: &str = "x-deduplication-window";
+/// How long keys are known, in milliseconds.
+pub(super) const CACHE_TTL: &str = "x-cache-ttl";
+/// How many keys are known.
+pub(super) const CACHE_SIZE: &str = "x-cache-size";
 /// What groups a queue's messages.
 pub(super) const MESSAGE_GROUP: &str = "x-message-group";
 /// How many messages are looked at behind those that wait for others of their groups. Our own.
@@ -60,7 +68,7 @@ const PRIORITY_MAX: i64 = 255;
 type Rule = fn(Value<'_>, Table<'_>) -> Result<(), Reason>;
 
 /// In the order in which RabbitMQ looks at them.
-const KNOWN: [(&str, Rule); 30] = [
+const KNOWN: [(&str, Rule); 34] = [
     (QUEUE_TYPE, queue_type),
     (EXPIRES, expires),
     (MESSAGE_TTL, milliseconds),
@@ -91,6 +99,10 @@ const KNOWN: [(&str, Rule); 30] = [
     (MESSAGE_GROUP_LOOK_AHEAD, positive),
     ("x-member-placement-tag", any),
     (SCHEDULED, boolean),
+    (MESSAGE_DEDUPLICATION, boolean),
+    (DEDUPLICATION_WINDOW, boolean),
+    (CACHE_TTL, expires),
+    (CACHE_SIZE, positive),
 ];
 
 /// What may be changed while a queue is used.

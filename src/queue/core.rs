@@ -5,6 +5,7 @@
 //! Invariants: what was accepted is ready, unacked or settled, each exactly once; ready messages leave by position;
 //! a consumer is never given more than its credit nor more than its recipient has room for.
 
+mod deduplicating;
 mod dying;
 mod expiry;
 mod getting;
@@ -17,6 +18,7 @@ mod standing;
 mod storing;
 mod waiting;
 
+pub use deduplicating::{Coming, Once};
 pub use dying::Dead;
 pub use getting::{Asker, Taken};
 pub use scheduling::{Due, Listed};
@@ -28,6 +30,7 @@ use lateness::Deadlines;
 
 use super::consumers::{Consumer, Consumers, Turn};
 use super::death::Reason;
+use super::deduplication::Keys;
 use super::delivery::{Delivery, Recipient, SharedCredit, cost};
 use super::groups::Groups;
 use super::id::{ConsumerKey, QueueId, UnackedKey};
@@ -113,6 +116,8 @@ pub struct QueueCore {
     loads: Vec<BlockPlace>,
     /// Its message groups, when it was declared with them.
     groups: Option<Box<Groups>>,
+    /// The keys that it knows, when a message is not to be taken twice.
+    keys: Option<Box<Keys>>,
     /// There was more to look at than goes under one lock.
     goes_on: bool,
 }
@@ -146,6 +151,7 @@ impl QueueCore {
             askers: Vec::new(),
             loads: Vec::new(),
             groups: options.message_groups.as_ref().map(|groups| Box::new(Groups::new(groups))),
+            keys: options.deduplication.map(|rules| Box::new(Keys::new(rules))),
             goes_on: false,
         }
     }
@@ -292,6 +298,7 @@ impl QueueCore {
 
     /// Takes back a message that was on its way to a consumer that acknowledges automatically. Needs [the time](Self::at).
     pub fn give_back(&mut self, entry: Entry) {
+        self.key_came_back(&entry);
         // Whoever had it did not know its priority here.
         let level = self.level(&entry.message);
         self.put_back(Entry { level, ..entry }, None);
@@ -344,6 +351,7 @@ impl QueueCore {
 
     /// A message is done with.
     fn discard(&mut self, entry: &Entry, group: &mut Group) {
+        self.key_left(entry.position);
         if entry.home.is_journalled() {
             group.settle(self.id, entry.position);
             self.ready.segments.leave(entry.home);
@@ -355,7 +363,9 @@ impl QueueCore {
         let parked = if self.groups.is_some() { self.purge_parked(group) } else { 0 };
         let kept = self.unacked.iter().map(|entry| entry.position);
         let kept = kept.chain(self.scheduled.positions()).chain(self.retrying.positions());
-        self.ready.clear(self.id, kept, group).saturating_add(parked)
+        let purged = self.ready.clear(self.id, kept, group).saturating_add(parked);
+        self.keys_purged();
+        purged
     }
 
     /// Drops everything and gives the consumers that must be told.
@@ -366,6 +376,7 @@ impl QueueCore {
         self.deadlines = Deadlines::default();
         self.scheduled = Waiting::default();
         self.groups = None;
+        self.keys = None;
         self.loads = Vec::new();
         self.consumers.remove_all()
     }
@@ -422,8 +433,12 @@ impl QueueCore {
         if member.staged.is_empty() {
             self.staged.push(key);
         }
+        let position = entry.position;
         member.staged.push(Delivery::new(entry, member.consumer.slot, unacked, self.counts));
         self.consumers.had_turn(key);
+        if unacked.is_none() {
+            self.key_left(position);
+        }
         if self.times_deliveries
             && let Some(unacked) = unacked
         {

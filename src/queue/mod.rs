@@ -7,6 +7,7 @@ pub mod arguments;
 pub mod consumers;
 pub mod core;
 pub mod death;
+pub mod deduplication;
 pub mod delivery;
 pub mod due;
 pub mod groups;

@@ -1,14 +1,16 @@
 //! What a queue was declared to be.
 
 use std::fmt;
+use std::time::Duration;
 
 use leveret_protocol::method::queue::Declare;
 use leveret_protocol::table::{Table, TableBuf, TableBuilder, Value};
 
 use super::arguments::{
-    self, DEAD_LETTER_EXCHANGE, InvalidArgument, MAX_PRIORITY, MESSAGE_GROUP, MESSAGE_GROUP_LOOK_AHEAD,
+    self, CACHE_SIZE, CACHE_TTL, DEAD_LETTER_EXCHANGE, InvalidArgument, MAX_PRIORITY, MESSAGE_DEDUPLICATION, MESSAGE_GROUP, MESSAGE_GROUP_LOOK_AHEAD,
     QUEUE_TYPE, SCHEDULED, SINGLE_ACTIVE_CONSUMER,
 };
+use super::deduplication::Deduplication;
 use super::groups::{GroupBy, LOOK_AHEAD, MessageGroups};
 use crate::equivalence::{Inequivalence, Resource};
 
@@ -28,6 +30,8 @@ pub struct QueueOptions {
     pub max_priority: u8,
     /// Its message groups, if it has any.
     pub message_groups: Option<MessageGroups>,
+    /// How it knows which messages it had, if it is to know.
+    pub deduplication: Option<Deduplication>,
     /// The arguments as they were declared, unknown ones included.
     pub arguments: TableBuf,
 }
@@ -141,6 +145,7 @@ impl QueueOptions {
             single_active_consumer: single_active == Some(true),
             max_priority: u8::try_from(max_priority).unwrap_or(0),
             message_groups: message_groups(arguments.as_table()),
+            deduplication: Deduplication::said(arguments.as_table()),
             arguments,
         }
     }
@@ -149,6 +154,17 @@ impl QueueOptions {
     pub fn scheduling(durable: bool) -> Self {
         let arguments = TableBuilder::new().bool(SCHEDULED, true).finish();
         Self { durable, arguments, ..Self::default() }
+    }
+
+    /// A queue that nobody declares and that has no messages: it knows `size` keys, of which those that say nothing of a
+    /// time are known for `ttl`, or as long as there is room.
+    pub fn remembering(durable: bool, size: u32, ttl: Option<Duration>) -> Self {
+        let arguments = TableBuilder::new().bool(MESSAGE_DEDUPLICATION, true).long(CACHE_SIZE, size.into());
+        let arguments = match ttl {
+            Some(ttl) => arguments.long(CACHE_TTL, i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX)),
+            None => arguments,
+        };
+        Self { durable, ..Self::restored(false, arguments.finish()) }
     }
 
     /// Whether it has the semantics of RabbitMQ's quorum queues.

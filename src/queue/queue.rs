@@ -3,7 +3,9 @@
 //! Lock order: a queue, then a leaf (a recipient, a shared credit). No method here is called with a leaf locked.
 //! A queue dies under its lock: from then on every call says [`Gone`], and the caller looks the name up again.
 
+mod deduplicating;
 mod delivering;
+mod published;
 mod scheduling;
 mod standing;
 mod storing;
@@ -16,7 +18,7 @@ use super::core::{Asker, Dead, QueueCore, Settlement, Taken};
 use super::delivery::{Late, Recipient, SharedCredit};
 use super::id::{ConsumerKey, QueueId, UnackedKey};
 use super::options::QueueOptions;
-use super::ready::{Entry, Position};
+use super::ready::Entry;
 use super::undertaker::UndertakerCell;
 use crate::message::Message;
 use crate::name::{ConnectionId, QueueName};
@@ -24,6 +26,7 @@ use crate::place::{Home, JournalFile};
 use crate::store::handle::StoreHandle;
 use crate::store::op::Group;
 use crate::time::Time;
+pub use published::{Duplicate, NewKeys, Pressure, Published};
 use standing::Standing;
 use storing::Paging;
 
@@ -54,26 +57,6 @@ pub enum DeleteRefused {
     InUse,
     /// `if-empty` was asked for and it has messages.
     NotEmpty,
-}
-
-/// How a queue took a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pressure {
-    /// Nothing to say.
-    None,
-    /// Its consumers want messages, have credit, and are far behind: publish less often.
-    Behind,
-}
-
-/// Where a batch of messages stands in a queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Published {
-    /// How the queue took it.
-    pub pressure: Pressure,
-    /// The position of the first; each of the others is the next one.
-    pub first: Position,
-    /// Which of the messages are refused, in their order: they are not in the queue.
-    pub refused: Vec<u32>,
 }
 
 /// What a `basic.get` finds.
@@ -109,11 +92,6 @@ pub struct Status {
     pub retrying: usize,
 }
 
-/// A backlog of this many messages before lagging consumers slows its publishers.
-const BEHIND_MESSAGES: usize = 20_000;
-/// The same in bytes.
-const BEHIND_BYTES: u64 = 16 * 1024 * 1024;
-
 /// A queue, shared by all that publish to it or consume from it.
 pub struct Queue {
     id: QueueId,
@@ -121,6 +99,7 @@ pub struct Queue {
     standing: RwLock<Standing>,
     owner: Option<ConnectionId>,
     journalled: bool,
+    deduplicates: bool,
     may_refuse: AtomicBool,
     store: StoreHandle,
     undertaker: UndertakerCell,
@@ -142,6 +121,7 @@ impl Queue {
         Self {
             id,
             name,
+            deduplicates: options.deduplication.is_some(),
             state: Mutex::new(State::Running(QueueCore::new(id, &options), Paging::default())),
             standing: RwLock::new(Standing::declared(options)),
             owner,
@@ -229,37 +209,30 @@ impl Queue {
         file: Option<JournalFile>,
         may_refuse: bool,
     ) -> Result<Published, Gone> {
+        if self.deduplicates {
+            return self.publish_once(messages, file, may_refuse, None, false);
+        }
         let file = file.filter(|_| self.journalled);
         self.with(|core| {
-            let first = core.next();
-            let mut refused = Vec::new();
+            let mut published = Published::from(core.next());
             let takes_all = !may_refuse && self.may_refuse();
             for (index, message) in messages.drain(..).enumerate() {
-                let home = match file {
-                    Some(file) if message.is_persistent() => Home::Journal(file),
-                    Some(_) | None => Home::Transient,
-                };
+                let home = home_of(&message, file);
                 if takes_all {
                     core.take_all(message, home);
                 } else if !core.publish(message, home) {
-                    refused.push(u32::try_from(index).unwrap_or(u32::MAX));
+                    published.refused.push(u32::try_from(index).unwrap_or(u32::MAX));
                 }
             }
             self.perform(core);
-            let far_behind = core.ready() > BEHIND_MESSAGES || core.ready_bytes() > BEHIND_BYTES;
-            let behind = far_behind && core.consumers_lag();
-            let pressure = if behind { Pressure::Behind } else { Pressure::None };
-            Published { pressure, first, refused }
+            published.pressure = Pressure::of(core);
+            published
         })
     }
 
     /// Whether publishers should still wait, see [`Pressure`].
     pub fn pressure(&self) -> Pressure {
-        let behind = self.with(|core| {
-            (core.ready() > BEHIND_MESSAGES / 2 || core.ready_bytes() > BEHIND_BYTES / 2)
-                && core.consumers_lag()
-        });
-        if behind == Ok(true) { Pressure::Behind } else { Pressure::None }
+        self.with(|core| Pressure::persisting(core)).unwrap_or(Pressure::None)
     }
 
     /// Settles deliveries and gives what that makes room for. Unknown keys and a queue that is gone are passed over:
@@ -438,6 +411,15 @@ impl Queue {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where a message is kept that comes with records in this file.
+#[inline]
+fn home_of(message: &Message, file: Option<JournalFile>) -> Home {
+    match file {
+        Some(file) if message.is_persistent() => Home::Journal(file),
+        Some(_) | None => Home::Transient,
     }
 }
 

@@ -4,6 +4,7 @@
 //!
 //! 1. of each queue, what is alive and stands in a file up to J is written again: to the journal when it is little, else to a
 //!    segment; with it the last messages of segments that are nearly empty;
+//!    what the queues know of keys is written to the journal again when any of it may stand in such a file;
 //! 2. the segments with messages of files up to J are completed and synced, with their names;
 //! 3. what is alive of them is recorded in the journal, and again for those whose record may depend on a file up to J;
 //! 4. the definitions of these files are on the disk;
@@ -21,6 +22,7 @@
 
 mod clearing;
 mod groups;
+mod keys;
 
 use std::collections::VecDeque;
 use std::io;
@@ -221,6 +223,7 @@ impl Checkpoints {
             }
             self.leave(part, through, carried_before)?;
         }
+        self.carry_keys(&queues, through)?;
         self.sync(&queues)?;
         self.record(&queues, through)?;
         self.definitions.flush_through(through).map_err(Stop::NotWritten)?;
@@ -334,13 +337,17 @@ impl Checkpoints {
                 carried.queue.carried(block, file);
             }
         }
+        self.count_carried(file, len);
+        // Publishers may be held back for the same reason, but this thread alone could fill the memory as well.
+        if self.journal.is_congested() { self.wait(batch) } else { Ok(()) }
+    }
+
+    fn count_carried(&mut self, file: JournalFile, len: u64) {
         self.carried_total = self.carried_total.saturating_add(len);
         match self.carried.back_mut() {
             Some((last, bytes)) if *last == file => *bytes = bytes.saturating_add(len),
             _ => self.carried.push_back((file, len)),
         }
-        // Publishers may be held back for the same reason, but this thread alone could fill the memory as well.
-        if self.journal.is_congested() { self.wait(batch) } else { Ok(()) }
     }
 
     /// Step 2: what was written to segments outlives a loss of power.

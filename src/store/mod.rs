@@ -21,6 +21,7 @@ mod model_queue;
 pub mod op;
 pub mod open;
 pub mod open_files;
+pub mod original;
 mod pager;
 pub mod positions;
 pub mod recovery;

@@ -12,7 +12,7 @@ use std::fmt;
 use crate::message::Parts;
 use crate::place::{JournalFile, Position, QueueId, SegmentNumber};
 use crate::store::segment::block::marked_parts;
-use crate::store::stored::{Returns, SegmentState};
+use crate::store::stored::{KeyRecord, Returns, SegmentState};
 use crate::time::Time;
 
 pub use group::{Group, TARGET_BYTES};
@@ -31,6 +31,7 @@ mod kind {
     pub(super) const FORGET: u8 = 9;
     pub(super) const CHECKPOINTED: u8 = 10;
     pub(super) const CLOSED: u8 = 11;
+    pub(super) const KEYS: u8 = 13;
 }
 
 /// One fact, as it stands in the journal.
@@ -91,6 +92,15 @@ pub enum Op<'a> {
         queue: QueueId,
         /// All before this one.
         position: Position,
+    },
+    /// A queue has come to know keys of messages.
+    Keys {
+        /// Which queue.
+        queue: QueueId,
+        /// How many it knows at most.
+        size: u32,
+        /// The keys.
+        keys: KeyRecords<'a>,
     },
     /// A definition was made or changed.
     Define {
@@ -179,6 +189,9 @@ fn op<'a>(reader: &mut Reader<'a>) -> Option<Op<'a>> {
         kind::REDELIVERED_BELOW => {
             Op::RedeliveredBelow { queue: reader.queue()?, position: reader.position()? }
         }
+        kind::KEYS => {
+            Op::Keys { queue: reader.queue()?, size: reader.u32()?, keys: KeyRecords(reader.keys()?.iter()) }
+        }
         kind::DEFINE => {
             let (key_len, value_len) = (reader.u32()?, reader.u32()?);
             Op::Define { key: reader.take(key_len as usize)?, value: reader.take(value_len as usize)? }
@@ -240,6 +253,29 @@ impl PartialEq for Targets<'_> {
 }
 
 impl Eq for Targets<'_> {}
+
+/// A key, a position and a time, of sixteen, eight and eight octets.
+type Key = [u8; 32];
+
+/// Keys that a queue knows.
+#[derive(Clone, Debug)]
+pub struct KeyRecords<'a>(std::slice::Iter<'a, Key>);
+
+impl Iterator for KeyRecords<'_> {
+    type Item = KeyRecord;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Reader::new(self.0.next()?).key()
+    }
+}
+
+impl PartialEq for KeyRecords<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_slice() == other.0.as_slice()
+    }
+}
+
+impl Eq for KeyRecords<'_> {}
 
 /// Whether this chunk is what the journal's last batch has of a broker that stopped in order, and nothing else.
 pub fn is_close_mark(chunk: &[u8]) -> bool {

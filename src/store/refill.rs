@@ -16,7 +16,7 @@ use super::segment::block::Records;
 use super::segment_store::SegmentStore;
 use crate::message::Message;
 use crate::place::{JournalFile, Position, QueueId};
-use crate::store::stored::Returns;
+use crate::store::stored::{KeyRecord, Returns};
 
 /// A queue that is filled again, before anybody uses it.
 pub trait Refill: Send + Sync {
@@ -32,6 +32,9 @@ pub trait Refill: Send + Sync {
         next: Position,
         redelivered_below: Position,
     );
+
+    /// Which keys it knew.
+    fn restore_keys(&self, _keys: Vec<KeyRecord>) {}
 
     /// What it has in a segment of messages that wait for times of their own: a block, or what of one does so, with the
     /// block's records. Called after [`Self::restore`], which has the returns of these messages, but not them.
@@ -199,6 +202,9 @@ impl<'q, Q: Refill> Refilling<'q, Q> {
             self.in_segments.insert(*id, &blocks);
             let blocks = divide(store, *id, blocks, &found.returns, &mut waiting)?;
             queue.restore(blocks, returns, next, redelivered_below);
+            if !found.known.is_empty() {
+                queue.restore_keys(found.known.records().collect());
+            }
             for block in waiting {
                 // Only a block itself says when its messages are due. It stays where it is.
                 if let Some(records) = store.records_of(*id, &block)? {

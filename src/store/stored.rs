@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::place::{Home, JournalFile, Position, QueueId, SegmentNumber};
+use crate::message::deduplication::DeduplicationKey;
 use crate::time::Time;
 
 /// How often a message came back to its queue, and until when it waits there. Of what is known of one message the highest
@@ -43,6 +44,28 @@ impl Returns {
     pub fn failed(count: u32) -> Self {
         Self { acquired: count, deliveries: count, due: Time::default() }
     }
+}
+
+/// A key that a queue knows: a second message with it is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct KeyRecord {
+    /// The key.
+    pub key: DeduplicationKey,
+    /// The place of its message. Of two records of a key the one with the later place holds.
+    pub position: Position,
+    /// When it is forgotten; never when it is as soon as its message is settled.
+    pub until: Time,
+}
+
+/// Some of the keys that a queue knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyRecords {
+    /// How many it knows at most.
+    pub size: u32,
+    /// Those that outlive the broker.
+    pub records: Vec<KeyRecord>,
+    /// The last one that was looked at; nothing when there are no more.
+    pub last: Option<KeyRecord>,
 }
 
 /// Messages of a queue, packed one after the other in the order of their positions, on their way to the disk.
@@ -186,6 +209,20 @@ pub trait Stored: Send + Sync {
     /// consumed and only single messages (unacked, given back) are left of them. Empty when blocks of it wait, or nothing is
     /// alive. [`Self::stored`] or [`Self::carried`] tells the new place of these messages.
     fn stragglers(&self, segment: SegmentNumber) -> Vec<OutBlock>;
+
+    /// Whether records of the keys that it knows may stand in this file of the journal or one before it.
+    fn keys_through(&self, _through: JournalFile) -> bool {
+        false
+    }
+
+    /// The keys that it knows, in an order of its own, from behind `after` on, at most so many.
+    fn keys(&self, _after: Option<KeyRecord>, _max: usize) -> KeyRecords {
+        KeyRecords::default()
+    }
+
+    /// Records of all keys that it knew when it was first asked for them stand in this file of the journal or in later ones,
+    /// and those of keys that it has come to know since do.
+    fn keys_recorded(&self, _from: JournalFile) {}
 
     /// The block at `place` was read, or cannot be.
     fn loaded(&self, place: BlockPlace, bytes: Result<Bytes, Damage>);

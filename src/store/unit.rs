@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::journal::{Journal, Ticket};
 use super::op::Group;
+use super::original::{Fate, Original};
 use crate::config::Durability;
 use crate::place::{Batch, JournalFile};
 
@@ -14,12 +15,16 @@ pub struct Unit {
     journal: Option<Arc<Journal>>,
     ticket: Option<Ticket>,
     group: Group,
+    /// What others may be taken for copies of, if there is anything of that kind.
+    originals: Vec<Original>,
+    /// What becomes of all that is in it.
+    fate: Option<Fate>,
 }
 
 impl Unit {
     /// For a connection to a virtual host of this durability.
     pub fn new(journal: Option<Arc<Journal>>, durability: Durability) -> Self {
-        Self { journal, ticket: None, group: Group::new(durability) }
+        Self { journal, group: Group::new(durability), ..Self::default() }
     }
 
     /// The journal, if there is one.
@@ -55,6 +60,23 @@ impl Unit {
         &mut self.group
     }
 
+    /// What becomes of the messages whose records go here.
+    pub fn fate(&mut self) -> Fate {
+        let originals = &mut self.originals;
+        let fate = self.fate.get_or_insert_with(|| {
+            let original = Original::default();
+            let fate = original.fate();
+            originals.push(original);
+            fate
+        });
+        fate.clone()
+    }
+
+    /// A message has its records here, and that is what becomes of it.
+    pub fn keep(&mut self, original: Original) {
+        self.originals.push(original);
+    }
+
     /// Whether there are no records.
     pub fn is_empty(&self) -> bool {
         self.group.is_empty()
@@ -72,6 +94,15 @@ impl Unit {
 
     /// Appends the records and gives back the ticket. Nothing when there were no records.
     pub fn end(&mut self) -> Option<Batch> {
+        let batch = self.append();
+        if !self.originals.is_empty() {
+            self.fate = None;
+            self.originals.drain(..).for_each(|original| original.taken(batch));
+        }
+        batch
+    }
+
+    fn append(&mut self) -> Option<Batch> {
         let ticket = self.ticket.take();
         if self.group.is_empty() {
             return None;
@@ -88,6 +119,8 @@ impl Unit {
     pub fn abandon(&mut self) {
         self.group.clear();
         self.ticket = None;
+        self.fate = None;
+        self.originals.clear();
     }
 }
 

@@ -57,6 +57,8 @@ pub struct Exchange {
     keeps_history: bool,
     /// Where messages wait that are not due yet, if they do here.
     waiting: OnceLock<Arc<Queue>>,
+    /// What knows which messages it had, if it is to know.
+    known: OnceLock<Arc<Queue>>,
     policies: RwLock<Option<Arc<InForce>>>,
     routes: RwLock<Routes<Target>>,
 }
@@ -74,6 +76,7 @@ impl Exchange {
             options,
             keeps_history,
             waiting: OnceLock::new(),
+            known: OnceLock::new(),
             policies: RwLock::default(),
             routes,
         }
@@ -108,6 +111,22 @@ impl Exchange {
     pub(super) fn wait_in(&self, queue: Arc<Queue>) {
         // An exchange has one.
         let _ = self.waiting.set(queue);
+    }
+
+    /// Whether it takes each message once.
+    pub fn deduplicates(&self) -> bool {
+        self.options.routes_by() == ExchangeType::MessageDeduplication
+    }
+
+    /// The queue that knows for it which messages it had, and has none itself. Nobody else knows it.
+    pub fn knows_messages_by(&self) -> Option<&Arc<Queue>> {
+        self.known.get()
+    }
+
+    /// This queue knows which messages it had from now on. Once, before the exchange is used.
+    pub(super) fn know_messages_by(&self, queue: Arc<Queue>) {
+        // An exchange has one.
+        let _ = self.known.set(queue);
     }
 
     /// What policies put in force on it; nothing when none matches.

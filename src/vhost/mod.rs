@@ -13,6 +13,7 @@ pub mod publisher;
 mod records;
 pub mod refused;
 pub mod registry;
+mod remembering;
 mod replay;
 pub mod reply_to;
 pub mod restore;

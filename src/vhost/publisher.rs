@@ -3,6 +3,7 @@
 //!
 //! What is remembered holds for one epoch of the virtual host.
 
+mod once;
 mod records;
 
 use std::collections::HashMap;
@@ -13,6 +14,7 @@ use leveret_protocol::table::Table;
 use crate::exchange::Routable;
 use crate::message::Message;
 use crate::name::QueueName;
+use crate::place::JournalFile;
 use crate::queue::delivery::Recipient;
 use crate::queue::queue::{Pressure, Published};
 use crate::queue::{Gone, Queue, QueueId};
@@ -21,7 +23,9 @@ use crate::vhost::Vhost;
 use crate::vhost::refused::Refused;
 use crate::vhost::reply_to::{Reply, is_reply_name};
 use crate::vhost::routing::Found;
-use records::{of, place, publish_again, record};
+pub use once::{Claim, Claims, Copied};
+use once::{Once, know};
+use records::{copied, of, place, publish_again, record};
 
 /// The keys besides the routing key that a message is routed by (CC and BCC).
 pub type ExtraKeys<'m> = &'m [&'m str];
@@ -46,6 +50,10 @@ pub struct Publisher {
     behind: Vec<Behind>,
     /// Messages that a queue has refused.
     refused: Vec<Origin>,
+    /// Those that are taken once only.
+    once: Once,
+    /// What is published was in its queue before.
+    moves: bool,
     /// A queue that could not take what was gathered for it.
     crashed: Option<QueueName>,
     /// Records were made for messages that were said to have none.
@@ -96,6 +104,8 @@ pub struct Route {
 pub enum Gathered {
     /// It leads nowhere.
     Unroutable,
+    /// Exchanges that it was to go through know it already.
+    Known,
     /// It goes to somebody, and ends with the broker.
     Transient,
     /// It has a record in the unit.
@@ -202,7 +212,8 @@ impl Publisher {
         };
         let targets = route.range();
         let Some((last, others)) = self.targets.get(targets).and_then(<[u32]>::split_last) else {
-            return Gathered::Unroutable;
+            let is_known = !self.once.routed.is_empty() && self.once.goes_nowhere(origin);
+            return if is_known { Gathered::Known } else { Gathered::Unroutable };
         };
         if !others.is_empty() {
             let copied = message.len().saturating_mul(others.len());
@@ -211,6 +222,11 @@ impl Publisher {
         let journalled = route.journalled && message.is_persistent();
         if journalled {
             record(&mut self.known, &self.targets, route, &message, unit);
+        }
+        if !self.once.routed.is_empty() {
+            let place = |at: &u32| Some((*at, u32::try_from(self.known.get(*at as usize)?.gathered.len()).ok()?));
+            let places = others.iter().chain([last]).filter_map(place);
+            self.once.gather(origin, journalled, places);
         }
         for at in others {
             gather_for(&mut self.known, &mut self.gathered, &mut self.spare, *at, message.clone(), origin);
@@ -253,11 +269,18 @@ impl Publisher {
         for at in self.gathered.drain(..) {
             let Some(known) = self.known.get_mut(at as usize) else { continue };
             let file = if known.records.is_empty() { None } else { unit.file() };
-            match known.queue.publish_of(&mut known.gathered, file, known.may_refuse) {
-                Ok(Published { pressure, first, refused }) => {
-                    place(known.records.drain(..), first, &refused, unit);
-                    self.refused.extend(of(&known.origins, &refused));
-                    if pressure == Pressure::Behind {
+            match hand_over(known, file, self.moves, unit) {
+                Ok(published) => {
+                    place(known.records.drain(..), &published, unit);
+                    self.refused.extend(of(&known.origins, &published.refused));
+                    if known.queue.deduplicates() {
+                        know(&known.queue, &published, unit);
+                        self.once.copied.extend(copied(&known.origins, &published));
+                    }
+                    if self.once.is_waiting() {
+                        self.once.handed_over(at, Some(&published));
+                    }
+                    if published.pressure == Pressure::Behind {
                         self.behind.push(Behind::Queue(Arc::clone(&known.queue)));
                     }
                 }
@@ -272,11 +295,15 @@ impl Publisher {
                                 origins.resize(messages.len(), Origin::default());
                             }
                             let sent = messages.drain(..).zip(origins);
-                            let (late, refused) = publish_again(vhost, &known.queue, sent, unit);
-                            self.late_records |= late;
-                            self.refused.extend(refused);
+                            let again = publish_again(vhost, &known.queue, sent, unit);
+                            self.late_records |= again.has_records;
+                            self.refused.extend(again.refused);
+                            self.once.copied.extend(again.copied);
                         }
-                        Gone::Crashed => self.crashed = Some(known.queue.name().clone()),
+                        Gone::Crashed => {
+                            self.crashed = Some(known.queue.name().clone());
+                            self.once.handed_over(at, None);
+                        }
                     }
                 }
             }
@@ -291,6 +318,9 @@ impl Publisher {
                 }
             }
         }
+        if self.once.is_waiting() {
+            self.once.finish(unit);
+        }
     }
 
     /// The queue that failed us, if one did since this was last taken: what was published to it is lost and must not be
@@ -302,6 +332,16 @@ impl Publisher {
     /// The messages that a queue has refused since this was last taken, each as often as one did.
     pub fn take_refused(&mut self) -> Vec<Origin> {
         std::mem::take(&mut self.refused)
+    }
+
+    /// The messages that exchanges or queues have had before, found since this was last taken, each as often as one has.
+    pub fn take_copied(&mut self) -> Vec<Copied> {
+        std::mem::take(&mut self.once.copied)
+    }
+
+    /// What is published from now on was in its queue before.
+    pub fn moving(self) -> Self {
+        Self { moves: true, ..self }
     }
 
     /// Whether records were made for messages that were said to be [transient](Gathered::Transient) since this was last
@@ -357,7 +397,7 @@ impl Publisher {
         let properties = message.properties();
         let routable = Routable { routing_key, extra_keys, headers, properties, message: kept };
         let outcome = vhost.route(exchange, &routable, &mut found);
-        let route = self.route_to(found.queues());
+        let route = self.route_found(&mut found);
         let lasting = found.holds_for_the_key() && extra_keys.is_empty();
         self.found = found;
         outcome?;
@@ -372,6 +412,20 @@ impl Publisher {
     /// To exactly these queues, whatever the message says.
     pub fn to_queues(&mut self, queues: &[Arc<Queue>]) -> Routed {
         Routed::Once(self.route_to(queues))
+    }
+
+    /// To where a message was found to go.
+    pub fn to_found(&mut self, found: &mut Found) -> Routed {
+        Routed::Once(self.route_found(found))
+    }
+
+    fn route_found(&mut self, found: &mut Found) -> Route {
+        if found.has_claims() {
+            // Of one that was routed before and not gathered.
+            self.once.routed.withdraw();
+            self.once.routed = found.take_claims();
+        }
+        self.route_to(found.queues())
     }
 
     fn route_to(&mut self, queues: &[Arc<Queue>]) -> Route {
@@ -392,7 +446,7 @@ impl Publisher {
                 queue: Arc::clone(queue),
                 gathered: Vec::new(),
                 origins: Vec::new(),
-                may_refuse: queue.may_refuse(),
+                may_refuse: queue.may_refuse() || queue.deduplicates(),
                 records: Vec::new(),
             });
             u32::try_from(self.known.len().saturating_sub(1)).unwrap_or(u32::MAX)
@@ -440,6 +494,22 @@ pub enum Routed {
     Once(Route),
     /// It is a direct reply.
     Reply,
+}
+
+/// Hands to a queue what was gathered for it.
+#[inline]
+fn hand_over(
+    known: &mut Known,
+    file: Option<JournalFile>,
+    moves: bool,
+    unit: &mut Unit,
+) -> Result<Published, Gone> {
+    let Known { queue, gathered, may_refuse, .. } = known;
+    if !queue.deduplicates() {
+        return queue.publish_of(gathered, file, *may_refuse);
+    }
+    let fate = file.map(|_| unit.fate());
+    queue.publish_once(gathered, file, *may_refuse, fate.as_ref(), moves)
 }
 
 #[inline]

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::delaying::waits_for;
 use super::exchange::{Exchange, Target};
 use super::parameters::GlobalParameters;
+use super::remembering::knows_for;
 use super::topology::Sources;
 use super::{Vhost, VhostStore};
 use crate::config::Durability;
@@ -23,7 +24,7 @@ use crate::store::definitions::{
 };
 use crate::store::restore::RestoredBlock;
 use crate::store::segment::block::Records;
-use crate::store::stored::Returns;
+use crate::store::stored::{KeyRecord, Returns};
 use crate::store::{Refill, StoreHandle};
 
 /// Virtual hosts that nobody uses yet.
@@ -76,6 +77,9 @@ impl Restored {
             }
         }
         for vhost in restored.vhosts.values() {
+            for exchange in vhost.exchanges.all() {
+                vhost.remember_anew(&exchange);
+            }
             vhost.new_epoch();
         }
         if restored.incomplete > 0 {
@@ -121,7 +125,12 @@ impl Restored {
         if paused {
             queue.pause().ok()?;
         }
+        let knows_for = knows_for(queue.name().as_str());
         match waits_for {
+            None if let Some(exchange) = knows_for => {
+                queue.register();
+                vhost.remember_by(exchange, &queue)?;
+            }
             None => vhost.queues.insert(&queue),
             Some(exchange) => {
                 queue.register();
@@ -211,6 +220,10 @@ impl Refill for Queue {
         redelivered_below: Position,
     ) {
         self.restore(next, redelivered_below, blocks, returns);
+    }
+
+    fn restore_keys(&self, keys: Vec<KeyRecord>) {
+        self.restore_keys(keys);
     }
 
     fn restore_waiting(&self, block: &RestoredBlock, records: Records) {

@@ -9,10 +9,13 @@ use std::sync::Arc;
 
 use super::Vhost;
 use super::exchange::{Exchange, ExchangeId, Target};
+use super::publisher::{Claim, Claims};
 use super::refused::Refused;
 use crate::exchange::{Routable, Routes};
+use crate::message::deduplication::{DeduplicationKey, wanted_ttl};
 use crate::queue::due::due;
 use crate::queue::{Queue, QueueId};
+use crate::store::original::Original;
 
 /// The queues that a message goes to; reused from message to message.
 #[derive(Default)]
@@ -21,6 +24,7 @@ pub struct Found {
     known: Seen<QueueId>,
     walk: Vec<Arc<Exchange>>,
     visited: Seen<ExchangeId>,
+    claims: Claims,
     by_more_than_the_key: bool,
 }
 
@@ -68,6 +72,8 @@ impl Found {
         self.known.clear();
         self.walk.clear();
         self.visited.clear();
+        self.claims.withdraw();
+        self.claims.known.clear();
         self.by_more_than_the_key = false;
     }
 
@@ -108,6 +114,36 @@ impl Found {
         message.message.is_some_and(|message| due(message).is_some())
     }
 
+    /// Whether an exchange that takes each message once has had this one. If not it has it from now on.
+    fn is_known(&mut self, keys: &Arc<Queue>, message: &Routable<'_>) -> bool {
+        self.by_more_than_the_key = true;
+        let Some(published) = message.message else { return false };
+        let Some(key) = DeduplicationKey::of(published) else { return false };
+        let (original, ttl) = (Original::default(), message.headers.and_then(wanted_ttl));
+        match keys.claim(key, published.arrived(), ttl, original.fate()) {
+            Ok(Ok(record)) => {
+                self.claims.claimed.push(Claim { keys: Arc::clone(keys), record, original });
+                false
+            }
+            Ok(Err(known)) => {
+                self.claims.known.push(known);
+                true
+            }
+            // The exchange goes.
+            Err(_gone) => false,
+        }
+    }
+
+    /// Whether an exchange has looked whether it has had the message.
+    pub(super) fn has_claims(&self) -> bool {
+        !self.claims.is_empty()
+    }
+
+    /// What those exchanges found.
+    pub(super) fn take_claims(&mut self) -> Claims {
+        std::mem::take(&mut self.claims)
+    }
+
     fn visit(&mut self, exchange: &Arc<Exchange>) {
         if self.visited.is_new(exchange.id()) {
             self.walk.push(Arc::clone(exchange));
@@ -138,6 +174,10 @@ impl Vhost {
                 && found.waits(message)
             {
                 found.add(waiting);
+                true
+            } else if let Some(keys) = exchange.knows_messages_by()
+                && found.is_known(keys, message)
+            {
                 true
             } else if exchange.keeps_history() && message.message.is_some() {
                 // Whoever is bound meanwhile gets the message either with the history or by its binding.

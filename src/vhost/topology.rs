@@ -223,6 +223,7 @@ impl Vhost {
         let exchange = Exchange::new(name.clone(), options);
         records.exchange(&exchange);
         self.begin_delaying(&exchange, &mut records);
+        self.begin_remembering(&exchange, &mut records);
         let until = records.commit();
         exchange.set_policies(self.policies_for_exchange(&exchange));
         self.exchanges.insert(exchange);
@@ -321,6 +322,7 @@ impl Vhost {
         self.exchanges.remove(&exchange);
         records.forget_exchange(&exchange);
         Self::end_delaying(&exchange, records);
+        Self::end_remembering(&exchange, records);
         // Its own bindings are dropped with it: they may form a cycle of references otherwise.
         let none = crate::exchange::Routes::new(exchange.options().exchange_type);
         let routes = std::mem::replace(&mut *exchange.routes_mut(), none);
@@ -350,6 +352,7 @@ impl Vhost {
             }
             records.forget_exchange(&exchange);
             Self::end_delaying(&exchange, records);
+            Self::end_remembering(&exchange, records);
             candidates.extend(unbind_all(topology, &Target::Exchange(exchange), records));
             self.new_epoch();
         }

@@ -46,7 +46,9 @@ impl Vhost {
         // Its ticket is taken now: what is settled in it was published before.
         let mut unit = self.unit();
         unit.begin();
-        let (mut publisher, mut found, now) = (Publisher::default(), Found::default(), Time::now());
+        let (mut found, now) = (Found::default(), Time::now());
+        let moving = exchange.is_none();
+        let mut publisher = if moving { Publisher::default().moving() } else { Publisher::default() };
         for (number, due) in (0..).zip(part) {
             let message = woken(&due.message, now);
             let routed = match exchange {
@@ -82,7 +84,7 @@ impl Vhost {
         };
         found.clear();
         self.route_from(exchange, &routable, found);
-        publisher.to_queues(found.queues())
+        publisher.to_found(found)
     }
 
     /// What stays for another try, and what has left. A message was confirmed long ago, so that a queue which is full keeps

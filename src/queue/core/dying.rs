@@ -109,6 +109,8 @@ impl QueueCore {
     /// A message leaves. Where it goes nowhere it is gone at once: until that is written, it would come back after a crash,
     /// and leave again.
     pub(super) fn bury(&mut self, entry: Entry, reason: Reason) {
+        // It may come back here by way of where it goes.
+        self.key_left(entry.position);
         if self.terms.dead_letter.is_none() {
             if entry.home.is_journalled() {
                 self.ready.segments.leave(entry.home);

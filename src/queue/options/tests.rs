@@ -190,6 +190,7 @@ fn a_declaration_is_read_into_options() {
         let read = QueueOptions {
             max_priority: 0,
             message_groups: None,
+            deduplication: None,
             durable,
             exclusive: true,
             auto_delete: true,

@@ -108,11 +108,15 @@ impl Queue {
         let file = if self.journalled && message.is_persistent() { unit.file() } else { None };
         let record = file.map(|_| unit.group().publish(&message, Returns::default(), [self.id]));
         let home = file.map_or(Home::Transient, Home::Journal);
-        let position = self.with(|core| {
+        let (position, key) = self.with(|core| {
+            let (key, size) = (core.key_moved(&message, core.next(), file), core.keys_max());
             let position = core.reschedule(due, message, home);
             core.left([before.key], unit.group());
-            position
+            (position, key.map(|key| (size, key)))
         })?;
+        if let Some((size, key)) = key {
+            unit.group().know(self.id, size, key);
+        }
         if let Some(at) = record {
             unit.group().place(at, position);
         }
@@ -175,7 +179,7 @@ impl Queue {
         // A queue by itself, of which nothing is written.
         let now = Time::now();
         let mut messages = due.iter().map(|due| woken(&due.message, now)).collect();
-        if me.publish(&mut messages, None).is_ok() {
+        if me.publish_again(&mut messages).is_ok() {
             self.left(&due.iter().map(|due| due.key).collect::<Vec<_>>(), &mut Group::default());
         }
     }

@@ -12,7 +12,7 @@ use crate::place::{Home, JournalFile, Position, QueueId, SegmentNumber};
 use crate::queue::core::{Dead, Due as Waking};
 use crate::queue::ready::{AHEAD_BLOCKS, BLOCK_MAX_BYTES, RestoredBlock};
 use crate::store::op::Group;
-use crate::store::stored::{BlockPlace, Damage, OutBlock, Returns, SegmentState, Stored};
+use crate::store::stored::{BlockPlace, Damage, KeyRecord, KeyRecords, OutBlock, Returns, SegmentState, Stored};
 use crate::time::Time;
 use crate::timer::{self, Due};
 
@@ -213,7 +213,7 @@ impl Queue {
 
     /// What the store is told, or asks for, of a queue that exists. A queue that failed is asked as well: what it has in the
     /// journal is not to be lost with it.
-    fn with_stored<R: Default>(&self, act: impl FnOnce(&mut QueueCore, &mut Paging) -> R) -> R {
+    pub(super) fn with_stored<R: Default>(&self, act: impl FnOnce(&mut QueueCore, &mut Paging) -> R) -> R {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let State::Running(core, paging) = &mut *state else { return R::default() };
         read_clock(core);
@@ -344,6 +344,18 @@ impl Stored for Queue {
 
     fn stragglers(&self, segment: SegmentNumber) -> Vec<OutBlock> {
         self.with_stored(|core, _| core.stragglers(segment))
+    }
+
+    fn keys_through(&self, through: JournalFile) -> bool {
+        self.stored_keys_through(through)
+    }
+
+    fn keys(&self, after: Option<KeyRecord>, max: usize) -> KeyRecords {
+        self.stored_keys(after, max)
+    }
+
+    fn keys_recorded(&self, from: JournalFile) {
+        self.stored_keys_recorded(from);
     }
 
     fn loaded(&self, place: BlockPlace, bytes: Result<Bytes, Damage>) {

@@ -7,7 +7,7 @@ use crate::config::Durability;
 use crate::message::Message;
 use crate::place::{JournalFile, Position, QueueId, SegmentNumber};
 use crate::store::segment::block::address_and_marks;
-use crate::store::stored::{Returns, SegmentState};
+use crate::store::stored::{KeyRecord, Returns, SegmentState};
 
 /// Records that are written as one. Becomes a chunk of the journal.
 #[derive(Debug, Default)]
@@ -16,6 +16,7 @@ pub struct Group {
     durability: Durability,
     wants_sync: bool,
     settling: Option<Settling>,
+    knowing: Option<Knowing>,
 }
 
 /// The settle record that ends the bytes: its last range may still grow, and others may follow.
@@ -25,6 +26,14 @@ struct Settling {
     count_at: usize,
     count: u32,
     last: Position,
+}
+
+/// The record of keys that ends the bytes: more may follow.
+#[derive(Clone, Copy, Debug)]
+struct Knowing {
+    queue: QueueId,
+    count_at: usize,
+    count: u32,
 }
 
 /// A queue's id and a position: how far apart the targets of a publish stand.
@@ -196,6 +205,26 @@ impl Group {
         self.bytes.put_u64_le(position.0);
     }
 
+    /// A queue, which knows `size` keys at most, knows this one from now on. Several of one queue become one record.
+    pub fn know(&mut self, queue: QueueId, size: u32, record: KeyRecord) {
+        let (count_at, before) = match self.knowing {
+            Some(Knowing { queue: of, count_at, count }) if of == queue && count < u32::MAX => (count_at, count),
+            _ => {
+                self.begin(kind::KEYS);
+                self.bytes.put_u64_le(queue.number());
+                self.bytes.put_u32_le(size);
+                self.bytes.put_u32_le(0);
+                (self.bytes.len().saturating_sub(4), 0)
+            }
+        };
+        let count = before.saturating_add(1);
+        self.put_at(count_at, &count.to_le_bytes());
+        self.bytes.put_u128_le(record.key.0);
+        self.bytes.put_u64_le(record.position.0);
+        self.bytes.put_u64_le(record.until.as_millis());
+        self.knowing = Some(Knowing { queue, count_at, count });
+    }
+
     /// A definition is made or changed; whoever asked for it waits for the disk.
     pub fn define(&mut self, key: &[u8], value: &[u8]) {
         self.begin(kind::DEFINE);
@@ -232,6 +261,7 @@ impl Group {
         self.bytes.clear();
         self.wants_sync = false;
         self.settling = None;
+        self.knowing = None;
     }
 
     /// Takes the records, with the buffer that they stand in, and leaves `room` (which is empty) in its place.
@@ -248,6 +278,7 @@ impl Group {
 
     fn begin(&mut self, kind: u8) {
         self.settling = None;
+        self.knowing = None;
         self.bytes.put_u8(kind);
     }
 

@@ -1,8 +1,9 @@
 //! Reads numbers and runs of bytes; what is not there is nothing.
 
-use super::Pair;
+use super::{Key, Pair};
+use crate::message::deduplication::DeduplicationKey;
 use crate::place::{Position, QueueId};
-use crate::store::stored::{PartialBlock, Returns, SegmentState};
+use crate::store::stored::{KeyRecord, PartialBlock, Returns, SegmentState};
 use crate::time::Time;
 
 #[derive(Clone, Debug)]
@@ -67,6 +68,18 @@ impl<'a> Reader<'a> {
         let count = self.u32()? as usize;
         let (pairs, _) = self.take(count.checked_mul(size_of::<Pair>())?)?.as_chunks();
         Some(pairs)
+    }
+
+    pub(super) fn key(&mut self) -> Option<KeyRecord> {
+        let key = DeduplicationKey(self.array().map(u128::from_le_bytes)?);
+        Some(KeyRecord { key, position: self.position()?, until: self.u64().map(Time::from_millis)? })
+    }
+
+    /// Keys, their count before them.
+    pub(super) fn keys(&mut self) -> Option<&'a [Key]> {
+        let count = self.u32()? as usize;
+        let (keys, _) = self.take(count.checked_mul(size_of::<Key>())?)?.as_chunks();
+        Some(keys)
     }
 
     /// What is read again and again, the count before it. No room is made for what is only claimed.

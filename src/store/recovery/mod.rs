@@ -13,6 +13,7 @@
 mod files;
 #[cfg(test)]
 mod image;
+mod known;
 mod messages;
 mod order;
 pub mod quarantine;

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::known::Known;
 use crate::place::{JournalFile, Position, QueueId, SegmentNumber};
 use crate::store::PositionSet;
 use crate::store::op::{Malformed, Op, Ops};
@@ -40,6 +41,8 @@ pub struct QueueReplay {
     pub segments_gone: BTreeSet<SegmentNumber>,
     /// All before this one may have been delivered.
     pub redelivered_below: Position,
+    /// The keys that it knows.
+    pub known: Known,
 }
 
 /// A [`Replay`] in the making.
@@ -123,6 +126,14 @@ impl Replaying {
                 let queue = self.queue(queue);
                 queue.redelivered_below = queue.redelivered_below.max(position);
             }
+            Op::Keys { queue, size, keys } => {
+                let queue = self.queue(queue);
+                // Of two places of a key the later one counts, also of those that an earlier broker has given.
+                keys.clone().for_each(|record| queue.saw(record.position));
+                if !queue.is_gone {
+                    queue.known.add(size, keys, &queue.settled);
+                }
+            }
             Op::Define { key, value } => self.define(file, key, Some(value)),
             Op::Forget { key } => self.define(file, key, None),
             Op::Checkpointed { through } => self.checkpointed = self.checkpointed.max(Some(through)),
@@ -173,8 +184,9 @@ impl Replaying {
                     *count = (*count).max(*returns);
                 }
             }
-            let QueueReplay { settled, returns, .. } = queue;
+            let QueueReplay { settled, returns, known, .. } = queue;
             returns.retain(|position, _| !settled.contains(*position));
+            known.finish(settled);
         }
         self.replay
     }

@@ -1,8 +1,8 @@
 //! The records of published messages, and the places of those in their queues.
 
+use super::once::{Copied, know};
 use super::{Known, Origin, Record, Route};
 use crate::message::Message;
-use crate::place::Position;
 use crate::queue::Queue;
 use crate::queue::queue::Published;
 use crate::store::op::TARGET_BYTES;
@@ -28,14 +28,14 @@ pub(super) fn record(known: &mut [Known], targets: &[u32], route: Route, message
 
 /// A queue went between the routing of messages and their arrival: one that was declared again under its name, and is
 /// still routed to, gets them, with records of their own; otherwise they are gone as if the queue had gone a moment later,
-/// with them in it. Gives whether there are records.
+/// with them in it.
 pub(super) fn publish_again(
     vhost: &Vhost,
     queue: &Queue,
     sent: impl Iterator<Item = (Message, Origin)>,
     unit: &mut Unit,
-) -> (bool, Vec<Origin>) {
-    let none = (false, Vec::new());
+) -> Again {
+    let none = Again::default();
     let Some(successor) = vhost.queues().get(queue.name().as_str()) else { return none };
     if successor.id() == queue.id() {
         return none;
@@ -53,28 +53,48 @@ pub(super) fn publish_again(
         }
     }
     let has_records = !records.is_empty();
-    let Ok(Published { first, refused, .. }) = successor.publish(&mut messages, file) else {
-        return (has_records, Vec::new());
+    let fate = file.map(|_| unit.fate());
+    let published = if successor.deduplicates() {
+        successor.publish_once(&mut messages, file, true, fate.as_ref(), false)
+    } else {
+        successor.publish(&mut messages, file)
     };
-    place(records.into_iter(), first, &refused, unit);
-    (has_records, of(&origins, &refused).collect())
+    let Ok(published) = published else { return Again { has_records, ..none } };
+    place(records.into_iter(), &published, unit);
+    know(&successor, &published, unit);
+    let refused = of(&origins, &published.refused).collect();
+    Again { has_records, refused, copied: copied(&origins, &published).collect() }
 }
 
-/// Completes the records of messages that a queue took, from `first` on, but for those that it refused: these say nothing
-/// of it.
+/// What became of messages that were published again.
+#[derive(Default)]
+pub(super) struct Again {
+    pub(super) has_records: bool,
+    pub(super) refused: Vec<Origin>,
+    pub(super) copied: Vec<Copied>,
+}
+
+/// Completes the records of messages that a queue took, but for those that it did not: these say nothing of it.
 pub(super) fn place(
     records: impl Iterator<Item = Record>,
-    first: Position,
-    refused: &[u32],
+    published: &Published,
     unit: &mut Unit,
 ) {
     for Record { index, at } in records {
-        if refused.is_empty() || refused.binary_search(&index).is_err() {
-            unit.group().place(at, first.plus(u64::from(index)));
+        if published.has(index) {
+            unit.group().place(at, published.first.plus(u64::from(index)));
         }
     }
 }
 
 pub(super) fn of<'o>(origins: &'o [Origin], indexes: &'o [u32]) -> impl Iterator<Item = Origin> + 'o {
     indexes.iter().filter_map(|index| origins.get(*index as usize).copied())
+}
+
+pub(super) fn copied<'o>(origins: &'o [Origin], published: &'o Published) -> impl Iterator<Item = Copied> + 'o {
+    let duplicates = published.duplicates.iter();
+    duplicates.filter_map(|duplicate| {
+        let origin = origins.get(duplicate.index as usize).copied()?;
+        Some(Copied { origin, fate: duplicate.fate.clone() })
+    })
 }
