@@ -192,6 +192,10 @@ impl Channel {
     }
 
     fn published(&mut self, gathered: Gathered, session: &mut Session) {
+        if session.publisher.gathers_once() {
+            // It is no copy of what was acknowledged before.
+            session.flush_acked();
+        }
         if let Mode::Confirm(confirms) = &mut self.mode {
             if confirms.all_gathered() {
                 session.confirming.push(self.number);

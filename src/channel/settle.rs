@@ -64,6 +64,10 @@ impl Channel {
 
     #[inline]
     pub(super) fn basic_ack(&mut self, ack: basic::Ack, session: &mut Session) -> Result<(), Exception> {
+        if session.publisher.gathers_once() {
+            // What was published before may be a copy of what this acknowledges.
+            session.publisher.flush(&session.vhost, &mut session.unit);
+        }
         if !ack.multiple && !matches!(self.mode, Mode::Transaction(_)) {
             let outstanding = self.outstanding.take(ack.delivery_tag)?;
             if acknowledge(outstanding, session) {

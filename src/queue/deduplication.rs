@@ -57,7 +57,7 @@ impl Deduplication {
 /// The keys that are known.
 pub struct Keys {
     rules: Deduplication,
-    keys: HashMap<DeduplicationKey, Known>,
+    known: HashMap<DeduplicationKey, Known>,
     /// The same in the order in which they are forgotten.
     order: BTreeMap<(Time, Position), DeduplicationKey>,
     /// The first file of the journal that may have the record of one of them.
@@ -78,17 +78,17 @@ struct Known {
 impl Keys {
     /// None yet.
     pub fn new(rules: Deduplication) -> Self {
-        Self { rules, keys: HashMap::default(), order: BTreeMap::new(), recorded_from: None }
+        Self { rules, known: HashMap::default(), order: BTreeMap::new(), recorded_from: None }
     }
 
     /// How many are known, perhaps some that need not be any more.
     pub fn len(&self) -> usize {
-        self.keys.len()
+        self.known.len()
     }
 
     /// Whether none is.
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.known.is_empty()
     }
 
     /// Whether keys are known for as long as their messages are there.
@@ -99,7 +99,7 @@ impl Keys {
     /// Whether a message has this key that came before `now`: gives what becomes of that one, nothing in it when it is as
     /// safe as it gets. A message that came to nothing leaves no key.
     pub fn find(&mut self, key: DeduplicationKey, now: Time) -> Option<Option<Fate>> {
-        let known = self.keys.get(&key)?;
+        let known = self.known.get(&key)?;
         let outcome = known.fate.as_ref().and_then(Fate::outcome);
         if known.until <= now || outcome == Some(Outcome::Lost) {
             self.forget(key);
@@ -129,7 +129,7 @@ impl Keys {
 
     /// The record of a key stands in this file of the journal.
     pub fn recorded(&mut self, record: KeyRecord, file: JournalFile) {
-        if let Some(known) = self.keys.get_mut(&record.key)
+        if let Some(known) = self.known.get_mut(&record.key)
             && known.position == record.position
         {
             known.journalled = true;
@@ -139,32 +139,32 @@ impl Keys {
 
     /// What is known of a key.
     pub fn record(&self, key: DeduplicationKey) -> Option<KeyRecord> {
-        let known = self.keys.get(&key)?;
+        let known = self.known.get(&key)?;
         Some(KeyRecord { key, position: known.position, until: known.until })
     }
 
     /// The message at this place is there no more. What is known for a time stays so.
     pub fn left(&mut self, position: Position) {
         if let Some(key) = self.order.remove(&(Time::NEVER, position)) {
-            self.keys.remove(&key);
+            self.known.remove(&key);
         }
     }
 
     /// A message came to nothing.
     pub fn withdraw(&mut self, key: DeduplicationKey, position: Position) {
-        if self.keys.get(&key).is_some_and(|known| known.position == position) {
+        if self.known.get(&key).is_some_and(|known| known.position == position) {
             self.forget(key);
         }
     }
 
     /// A message of the queue has another place from now on. Gives what is known of its key then, if anything is.
     pub fn moved(&mut self, key: DeduplicationKey, to: Position, fate: Option<Fate>) -> Option<KeyRecord> {
-        let until = match self.keys.get(&key) {
+        let until = match self.known.get(&key) {
             Some(known) => known.until,
             None if self.rules.window.is_none() => Time::NEVER,
             None => return None,
         };
-        let journalled = self.keys.get(&key).is_some_and(|known| known.journalled);
+        let journalled = self.known.get(&key).is_some_and(|known| known.journalled);
         let record = KeyRecord { key, position: to, until };
         self.insert(record, fate, journalled);
         Some(record)
@@ -172,9 +172,10 @@ impl Keys {
 
     /// Only the messages are there any more of which `is_here` says so.
     pub fn left_but(&mut self, is_here: impl Fn(Position) -> bool) {
-        let gone = self.order.extract_if(.., |(until, position), _| *until == Time::NEVER && !is_here(*position));
+        let gone =
+            self.order.extract_if(.., |(until, position), _| *until == Time::NEVER && !is_here(*position));
         for (_, key) in gone {
-            self.keys.remove(&key);
+            self.known.remove(&key);
         }
     }
 
@@ -202,7 +203,7 @@ impl Keys {
 
     /// Whether a record of what is known may stand in the journal up to this file.
     pub fn stand_through(&self, through: JournalFile) -> bool {
-        !self.keys.is_empty() && self.recorded_from.is_some_and(|from| from <= through)
+        !self.known.is_empty() && self.recorded_from.is_some_and(|from| from <= through)
     }
 
     /// What outlives the broker, in order, from behind `after` on, at most so much of it.
@@ -214,7 +215,7 @@ impl Keys {
         for ((until, position), key) in self.order.range((from, Unbounded)).take(max) {
             let record = KeyRecord { key: *key, position: *position, until: *until };
             last = Some(record);
-            if self.keys.get(key).is_some_and(|known| known.journalled) {
+            if self.known.get(key).is_some_and(|known| known.journalled) {
                 records.push(record);
             }
         }
@@ -233,24 +234,24 @@ impl Keys {
 
     fn insert(&mut self, record: KeyRecord, fate: Option<Fate>, journalled: bool) {
         let KeyRecord { key, position, until } = record;
-        if !self.keys.contains_key(&key) && self.keys.len() >= self.rules.size as usize {
+        if !self.known.contains_key(&key) && self.known.len() >= self.rules.size as usize {
             self.forget_first();
         }
-        if let Some(before) = self.keys.insert(key, Known { position, until, fate, journalled }) {
+        if let Some(before) = self.known.insert(key, Known { position, until, fate, journalled }) {
             self.order.remove(&(before.until, before.position));
         }
         self.order.insert((until, position), key);
     }
 
     fn forget(&mut self, key: DeduplicationKey) {
-        if let Some(known) = self.keys.remove(&key) {
+        if let Some(known) = self.known.remove(&key) {
             self.order.remove(&(known.until, known.position));
         }
     }
 
     fn forget_first(&mut self) {
         if let Some((_, key)) = self.order.pop_first() {
-            self.keys.remove(&key);
+            self.known.remove(&key);
         }
     }
 }

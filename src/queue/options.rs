@@ -7,8 +7,8 @@ use leveret_protocol::method::queue::Declare;
 use leveret_protocol::table::{Table, TableBuf, TableBuilder, Value};
 
 use super::arguments::{
-    self, CACHE_SIZE, CACHE_TTL, DEAD_LETTER_EXCHANGE, InvalidArgument, MAX_PRIORITY, MESSAGE_DEDUPLICATION, MESSAGE_GROUP, MESSAGE_GROUP_LOOK_AHEAD,
-    QUEUE_TYPE, SCHEDULED, SINGLE_ACTIVE_CONSUMER,
+    self, CACHE_SIZE, CACHE_TTL, DEAD_LETTER_EXCHANGE, InvalidArgument, MAX_PRIORITY, MESSAGE_DEDUPLICATION,
+    MESSAGE_GROUP, MESSAGE_GROUP_LOOK_AHEAD, QUEUE_TYPE, SCHEDULED, SINGLE_ACTIVE_CONSUMER,
 };
 use super::deduplication::Deduplication;
 use super::groups::{GroupBy, LOOK_AHEAD, MessageGroups};

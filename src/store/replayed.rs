@@ -123,7 +123,11 @@ impl Replayed {
             Op::Checkpointed { through: JournalFile(through) } => {
                 self.live_from = self.live_from.max(through + 1);
             }
-            Op::RedeliveredBelow { .. } | Op::Keys { .. } | Op::Define { .. } | Op::Forget { .. } | Op::Closed => {}
+            Op::RedeliveredBelow { .. }
+            | Op::Keys { .. }
+            | Op::Define { .. }
+            | Op::Forget { .. }
+            | Op::Closed => {}
         }
     }
 }

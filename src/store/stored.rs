@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::place::{Home, JournalFile, Position, QueueId, SegmentNumber};
 use crate::message::deduplication::DeduplicationKey;
+use crate::place::{Home, JournalFile, Position, QueueId, SegmentNumber};
 use crate::time::Time;
 
 /// How often a message came back to its queue, and until when it waits there. Of what is known of one message the highest

@@ -125,7 +125,13 @@ impl Vhost {
                 publisher.flush(self, &mut unit);
                 let mut refused = publisher.take_refused();
                 // What copies are taken for may still be lost.
-                refused.extend(publisher.take_copied().iter().filter(|copied| copied.is_unsure()).map(|copied| copied.origin));
+                refused.extend(
+                    publisher
+                        .take_copied()
+                        .iter()
+                        .filter(|copied| copied.is_unsure())
+                        .map(|copied| copied.origin),
+                );
                 refused.sort_unstable();
                 let is_staying = |number: usize| {
                     refused.binary_search_by_key(&(number as u64), |origin| origin.number).is_ok()

@@ -3,6 +3,8 @@
 //!
 //! What is remembered holds for one epoch of the virtual host.
 
+mod behind;
+mod known;
 mod once;
 mod records;
 
@@ -14,15 +16,15 @@ use leveret_protocol::table::Table;
 use crate::exchange::Routable;
 use crate::message::Message;
 use crate::name::QueueName;
-use crate::place::JournalFile;
-use crate::queue::delivery::Recipient;
-use crate::queue::queue::{Pressure, Published};
+use crate::queue::queue::Pressure;
 use crate::queue::{Gone, Queue, QueueId};
 use crate::store::unit::Unit;
 use crate::vhost::Vhost;
 use crate::vhost::refused::Refused;
 use crate::vhost::reply_to::{Reply, is_reply_name};
 use crate::vhost::routing::Found;
+pub use behind::Behind;
+use known::{Known, Record, gather_for, hand_over};
 pub use once::{Claim, Claims, Copied};
 use once::{Once, know};
 use records::{copied, of, place, publish_again, record};
@@ -52,6 +54,8 @@ pub struct Publisher {
     refused: Vec<Origin>,
     /// Those that are taken once only.
     once: Once,
+    /// Something is gathered for a queue that takes messages once.
+    gathers_once: bool,
     /// What is published was in its queue before.
     moves: bool,
     /// A queue that could not take what was gathered for it.
@@ -60,25 +64,6 @@ pub struct Publisher {
     late_records: bool,
     /// Bytes that were gathered beyond what was received: messages that go to more than one queue.
     copied_bytes: usize,
-}
-
-struct Known {
-    queue: Arc<Queue>,
-    gathered: Vec<Message>,
-    /// Whose these are, if it may refuse any.
-    origins: Vec<Origin>,
-    may_refuse: bool,
-    /// Which of them have a record, and where in it their position is to stand.
-    records: Vec<Record>,
-}
-
-/// The record of a gathered message.
-#[derive(Clone, Copy)]
-struct Record {
-    /// Which of the gathered messages of its queue.
-    index: u32,
-    /// Where its position in that queue stands in the group.
-    at: u32,
 }
 
 /// Which publish a message is, for whoever has to know that a queue refused it.
@@ -97,6 +82,8 @@ pub struct Route {
     count: u32,
     /// Whether any of them outlives the broker.
     journalled: bool,
+    /// Whether any of them takes messages once.
+    once: bool,
 }
 
 /// What became of a message.
@@ -110,24 +97,6 @@ pub enum Gathered {
     Transient,
     /// It has a record in the unit.
     Journalled,
-}
-
-/// Who is so far behind that its publishers should wait.
-pub enum Behind {
-    /// The consumers of a queue.
-    Queue(Arc<Queue>),
-    /// A requester that gets direct replies.
-    Requester(Arc<dyn Recipient>),
-}
-
-impl Behind {
-    /// Whether it still is.
-    pub fn persists(&self) -> bool {
-        match self {
-            Self::Queue(queue) => queue.pressure() == Pressure::Behind,
-            Self::Requester(recipient) => !recipient.has_room(),
-        }
-    }
 }
 
 /// Routes that are remembered at a time; beyond that all are forgotten at once.
@@ -220,13 +189,15 @@ impl Publisher {
             self.copied_bytes = self.copied_bytes.saturating_add(copied);
         }
         let journalled = route.journalled && message.is_persistent();
+        self.gathers_once |= route.once;
         if journalled {
             record(&mut self.known, &self.targets, route, &message, unit);
         }
         if !self.once.routed.is_empty() {
-            let place = |at: &u32| Some((*at, u32::try_from(self.known.get(*at as usize)?.gathered.len()).ok()?));
-            let places = others.iter().chain([last]).filter_map(place);
-            self.once.gather(origin, journalled, places);
+            let place =
+                |at: &u32| Some((*at, u32::try_from(self.known.get(*at as usize)?.gathered.len()).ok()?));
+            let places: Vec<_> = others.iter().chain([last]).filter_map(place).collect();
+            self.once.gather(origin, journalled, &places);
         }
         for at in others {
             gather_for(&mut self.known, &mut self.gathered, &mut self.spare, *at, message.clone(), origin);
@@ -243,7 +214,7 @@ impl Publisher {
     pub fn without(&mut self, routed: Routed, mut dropped: impl FnMut(&Queue) -> bool) -> Routed {
         let (Routed::Lasting(route) | Routed::Once(route)) = routed else { return routed };
         let targets = self.targets.get(route.range()).unwrap_or_default();
-        let mut journalled = false;
+        let (mut journalled, mut once) = (false, false);
         let known = |at: &u32| self.known.get(*at as usize);
         let left: Vec<u32> = targets
             .iter()
@@ -251,6 +222,7 @@ impl Publisher {
             .filter(|at| {
                 let Some(known) = known(at).filter(|known| !dropped(&known.queue)) else { return false };
                 journalled |= known.queue.is_journalled();
+                once |= known.queue.deduplicates();
                 true
             })
             .collect();
@@ -261,11 +233,12 @@ impl Publisher {
         let first = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
         let count = u32::try_from(left.len()).unwrap_or(u32::MAX);
         self.targets.extend(left);
-        Routed::Once(Route { first, count, journalled })
+        Routed::Once(Route { first, count, journalled, once })
     }
 
     /// Hands the gathered messages to their queues, and completes their records.
     pub fn flush(&mut self, vhost: &Vhost, unit: &mut Unit) {
+        self.gathers_once = false;
         for at in self.gathered.drain(..) {
             let Some(known) = self.known.get_mut(at as usize) else { continue };
             let file = if known.records.is_empty() { None } else { unit.file() };
@@ -339,7 +312,15 @@ impl Publisher {
         std::mem::take(&mut self.once.copied)
     }
 
+    /// Whether something is gathered for a queue that takes messages once: what was acknowledged before it, and what is
+    /// after it, is to come to the queues in that order.
+    #[inline]
+    pub fn gathers_once(&self) -> bool {
+        self.gathers_once
+    }
+
     /// What is published from now on was in its queue before.
+    #[must_use]
     pub fn moving(self) -> Self {
         Self { moves: true, ..self }
     }
@@ -430,14 +411,15 @@ impl Publisher {
 
     fn route_to(&mut self, queues: &[Arc<Queue>]) -> Route {
         let first = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
-        let mut journalled = false;
+        let (mut journalled, mut once) = (false, false);
         for queue in queues {
             journalled |= queue.is_journalled();
+            once |= queue.deduplicates();
             let at = self.know(queue);
             self.targets.push(at);
         }
         let count = u32::try_from(queues.len()).unwrap_or(u32::MAX);
-        Route { first, count, journalled }
+        Route { first, count, journalled, once }
     }
 
     fn know(&mut self, queue: &Arc<Queue>) -> u32 {
@@ -494,47 +476,6 @@ pub enum Routed {
     Once(Route),
     /// It is a direct reply.
     Reply,
-}
-
-/// Hands to a queue what was gathered for it.
-#[inline]
-fn hand_over(
-    known: &mut Known,
-    file: Option<JournalFile>,
-    moves: bool,
-    unit: &mut Unit,
-) -> Result<Published, Gone> {
-    let Known { queue, gathered, may_refuse, .. } = known;
-    if !queue.deduplicates() {
-        return queue.publish_of(gathered, file, *may_refuse);
-    }
-    let fate = file.map(|_| unit.fate());
-    queue.publish_once(gathered, file, *may_refuse, fate.as_ref(), moves)
-}
-
-#[inline]
-fn gather_for(
-    known: &mut [Known],
-    gathered: &mut Vec<u32>,
-    spare: &mut Vec<Vec<Message>>,
-    at: u32,
-    message: Message,
-    origin: Origin,
-) {
-    if let Some(known) = known.get_mut(at as usize) {
-        if known.gathered.is_empty() {
-            gathered.push(at);
-            if known.gathered.capacity() == 0
-                && let Some(lent) = spare.pop()
-            {
-                known.gathered = lent;
-            }
-        }
-        if known.may_refuse {
-            known.origins.push(origin);
-        }
-        known.gathered.push(message);
-    }
 }
 
 impl Route {

@@ -30,6 +30,7 @@ mod consume;
 mod consumer_timeout;
 mod costly_bindings;
 mod dead_letters;
+mod deduplication;
 mod delayed_exchange;
 mod delayed_retry;
 mod delivery_count;

@@ -21,6 +21,7 @@ mod client;
 mod contract;
 mod corruption;
 mod crash;
+mod deduplication;
 mod disk_full;
 mod failing_disk;
 mod features;

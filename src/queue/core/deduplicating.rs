@@ -142,7 +142,12 @@ impl QueueCore {
     }
 
     /// A message of the queue got another place. Gives the record of its key.
-    pub fn key_moved(&mut self, message: &Message, to: Position, file: Option<JournalFile>) -> Option<KeyRecord> {
+    pub fn key_moved(
+        &mut self,
+        message: &Message,
+        to: Position,
+        file: Option<JournalFile>,
+    ) -> Option<KeyRecord> {
         let keys = self.keys.as_deref_mut()?;
         let record = keys.moved(DeduplicationKey::of(message)?, to, None)?;
         keys.recorded(record, file?);

@@ -31,7 +31,8 @@ fn after(millis: u64) -> Time {
 #[test]
 fn arguments_say_how_long_keys_are_known_and_how_many() {
     let on = || TableBuilder::new().bool("x-message-deduplication", true);
-    let rules = |window: Option<u64>, size| Some(Deduplication { window: window.map(Duration::from_millis), size });
+    let rules =
+        |window: Option<u64>, size| Some(Deduplication { window: window.map(Duration::from_millis), size });
     for (arguments, expected) in [
         (TableBuilder::new(), None),
         (TableBuilder::new().bool("x-message-deduplication", false).int("x-cache-ttl", 5), None),
@@ -74,7 +75,9 @@ fn in_a_window_a_key_is_known_for_its_time_and_no_longer_whatever_becomes_of_its
     keys.keep(key(2), Position(2), NOW, Some(Duration::from_millis(50)), None);
     keys.keep(key(3), Position(3), NOW, Some(Duration::ZERO), None);
     keys.left(Position(1));
-    for (millis, expected) in [(0, vec![1, 2]), (49, vec![1, 2]), (50, vec![1]), (299, vec![1]), (300, vec![])] {
+    for (millis, expected) in
+        [(0, vec![1, 2]), (49, vec![1, 2]), (50, vec![1]), (299, vec![1]), (300, vec![])]
+    {
         assert_eq!(known(&mut keys, after(millis)), expected, "{millis}");
     }
     assert!(keys.is_empty(), "what is forgotten takes no room");
@@ -173,7 +176,11 @@ fn what_outlives_the_broker_is_told_in_parts_and_is_known_to_the_next() {
     assert!(!before.stand_through(JournalFile(8)));
     let mut next = keys(Some(300), 3);
     next.restore(records, after(302));
-    assert_eq!(known(&mut next, after(302)), [3, 5, 6], "the time goes on meanwhile, and there is room for three");
+    assert_eq!(
+        known(&mut next, after(302)),
+        [3, 5, 6],
+        "the time goes on meanwhile, and there is room for three"
+    );
     assert!(next.stand_through(JournalFile(0)), "nobody knows where");
 }
 
@@ -199,9 +206,9 @@ proptest! {
                 _ => _ = keys.moved(key(number), Position(place), None),
             }
             prop_assert!(keys.len() <= size as usize);
-            prop_assert_eq!(keys.keys.len(), keys.order.len());
+            prop_assert_eq!(keys.known.len(), keys.order.len());
             for ((until, position), key) in &keys.order {
-                let known = &keys.keys[key];
+                let known = &keys.known[key];
                 prop_assert_eq!((known.until, known.position), (*until, *position));
             }
         }

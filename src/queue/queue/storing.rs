@@ -12,7 +12,9 @@ use crate::place::{Home, JournalFile, Position, QueueId, SegmentNumber};
 use crate::queue::core::{Dead, Due as Waking};
 use crate::queue::ready::{AHEAD_BLOCKS, BLOCK_MAX_BYTES, RestoredBlock};
 use crate::store::op::Group;
-use crate::store::stored::{BlockPlace, Damage, KeyRecord, KeyRecords, OutBlock, Returns, SegmentState, Stored};
+use crate::store::stored::{
+    BlockPlace, Damage, KeyRecord, KeyRecords, OutBlock, Returns, SegmentState, Stored,
+};
 use crate::time::Time;
 use crate::timer::{self, Due};
 

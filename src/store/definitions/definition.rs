@@ -295,6 +295,10 @@ mod tests {
                         let table = TableBuilder::new().entries(arguments.as_table());
                         arguments = table.string("x-delayed-type", "headers").finish();
                     }
+                    if exchange_type == ExchangeType::MessageDeduplication {
+                        let table = TableBuilder::new().entries(arguments.as_table());
+                        arguments = table.int("x-cache-size", 5).finish();
+                    }
                     let options = ExchangeOptions::durable(exchange_type);
                     let options = ExchangeOptions { auto_delete, internal, arguments, ..options };
                     Definition::Exchange(ExchangeDefinition {

@@ -208,7 +208,9 @@ impl Group {
     /// A queue, which knows `size` keys at most, knows this one from now on. Several of one queue become one record.
     pub fn know(&mut self, queue: QueueId, size: u32, record: KeyRecord) {
         let (count_at, before) = match self.knowing {
-            Some(Knowing { queue: of, count_at, count }) if of == queue && count < u32::MAX => (count_at, count),
+            Some(Knowing { queue: of, count_at, count }) if of == queue && count < u32::MAX => {
+                (count_at, count)
+            }
             _ => {
                 self.begin(kind::KEYS);
                 self.bytes.put_u64_le(queue.number());

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::config::Durability;
 use crate::message::Message;
+use crate::message::deduplication::DeduplicationKey;
 use crate::store::stored::PartialBlock;
 
 fn queue(number: u64) -> QueueId {
@@ -31,6 +32,20 @@ fn a_state() -> SegmentState {
     }
 }
 
+fn a_key(number: u64) -> KeyRecord {
+    let key = DeduplicationKey(u128::from(number) << 70);
+    KeyRecord { key, position: Position(number), until: Time::from_millis(number + 5) }
+}
+
+/// The same as it is written.
+fn bytes_of_a_key(number: u64) -> Key {
+    let mut bytes = [0; 32];
+    bytes[..16].copy_from_slice(&(u128::from(number) << 70).to_le_bytes());
+    bytes[16..24].copy_from_slice(&number.to_le_bytes());
+    bytes[24..].copy_from_slice(&(number + 5).to_le_bytes());
+    bytes
+}
+
 fn every_kind() -> Group {
     let mut group = Group::default();
     let message = Message::compose("exchange", "key", &[0, 0], b"body").unwrap();
@@ -43,6 +58,7 @@ fn every_kind() -> Group {
     group.segment_state(queue(1), SegmentNumber(4), &a_state());
     group.segment_gone(queue(1), SegmentNumber(5));
     group.redelivered_below(queue(1), Position(6));
+    group.know(queue(1), 50, a_key(1));
     group.define(b"key", b"value");
     group.forget(b"key");
     group.checkpointed(JournalFile(7));
@@ -74,6 +90,7 @@ fn what_was_written_is_read() {
             Op::SegmentState { queue: queue(1), segment: SegmentNumber(4), state: a_state() },
             Op::SegmentGone { queue: queue(1), segment: SegmentNumber(5) },
             Op::RedeliveredBelow { queue: queue(1), position: Position(6) },
+            Op::Keys { queue: queue(1), size: 50, keys: KeyRecords([bytes_of_a_key(1)].iter()) },
             Op::Define { key: b"key", value: b"value" },
             Op::Forget { key: b"key" },
             Op::Checkpointed { through: JournalFile(7) },
@@ -110,6 +127,25 @@ fn settlements_that_adjoin_are_one_range() {
     };
     let read: Vec<_> = ops(&group).iter().map(ranges).collect();
     assert_eq!(read, [(1, vec![(4, 6), (9, 9), (8, 8), (10, 10)]), (2, vec![(11, 11)]), (2, vec![(20, 30)])]);
+}
+
+#[test]
+fn keys_of_one_queue_that_follow_each_other_are_one_record() {
+    let mut group = Group::default();
+    for number in [1, 2, 3] {
+        group.know(queue(1), 50, a_key(number));
+    }
+    group.know(queue(2), 60, a_key(4));
+    group.settle(queue(2), Position(1));
+    group.know(queue(2), 60, a_key(5));
+    let records = ops(&group);
+    let keys = records.iter().filter_map(|op| match op {
+        Op::Keys { queue, size, keys } => Some((queue.number(), *size, keys.clone().collect::<Vec<_>>())),
+        _ => None,
+    });
+    let expected =
+        [(1, 50, vec![a_key(1), a_key(2), a_key(3)]), (2, 60, vec![a_key(4)]), (2, 60, vec![a_key(5)])];
+    assert_eq!(keys.collect::<Vec<_>>(), expected);
 }
 
 #[test]
@@ -176,7 +212,7 @@ fn a_record_that_is_cut_off_is_told_by_its_place() {
 
 proptest! {
     #[test]
-    fn whatever_is_read_there_is_an_answer(bytes in vec(any::<u8>(), 0..200), kind in 0..13_u8, at in 0..400_usize) {
+    fn whatever_is_read_there_is_an_answer(bytes in vec(any::<u8>(), 0..200), kind in 0..14_u8, at in 0..400_usize) {
         let mut chunk = every_kind().bytes().to_vec();
         let at = at.min(chunk.len());
         chunk.splice(at.., std::iter::once(kind).chain(bytes));

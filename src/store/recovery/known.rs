@@ -37,12 +37,7 @@ impl Known {
     }
 
     /// Takes those of a record. Of a key that came twice the message that came later counts.
-    pub(super) fn add(
-        &mut self,
-        size: u32,
-        keys: impl Iterator<Item = KeyRecord>,
-        settled: &PositionSet,
-    ) {
+    pub(super) fn add(&mut self, size: u32, keys: impl Iterator<Item = KeyRecord>, settled: &PositionSet) {
         self.size = self.size.max(size);
         for KeyRecord { key, position, until } in keys {
             let known = self.keys.entry(key).or_insert((position, until));
@@ -98,7 +93,12 @@ mod tests {
     fn a_key_without_an_end_goes_with_its_message_and_one_with_a_time_does_not() {
         let mut known = Known::default();
         let soon = Time::from_millis(5);
-        let records = [record(1, 1, Time::NEVER), record(2, 2, soon), record(3, 3, Time::NEVER), record(1, 4, Time::NEVER)];
+        let records = [
+            record(1, 1, Time::NEVER),
+            record(2, 2, soon),
+            record(3, 3, Time::NEVER),
+            record(1, 4, Time::NEVER),
+        ];
         known.add(10, records.into_iter(), &PositionSet::default());
         // An older file, read later.
         known.add(10, [record(3, 0, Time::NEVER)].into_iter(), &PositionSet::default());

@@ -94,10 +94,10 @@ impl Once {
 
     /// The message that was routed is gathered at these places.
     #[cold]
-    pub(super) fn gather(&mut self, origin: Origin, journalled: bool, places: impl Iterator<Item = (u32, u32)> + Clone) {
+    pub(super) fn gather(&mut self, origin: Origin, journalled: bool, places: &[(u32, u32)]) {
         self.note_known(origin);
         for claim in self.routed.claimed.drain(..) {
-            self.gathered.push(Gathered { claim, journalled, places: places.clone().collect(), is_refused: false });
+            self.gathered.push(Gathered { claim, journalled, places: places.to_vec(), is_refused: false });
         }
     }
 

@@ -75,11 +75,7 @@ pub(super) struct Again {
 }
 
 /// Completes the records of messages that a queue took, but for those that it did not: these say nothing of it.
-pub(super) fn place(
-    records: impl Iterator<Item = Record>,
-    published: &Published,
-    unit: &mut Unit,
-) {
+pub(super) fn place(records: impl Iterator<Item = Record>, published: &Published, unit: &mut Unit) {
     for Record { index, at } in records {
         if published.has(index) {
             unit.group().place(at, published.first.plus(u64::from(index)));
@@ -91,7 +87,10 @@ pub(super) fn of<'o>(origins: &'o [Origin], indexes: &'o [u32]) -> impl Iterator
     indexes.iter().filter_map(|index| origins.get(*index as usize).copied())
 }
 
-pub(super) fn copied<'o>(origins: &'o [Origin], published: &'o Published) -> impl Iterator<Item = Copied> + 'o {
+pub(super) fn copied<'o>(
+    origins: &'o [Origin],
+    published: &'o Published,
+) -> impl Iterator<Item = Copied> + 'o {
     let duplicates = published.duplicates.iter();
     duplicates.filter_map(|duplicate| {
         let origin = origins.get(duplicate.index as usize).copied()?;

@@ -6,6 +6,7 @@ use crate::name::{ConsumerTag, VhostName};
 use crate::place::Position;
 use crate::queue::QueueId;
 use crate::queue::consumers::Consumer;
+use crate::queue::delivery::Recipient;
 use crate::queue::delivery::{Delivery, Late, Waiter};
 use crate::queue::options::QueueOptions;
 use crate::store::journal::{Journal, Limits, Start};

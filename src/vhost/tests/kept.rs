@@ -169,6 +169,7 @@ fn take(vhost: &Vhost, names: &[String], step: Step) {
                 ExchangeType::DelayedMessage => {
                     TableBuilder::new().string("x-delayed-type", "topic").finish()
                 }
+                ExchangeType::MessageDeduplication => TableBuilder::new().int("x-cache-size", 5).finish(),
                 _ => TableBuf::default(),
             };
             let parsed = ExchangeOptions::parse(exchange_type.as_str(), arguments.as_table()).unwrap();
