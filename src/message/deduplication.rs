@@ -23,13 +23,16 @@ impl DeduplicationKey {
         Self::of_value(headers.get(HEADER)?)
     }
 
-    /// The key of a message that a client has published. What the broker has moved here as a dead letter is not a second
-    /// publish, whatever it says.
+    /// The key of a message.
     pub fn of(message: &Message) -> Option<Self> {
-        if matches!(message.parts().noted, Noted::Died | Noted::Readdressed) {
-            return None;
-        }
         Self::said(message.properties().headers()?)
+    }
+
+    /// The key of a message that a client has published. What the broker has moved as a dead letter is not a second
+    /// publish, whatever it says.
+    pub fn of_publish(message: &Message) -> Option<Self> {
+        let has_died = matches!(message.parts().noted, Noted::Died | Noted::Readdressed);
+        if has_died { None } else { Self::of(message) }
     }
 
     fn of_value(value: Value<'_>) -> Option<Self> {

@@ -118,7 +118,7 @@ impl Found {
     fn is_known(&mut self, keys: &Arc<Queue>, message: &Routable<'_>) -> bool {
         self.by_more_than_the_key = true;
         let Some(published) = message.message else { return false };
-        let Some(key) = DeduplicationKey::of(published) else { return false };
+        let Some(key) = DeduplicationKey::of_publish(published) else { return false };
         let (original, ttl) = (Original::default(), message.headers.and_then(wanted_ttl));
         match keys.claim(key, published.arrived(), ttl, original.fate()) {
             Ok(Ok(record)) => {

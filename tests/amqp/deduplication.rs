@@ -425,3 +425,26 @@ fn arguments_that_cannot_be_are_refused() {
          'true' of type 'bool'",
     );
 }
+
+#[test]
+fn a_dead_letter_that_comes_back_is_a_duplicate_of_what_waits_but_not_of_itself() {
+    let broker = Broker::start();
+    let dead = "x-dead-letter-exchange:\"\",x-dead-letter-routing-key";
+    for (rules, kept) in [
+        ("x-message-deduplication:true", vec!["meanwhile"]),
+        ("x-message-deduplication:true,x-deduplication-window:true", vec!["first"]),
+    ] {
+        let mut peer =
+            confirming(&broker, &format!("queue.declare queue=q arguments={{{rules},{dead}:\"later\"}}"));
+        peer.ok(&format!("queue.declare queue=later arguments={{{dead}:\"q\",x-message-ttl:200}}"));
+        publish(&mut peer, &[of("1", "first")]);
+        let tag = peer.ok("basic.get queue=q").number("delivery-tag");
+        peer.send(&format!("basic.reject delivery-tag={tag}"));
+        publish(&mut peer, &[of("1", "meanwhile")]);
+        peer.await_counts(1, "later", (0, 0));
+        peer.await_counts(1, "q", (1, 0));
+        assert_eq!(peer.drain(1, "q"), kept, "{rules}");
+        peer.ok("queue.delete queue=q");
+        peer.ok("queue.delete queue=later");
+    }
+}

@@ -40,7 +40,7 @@ impl QueueCore {
     pub fn publish_once(&mut self, message: Message, home: Home, coming: Coming<'_>) -> Once {
         let (position, now) = (self.next, message.arrived());
         let fate = coming.fate.filter(|_| home.is_journalled()).cloned();
-        let said = DeduplicationKey::of(&message).zip(self.keys.as_deref_mut());
+        let said = self.key_of(&message).zip(self.keys.as_deref_mut());
         let mut before = None;
         let record = match said {
             None => None,
@@ -78,6 +78,17 @@ impl QueueCore {
             keys.recorded(record, file);
         }
         Once::Taken(record)
+    }
+
+    /// The key by which a message is known here. A dead letter comes back in time: where keys are known for a time it has
+    /// none, or it would be lost; else it is a duplicate of what has come meanwhile.
+    fn key_of(&self, message: &Message) -> Option<DeduplicationKey> {
+        let keys = self.keys.as_deref()?;
+        if keys.last_with_messages() {
+            DeduplicationKey::of(message)
+        } else {
+            DeduplicationKey::of_publish(message)
+        }
     }
 
     /// The message at this place is in the queue no more, or is about to leave.
@@ -148,8 +159,9 @@ impl QueueCore {
         to: Position,
         file: Option<JournalFile>,
     ) -> Option<KeyRecord> {
+        let key = self.key_of(message)?;
         let keys = self.keys.as_deref_mut()?;
-        let record = keys.moved(DeduplicationKey::of(message)?, to, None)?;
+        let record = keys.moved(key, to, None)?;
         keys.recorded(record, file?);
         Some(record)
     }

@@ -71,7 +71,8 @@ impl QueueCore {
                 self.bury(entry, Reason::Expired);
             }
         }
-        let wanted = self.terms.dead_letter.is_some();
+        // What is known of keys goes message by message.
+        let wanted = self.terms.dead_letter.is_some() || self.keys.is_some();
         let expired = self.ready.expire(now, left, wanted, &mut self.loads);
         self.gone.extend(expired.gone);
         for entry in expired.entries {
