@@ -6,12 +6,15 @@ use super::{FAILURES_MAX, Fate, Feature, Features, Known, Line, Number, priority
 use crate::checker::End;
 use crate::client::{Gone, Incoming};
 use crate::load::Session;
+use crate::support::frame::{Frame, METHOD};
 use crate::support::{Message, method};
 
 /// The broker cuts its times to whole milliseconds, and another broker has another clock.
 pub(super) const CUT_OFF_MILLIS: u128 = 20;
 /// What is to come comes within this time.
 const DEADLINE: Duration = Duration::from_secs(20);
+/// So many messages are asked for before one has come.
+const AT_ONCE: usize = 50;
 
 impl Features {
     /// Takes all dead letters out, and now and then all else, and holds that against what is known.
@@ -106,37 +109,52 @@ impl Line {
         found: &mut Vec<Number>,
         violations: &mut Vec<String>,
     ) -> Result<(), Gone> {
-        while let Some(message) = session.take_one(&self.queue)? {
-            let Some(number) = self.got(&message, violations) else { continue };
-            self.in_order(number, &[], violations);
-            let known = &self.messages[&number];
-            let is_dead = known.failures_for_sure > FAILURES_MAX;
-            if is_dead || matches!(known.fate, Fate::Rejected { for_sure: true }) {
-                violations.push(format!("{}: {number} is there, but died: {known:?}", self.queue));
+        // The second of a group comes when the first is settled.
+        let at_once = if self.feature == Feature::Groups { 1 } else { AT_ONCE };
+        loop {
+            let messages = session.take_first(&self.queue, at_once)?;
+            if messages.is_empty() {
+                return Ok(());
             }
-            self.ends(number);
-            found.push(number);
+            for message in messages {
+                let Some(number) = self.got(&message, violations) else { continue };
+                self.in_order(number, &[], violations);
+                let known = &self.messages[&number];
+                let is_dead = known.failures_for_sure > FAILURES_MAX;
+                if is_dead || matches!(known.fate, Fate::Rejected { for_sure: true }) {
+                    violations.push(format!("{}: {number} is there, but died: {known:?}", self.queue));
+                }
+                self.ends(number);
+                found.push(number);
+            }
         }
-        Ok(())
     }
 
     fn take_letters(&mut self, session: &mut Session<'_>, violations: &mut Vec<String>) -> Result<(), Gone> {
-        while let Some(message) = session.take_one(&self.letters)? {
-            if let Some((number, wrong)) = self.letter(&message) {
-                if let Some(wrong) = wrong {
-                    violations.push(format!("{}: {number}: {wrong}", self.letters));
-                }
-                self.latest_letter = Some(number);
-                self.letters_taken += 1;
-                self.ends(number);
-            } else {
-                let number = Self::number_of(&message);
-                let is_done = number.is_some_and(|number| self.done.contains(&number));
-                let why = if is_done { "it was settled or died before" } else { "nobody published it" };
-                violations.push(format!("phantom: {} has {number:?}, but {why}", self.letters));
+        loop {
+            let messages = session.take_first(&self.letters, AT_ONCE)?;
+            if messages.is_empty() {
+                return Ok(());
+            }
+            for message in &messages {
+                self.take_letter(message, violations);
             }
         }
-        Ok(())
+    }
+
+    fn take_letter(&mut self, message: &Message, violations: &mut Vec<String>) {
+        let Some((number, wrong)) = self.letter(message) else {
+            let number = Self::number_of(message);
+            let is_done = number.is_some_and(|number| self.done.contains(&number));
+            let why = if is_done { "it was settled or died before" } else { "nobody published it" };
+            return violations.push(format!("phantom: {} has {number:?}, but {why}", self.letters));
+        };
+        if let Some(wrong) = wrong {
+            violations.push(format!("{}: {number}: {wrong}", self.letters));
+        }
+        self.latest_letter = Some(number);
+        self.letters_taken += 1;
+        self.ends(number);
     }
 
     /// Which message a dead letter is, and what is wrong with that.
@@ -183,16 +201,21 @@ impl Known {
 }
 
 impl Session<'_> {
-    /// Takes the first message of a queue for good.
-    fn take_one(&mut self, queue: &str) -> Result<Option<Message>, Gone> {
-        self.client.send(1, method::basic_get(queue, false));
-        match self.client.next_of(method::BASIC_GET_EMPTY)? {
-            Incoming::Got(message) => {
-                self.client.send(1, method::basic_ack(message.delivery_tag, false));
-                Ok(Some(message))
+    /// Takes the first messages of a queue for good, at most so many; none when it is empty.
+    fn take_first(&mut self, queue: &str, max: usize) -> Result<Vec<Message>, Gone> {
+        let get = Frame::new(METHOD, 1, method::basic_get(queue, false)).encode();
+        self.client.send_bytes(&get.repeat(max));
+        let mut messages = Vec::new();
+        for _ in 0..max {
+            match self.client.next_of(method::BASIC_GET_EMPTY)? {
+                Incoming::Got(message) => messages.push(message),
+                Incoming::Method(_) => {}
+                other => panic!("unexpected: {other:?}"),
             }
-            Incoming::Method(_) => Ok(None),
-            other => panic!("unexpected: {other:?}"),
         }
+        if let Some(last) = messages.last() {
+            self.client.send(1, method::basic_ack(last.delivery_tag, true));
+        }
+        Ok(messages)
     }
 }
