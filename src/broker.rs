@@ -6,10 +6,11 @@
 mod kept;
 mod ports_file;
 mod reload;
+mod watchdog;
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,8 +22,9 @@ use tokio_util::sync::CancellationToken;
 use crate::alarm::MemoryAlarm;
 use crate::config::{Config, ListenAddress, Sources};
 use crate::connection::{self, Environment};
-use crate::net::{Admission, Bound, Listener, Workers, raise_descriptor_limit};
+use crate::net::{Admission, Bound, Listener, Workers, inherited_listeners, raise_descriptor_limit};
 use crate::store::{DirectoryError, OpenError};
+use crate::supervisor;
 use crate::vhost::registry::Vhosts;
 use kept::Kept;
 
@@ -65,10 +67,23 @@ impl Broker {
     /// Starts a broker: when this returns, its ports accept. Must be called within a runtime. Brings back what it has kept,
     /// for as long as that takes, once it has taken the addresses: one that is not free is told at once.
     pub fn start(config: Config) -> Result<Self, StartError> {
-        let bound = config.listeners.iter().map(|address| {
-            Bound::to(*address, &config.tcp).map_err(|error| StartError::Listen { address: *address, error })
-        });
-        let bound = bound.collect::<Result<Vec<_>, _>>()?;
+        Self::start_at(config, Vec::new())
+    }
+
+    /// The same at sockets that listen already, if there are any, and not at the configured addresses.
+    pub fn start_at(config: Config, inherited: Vec<TcpListener>) -> Result<Self, StartError> {
+        let bound = if inherited.is_empty() {
+            let bound = config.listeners.iter().map(|address| {
+                let bound = Bound::to(*address, &config.tcp);
+                let bound = bound.map_err(|error| StartError::Listen { address: *address, error });
+                Ok((*address, bound?))
+            });
+            bound.collect::<Result<Vec<_>, _>>()?
+        } else {
+            tracing::info!("listening at the sockets that were passed, and not at listeners.tcp");
+            let bound = inherited.into_iter().map(|listener| Bound::inherited(listener, &config.tcp));
+            bound.collect::<io::Result<Vec<_>>>().map_err(StartError::Inherited)?
+        };
         let disk_failed = CancellationToken::new();
         let (kept, vhosts) = if config.in_memory {
             tracing::warn!(
@@ -111,7 +126,7 @@ impl Broker {
 
     fn serve(
         config: Config,
-        bound: Vec<Bound>,
+        bound: Vec<(ListenAddress, Bound)>,
         vhosts: Option<Vhosts>,
         disk_failed: CancellationToken,
     ) -> Result<Self, StartError> {
@@ -124,8 +139,8 @@ impl Broker {
         }
         let admission = Admission::new(config.max_connections.unwrap_or(descriptors));
         let workers = Arc::new(Workers::start(config.worker_threads()).map_err(StartError::Thread)?);
-        let listeners = config.listeners.iter().zip(bound).map(|(address, bound)| {
-            bound.listen(config.tcp.backlog).map_err(|error| StartError::Listen { address: *address, error })
+        let listeners = bound.into_iter().map(|(address, bound)| {
+            bound.listen(config.tcp.backlog).map_err(|error| StartError::Listen { address, error })
         });
         let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
         let addresses: Vec<SocketAddr> = listeners.iter().map(Listener::address).collect();
@@ -142,6 +157,9 @@ impl Broker {
         let mut tasks = JoinSet::new();
         let alarmed = Arc::clone(&environment);
         tasks.spawn(async move { alarmed.memory.clear_in_time().await });
+        if let Some(interval) = supervisor::alive_interval() {
+            tasks.spawn(watchdog::say_alive(Arc::clone(&workers), interval));
+        }
         for listener in listeners {
             tracing::info!("started TCP listener on {}", listener.address());
             tasks.spawn(accept(
@@ -224,9 +242,10 @@ pub async fn run(config: Config, sources: Sources, started: Instant) -> Result<S
     let mut signals = StopSignals::new().map_err(StartError::Thread)?;
     let mut hangups = signal(SignalKind::hangup()).map_err(StartError::Thread)?;
     let runtime = tokio::runtime::Handle::current();
+    let inherited = inherited_listeners().map_err(StartError::Inherited)?;
     let starting = spawn_blocking(move || {
         let _within = runtime.enter();
-        Broker::start(config)
+        Broker::start_at(config, inherited)
     });
     let broker = tokio::select! {
         started = starting => started.map_err(|panic| StartError::Thread(panic.into()))??,
@@ -237,6 +256,7 @@ pub async fn run(config: Config, sources: Sources, started: Instant) -> Result<S
     };
     let milliseconds = started.elapsed().as_millis();
     tracing::info!("Server startup complete; 0 plugins started. ({milliseconds} ms)");
+    supervisor::ready();
     let disk_failed = broker.disk_failed();
     let stopped = loop {
         tokio::select! {
@@ -247,10 +267,13 @@ pub async fn run(config: Config, sources: Sources, started: Instant) -> Result<S
             () = disk_failed.cancelled() => break Stopped::DiskFailed,
             _ = hangups.recv() => {
                 tracing::info!("SIGHUP received: reading the configuration again");
+                supervisor::reloading();
                 broker.reload_from(&sources).await;
+                supervisor::ready();
             }
         }
     };
+    supervisor::stopping();
     // A task of its own: dropping a broker waits for its threads, which a second signal must not.
     let stopping = tokio::spawn(broker.stop());
     tokio::select! {
@@ -307,6 +330,8 @@ pub enum StartError {
         /// What the operating system says.
         error: io::Error,
     },
+    /// A socket that was passed cannot be listened at.
+    Inherited(io::Error),
     /// What is in the data directory cannot be used.
     Store {
         /// The data directory.
@@ -332,6 +357,7 @@ impl fmt::Display for StartError {
             Self::Listen { address, error } => {
                 write!(f, "cannot listen on {address}: {error}; {}", remedy(error.kind()))
             }
+            Self::Inherited(error) => write!(f, "sockets that were passed cannot be used: {error}"),
             Self::Store { path, error } => {
                 write!(
                     f,

@@ -19,6 +19,7 @@ pub mod place;
 pub mod policy;
 pub mod queue;
 pub mod store;
+pub mod supervisor;
 pub mod term;
 pub mod time;
 pub mod timer;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules of `src/`, lowest first: each may import those before it and nothing else. The program itself, `main`
 /// and `lib`, stands above them all.
-const LAYERS: [&str; 25] = [
+const LAYERS: [&str; 26] = [
     "name",
     "place",
     "time",
@@ -22,6 +22,7 @@ const LAYERS: [&str; 25] = [
     "exchange",
     "config",
     "log",
+    "supervisor",
     "net",
     "store",
     "alarm",

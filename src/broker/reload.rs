@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 
 use super::Broker;
 use crate::alarm::granted_memory;
-use crate::config::{Change, Changes, Config, Sources};
+use crate::config::{Change, Changes, Config, LogCategory, LogLevel, Sources};
 use crate::log;
 use crate::net::max_connections;
 
@@ -25,6 +25,17 @@ impl Broker {
         self.admission.set_max(config.max_connections.unwrap_or_else(max_connections));
         environment.set_config(Arc::new(config));
         Ok(changes)
+    }
+
+    /// The level of a category of the log.
+    pub fn log_level(&self, category: LogCategory) -> LogLevel {
+        log::level(category)
+    }
+
+    /// Changes it until the configuration is read again.
+    pub fn set_log_level(&self, category: LogCategory, level: LogLevel) {
+        tracing::info!("log level of category '{}' set to '{level}'", category.as_str());
+        log::set_level(category, level);
     }
 
     /// Reads everything again, and says in the log what came of it.

@@ -46,6 +46,21 @@ impl Bound {
         Ok(Self(socket))
     }
 
+    /// Takes a socket that listens already, and gives it these options.
+    ///
+    /// # Errors
+    /// It does not take them.
+    pub fn inherited(
+        listener: std::net::TcpListener,
+        options: &TcpOptions,
+    ) -> io::Result<(ListenAddress, Self)> {
+        let address = ListenAddress::At(listener.local_addr()?);
+        let socket = Socket::from(listener);
+        socket.set_nonblocking(true)?;
+        set(&socket, options)?;
+        Ok((address, Self(socket)))
+    }
+
     /// Starts to listen, with so many connections that may wait; must be called within a runtime.
     ///
     /// # Errors

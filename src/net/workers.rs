@@ -48,6 +48,14 @@ impl Workers {
         });
     }
 
+    /// Waits until every worker has done something.
+    pub async fn answer(&self) {
+        for worker in &self.workers {
+            // One that has ended has nothing to do any more.
+            let _ = worker.handle.spawn(async {}).await;
+        }
+    }
+
     /// How many connections each worker serves.
     pub fn connections(&self) -> Vec<usize> {
         self.workers.iter().map(Worker::connections).collect()
@@ -128,6 +136,25 @@ mod tests {
         seen.sort();
         assert_eq!(seen, ["worker-0", "worker-0", "worker-1", "worker-1", "worker-2", "worker-2"]);
         assert_eq!(workers.connections(), [2, 2, 2]);
+    }
+
+    #[test]
+    fn workers_answer_unless_one_of_them_stands_still() {
+        let workers = Workers::start(2).unwrap();
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let waited = std::time::Duration::from_millis(50);
+        runtime.block_on(workers.answer());
+        let (go_on, held) = sync_channel::<()>(0);
+        let (holding, is_held) = sync_channel(1);
+        workers.serve(move || async move {
+            holding.send(()).unwrap();
+            let _ = held.recv();
+        });
+        is_held.recv().unwrap();
+        let answered = runtime.block_on(async { tokio::time::timeout(waited, workers.answer()).await });
+        assert!(answered.is_err(), "a worker that is held answers");
+        drop(go_on);
+        runtime.block_on(workers.answer());
     }
 
     #[test]

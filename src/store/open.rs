@@ -24,6 +24,7 @@ use super::segment_store::{SegmentLimits, SegmentStore};
 use super::{StoreHandle, journal};
 use crate::net::open_segments;
 use crate::place::{JournalFile, Position, QueueId};
+use crate::supervisor;
 
 /// A store that is being opened.
 pub struct Opening {
@@ -247,7 +248,9 @@ impl Told {
         if self.last.elapsed() >= Duration::from_secs(1) {
             self.last = Instant::now();
             let percent = at.done.saturating_mul(100).checked_div(at.total).unwrap_or(100);
-            tracing::info!("{}: {percent} % of {} MiB", self.what, at.total >> 20);
+            let told = format!("{}: {percent} % of {} MiB", self.what, at.total >> 20);
+            supervisor::starting(&told);
+            tracing::info!("{told}");
         }
     }
 }

@@ -12,5 +12,6 @@
 #[path = "../support/directory.rs"]
 mod directory;
 mod lives;
+mod log_levels;
 mod restart;
 mod running;

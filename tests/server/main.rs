@@ -13,9 +13,11 @@ mod support;
 
 mod configuration;
 mod data_directory;
+mod descriptors;
 mod log;
 mod refusals;
 mod stop;
+mod supervisor;
 
 use std::process::{Command, Output, Stdio};
 

@@ -1,0 +1,101 @@
+//! The broker under a service manager: what it tells, and the sockets that it is passed.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::support::{Broker, TempDir};
+
+/// The next that the manager is told; `WATCHDOG=1` may come at any time and is passed over unless it is waited for.
+fn told(manager: &UnixDatagram, beginning: &str) -> String {
+    manager.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+    let mut buffer = [0; 1024];
+    loop {
+        let length = manager.recv(&mut buffer).unwrap();
+        let text = str::from_utf8(&buffer[..length]).unwrap();
+        if text.starts_with(beginning) {
+            return text.to_owned();
+        }
+        assert_eq!(text, "WATCHDOG=1", "instead of {beginning}");
+    }
+}
+
+#[test]
+fn a_manager_is_told_when_it_is_ready_alive_reloading_and_stopping() {
+    let temporary = TempDir::new();
+    let path = temporary.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    let socket = format!("NOTIFY_SOCKET={}", path.display());
+    let by = ["env", &socket, "WATCHDOG_USEC=20000"];
+    let broker = Broker::spawn_by::<&str>(&by, &temporary.path().join("data"), &[]).ready().unwrap();
+    assert_eq!(told(&manager, "READY"), "READY=1\nSTATUS=serving");
+    assert_eq!(told(&manager, "WATCHDOG"), "WATCHDOG=1");
+    broker.signal(Signal::HUP);
+    let reloading = told(&manager, "RELOADING=1\nMONOTONIC_USEC=");
+    let (_, microseconds) = reloading.rsplit_once('=').unwrap();
+    assert!(microseconds.parse::<u64>().unwrap() > 0);
+    told(&manager, "READY=1");
+    let ended = broker.stop();
+    assert_eq!(ended.status.code(), Some(0));
+    assert!(told(&manager, "STOPPING").starts_with("STOPPING=1\n"));
+}
+
+/// Puts the socket that is its standard input where a service manager puts it.
+const PASS: &str = "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$@\"";
+
+#[test]
+fn a_socket_that_was_passed_is_listened_at_in_place_of_the_configured_addresses() {
+    let temporary = TempDir::new();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let data = temporary.path().join("data");
+    let mut broker = Command::new("sh")
+        .args(["-c", PASS, "sh", env!("CARGO_BIN_EXE_leveret"), "--listen=127.0.0.1:1", "--data-dir"])
+        .arg(&data)
+        .env("LEVERET_CONFIG", "/dev/null")
+        .stdin(Stdio::from(OwnedFd::from(listener)))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It waits in the socket until there is somebody who accepts it.
+    let mut client = std::net::TcpStream::connect(address).unwrap();
+    client.write_all(b"nonsense").unwrap();
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).unwrap();
+    broker.kill().unwrap();
+    let log: Vec<String> =
+        BufReader::new(broker.stdout.take().unwrap()).lines().map(Result::unwrap).collect();
+    broker.wait().unwrap();
+    assert_eq!(answer, b"AMQP\0\0\x09\x01", "{log:#?}");
+    assert!(log.iter().any(|line| line.contains("listening at the sockets that were passed")), "{log:#?}");
+    let listeners: Vec<_> = log.iter().filter(|line| line.contains("started TCP listener on")).collect();
+    assert!(listeners.len() == 1 && listeners[0].ends_with(&address.to_string()), "{log:#?}");
+}
+
+#[test]
+fn something_else_that_was_passed_ends_with_69() {
+    let temporary = TempDir::new();
+    let output = Command::new("sh")
+        .args(["-c", PASS, "sh", env!("CARGO_BIN_EXE_leveret"), "--in-memory", "--data-dir"])
+        .arg(temporary.path().join("data"))
+        .env("LEVERET_CONFIG", "/dev/null")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(69));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("the passed socket 3 does not listen for TCP"), "{said}");
+}
+
+#[test]
+fn the_packaged_unit_runs_what_there_is() {
+    let unit = include_str!("../../packaging/leveret.service");
+    let command = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/leveret ")).unwrap();
+    let arguments: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+    assert!(crate::leveret(&arguments).status.success(), "{command}");
+}
