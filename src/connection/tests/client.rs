@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
 use leveret_protocol::method::{Method, basic, channel};
+use leveret_protocol::properties::Properties;
+use leveret_protocol::table::TableBuilder;
 use leveret_protocol::{Decoder, Event, encode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::task::JoinHandle;
@@ -148,6 +150,23 @@ impl Client {
     pub(super) fn add_message(&mut self, channel: u16, queue: &'static str, body: &[u8]) -> &mut Self {
         self.add(channel, basic::Publish { routing_key: queue, ..basic::Publish::default() });
         encode::content(channel, &PERSISTENT, body, 131_072, &mut self.to_send);
+        self
+    }
+
+    /// Adds a message that is known by its body; one that is not persistent has no record.
+    pub(super) fn add_once(
+        &mut self,
+        channel: u16,
+        to: [&'static str; 2],
+        persistent: bool,
+        body: &str,
+    ) -> &mut Self {
+        let [exchange, routing_key] = to;
+        self.add(channel, basic::Publish { exchange, routing_key, ..basic::Publish::default() });
+        let headers = TableBuilder::new().string("x-deduplication-header", body).finish();
+        let properties = if persistent { Properties::validated(&PERSISTENT) } else { Properties::EMPTY };
+        let properties = properties.with_headers(headers.as_table());
+        encode::content(channel, &properties, body.as_bytes(), 131_072, &mut self.to_send);
         self
     }
 

@@ -1,6 +1,8 @@
 //! Connections from their first frame on, without a socket: their end in the midst of work, and what waits for the disk.
 
 mod client;
+
+mod duplicates;
 mod durability;
 mod held_disk;
 mod paging;
