@@ -19,6 +19,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
+use crate::access::Access;
 use crate::alarm::MemoryAlarm;
 use crate::config::{Config, ListenAddress, Sources};
 use crate::connection::{self, Environment};
@@ -85,14 +86,14 @@ impl Broker {
             bound.collect::<io::Result<Vec<_>>>().map_err(StartError::Inherited)?
         };
         let disk_failed = CancellationToken::new();
-        let (kept, vhosts) = if config.in_memory {
+        let (kept, stored) = if config.in_memory {
             tracing::warn!(
                 "in memory: messages, queues and exchanges are kept in memory only, and a restart forgets them"
             );
             (None, None)
         } else {
             let failed = disk_failed.clone();
-            let (kept, vhosts) = Kept::open(&config, move |failure| {
+            let (kept, vhosts, access) = Kept::open(&config, move |failure| {
                 if failure.is_end_without_space() {
                     tracing::warn!(
                         "the broker stops before the disk has space again: all that was confirmed is safe; \
@@ -106,9 +107,9 @@ impl Broker {
                 );
                 failed.cancel();
             })?;
-            (Some(kept), Some(vhosts))
+            (Some(kept), Some((vhosts, access)))
         };
-        match Self::serve(config, bound, vhosts, disk_failed) {
+        match Self::serve(config, bound, stored, disk_failed) {
             Ok(broker) => {
                 if let Some(kept) = &kept {
                     kept.watch(Arc::<MemoryAlarm>::clone(&broker.environment.memory));
@@ -127,7 +128,7 @@ impl Broker {
     fn serve(
         config: Config,
         bound: Vec<(ListenAddress, Bound)>,
-        vhosts: Option<Vhosts>,
+        stored: Option<(Vhosts, Access)>,
         disk_failed: CancellationToken,
     ) -> Result<Self, StartError> {
         let descriptors = raise_descriptor_limit();
@@ -149,8 +150,9 @@ impl Broker {
             written.map_err(|error| StartError::PortsFile { path: path.clone(), error })?;
         }
         let mut environment = Environment::new(config);
-        if let Some(vhosts) = vhosts {
+        if let Some((vhosts, access)) = stored {
             environment.vhosts = vhosts;
+            environment.access = Arc::new(access);
         }
         let environment = Arc::new(environment);
         tracing::info!("memory limit: {} MiB", environment.memory.limit() >> 20);
@@ -175,6 +177,11 @@ impl Broker {
     /// The addresses that accept connections, in the order of the configuration.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// What its connections share, for whoever operates it.
+    pub fn environment(&self) -> &Arc<Environment> {
+        &self.environment
     }
 
     /// Its virtual hosts, for whoever operates it.

@@ -2,6 +2,7 @@
 //!
 #![doc = include_str!("../ARCHITECTURE.md")]
 
+pub mod access;
 pub mod alarm;
 pub mod auth;
 pub mod broker;
@@ -15,6 +16,7 @@ pub mod log;
 pub mod message;
 pub mod name;
 pub mod net;
+pub mod pattern;
 pub mod place;
 pub mod policy;
 pub mod queue;

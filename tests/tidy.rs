@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules of `src/`, lowest first: each may import those before it and nothing else. The program itself, `main`
 /// and `lib`, stands above them all.
-const LAYERS: [&str; 26] = [
+const LAYERS: [&str; 28] = [
     "name",
     "place",
     "time",
@@ -17,6 +17,7 @@ const LAYERS: [&str; 26] = [
     "message",
     "term",
     "equivalence",
+    "pattern",
     "auth",
     "policy",
     "exchange",
@@ -25,6 +26,7 @@ const LAYERS: [&str; 26] = [
     "supervisor",
     "net",
     "store",
+    "access",
     "alarm",
     "queue",
     "vhost",
@@ -39,8 +41,9 @@ const LAYERS: [&str; 26] = [
 ];
 
 /// Decisions without effects: these are given the time and answer with what is to be done.
-const PURE: [&str; 25] = [
+const PURE: [&str; 26] = [
     "src/equivalence.rs",
+    "src/pattern",
     "src/exchange/",
     "src/term.rs",
     "src/policy/",

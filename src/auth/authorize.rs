@@ -1,9 +1,11 @@
 //! The one place that decides what a user may do, for every way of asking.
 
 use std::fmt;
+use std::sync::Arc;
 
-use super::user::User;
-use crate::name::{ExchangeName, QueueName, VhostName};
+use super::permission::{Permission, TopicPermission};
+use super::user::{Tags, User};
+use crate::name::VhostName;
 
 /// What somebody wants to do, in RabbitMQ's terms of permissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,41 +20,67 @@ pub enum Action {
     Read,
 }
 
-/// What it is to be done to.
+/// What it is to be done to, in the virtual host that the rights are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resource<'a> {
-    /// A virtual host as a whole.
-    Vhost(&'a VhostName),
-    /// An exchange.
-    Exchange(&'a VhostName, &'a ExchangeName),
+    /// The virtual host as a whole.
+    Vhost,
+    /// An exchange, the default one among them.
+    Exchange(&'a str),
     /// A queue.
-    Queue(&'a VhostName, &'a QueueName),
+    Queue(&'a str),
     /// The messages of a topic exchange with a routing or binding key.
-    Topic(&'a VhostName, &'a ExchangeName, &'a str),
+    Topic(&'a str, &'a str),
 }
 
-impl<'a> Resource<'a> {
-    /// The virtual host that the resource is in.
-    pub const fn vhost(self) -> &'a VhostName {
-        match self {
-            Self::Vhost(vhost)
-            | Self::Exchange(vhost, _)
-            | Self::Queue(vhost, _)
-            | Self::Topic(vhost, _, _) => vhost,
-        }
+/// The name by which permissions know the default exchange.
+pub const DEFAULT_EXCHANGE: &str = "amq.default";
+
+/// What a user may do in a virtual host, as it was defined at some moment.
+#[derive(Clone, Debug)]
+pub struct Rights {
+    /// Who.
+    pub user: Arc<User>,
+    /// Where.
+    pub vhost: VhostName,
+    /// Nothing when it may not enter.
+    pub permission: Option<Arc<Permission>>,
+    /// Those of its exchanges that have any.
+    pub topics: Arc<[TopicPermission]>,
+}
+
+impl Rights {
+    /// Whether it may publish under another's user-id.
+    pub fn may_impersonate(&self) -> bool {
+        self.user.tags.has(Tags::IMPERSONATOR)
     }
 }
 
-/// Whether `user` may do that. Permissions are by virtual host: a user has all of them in its own ones.
-pub fn authorize(user: &User, action: Action, resource: Resource<'_>) -> Result<(), Denied> {
-    if user.may_do_everything_in(resource.vhost()) { Ok(()) } else { Err(Denied { action }) }
+/// Whether that may be done with these rights.
+pub fn authorize<'a>(rights: &Rights, action: Action, resource: Resource<'a>) -> Result<(), Denied<'a>> {
+    let denied = Denied { action, resource };
+    let permission = rights.permission.as_ref().ok_or(denied)?;
+    let is_allowed = match resource {
+        Resource::Vhost => true,
+        Resource::Exchange("") => permission.allows(action, DEFAULT_EXCHANGE),
+        Resource::Exchange(name) | Resource::Queue(name) => permission.allows(action, name),
+        // Whoever has no topic permission for an exchange may do with all keys what it may do with the exchange.
+        Resource::Topic(exchange, key) => rights
+            .topics
+            .iter()
+            .find(|topic| topic.exchange.as_str() == exchange)
+            .is_none_or(|topic| topic.allows(action, key)),
+    };
+    if is_allowed { Ok(()) } else { Err(denied) }
 }
 
 /// The user may not do that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Denied {
+pub struct Denied<'a> {
     /// What was asked for.
     pub action: Action,
+    /// Of what.
+    pub resource: Resource<'a>,
 }
 
 impl fmt::Display for Action {
@@ -69,25 +97,52 @@ impl fmt::Display for Action {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::{Credentials, Users};
+    use crate::auth::UserLimits;
+
+    fn rights(permission: Option<(&str, &str, &str)>) -> Rights {
+        let (name, vhost) = ("u".into(), VhostName::from("/"));
+        let topic = TopicPermission::parse(&name, &vhost, "t".into(), "^w", "^r").unwrap();
+        let user = User { name, password: None, tags: Tags::default(), limits: UserLimits::default() };
+        let permission = permission.map(|(c, w, r)| Arc::new(Permission::parse(c, w, r).unwrap()));
+        Rights { user: Arc::new(user), vhost, permission, topics: [topic].into() }
+    }
 
     #[test]
-    fn the_built_in_user_may_do_everything_in_the_default_virtual_host_and_nothing_elsewhere() {
-        let credentials = Credentials { login: "guest", password: b"guest" };
-        let guest = Users::default().log_in(&credentials, [127, 0, 0, 1].into()).unwrap();
-        let (exchange, queue) = (ExchangeName::from("e"), QueueName::from("q"));
-        for (vhost, allowed) in [("/", true), ("other", false), ("", false)] {
-            let vhost = &VhostName::from(vhost);
-            for action in [Action::Access, Action::Configure, Action::Write, Action::Read] {
-                for resource in [
-                    Resource::Vhost(vhost),
-                    Resource::Exchange(vhost, &exchange),
-                    Resource::Queue(vhost, &queue),
-                    Resource::Topic(vhost, &exchange, "k"),
-                ] {
-                    let expected = if allowed { Ok(()) } else { Err(Denied { action }) };
-                    assert_eq!(authorize(&guest, action, resource), expected, "{action} {resource:?}");
-                }
+    fn each_action_is_allowed_by_its_own_pattern() {
+        use Action::{Access, Configure, Read, Write};
+        let rights = rights(Some(("^c", "^(w|amq\\.default)", "^r")));
+        for (action, resource, expected) in [
+            (Access, Resource::Vhost, true),
+            (Configure, Resource::Queue("c1"), true),
+            (Configure, Resource::Exchange("c1"), true),
+            (Configure, Resource::Queue("w1"), false),
+            (Write, Resource::Exchange("w1"), true),
+            (Write, Resource::Exchange(""), true),
+            (Read, Resource::Exchange(""), false),
+            (Write, Resource::Exchange("r1"), false),
+            (Read, Resource::Queue("r1"), true),
+            (Read, Resource::Queue("c1"), false),
+            (Write, Resource::Topic("t", "w.1"), true),
+            (Write, Resource::Topic("t", "r.1"), false),
+            (Read, Resource::Topic("t", "r.1"), true),
+            (Read, Resource::Topic("other", "x"), true),
+        ] {
+            assert_eq!(authorize(&rights, action, resource).is_ok(), expected, "{action} {resource:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_permission_for_the_virtual_host_nothing_is_allowed() {
+        let rights = rights(None);
+        for action in [Action::Access, Action::Configure, Action::Write, Action::Read] {
+            for resource in [
+                Resource::Vhost,
+                Resource::Exchange("e"),
+                Resource::Queue("q"),
+                Resource::Topic("other", "k"),
+            ] {
+                let expected = Err(Denied { action, resource });
+                assert_eq!(authorize(&rights, action, resource), expected, "{action} {resource:?}");
             }
         }
     }

@@ -9,9 +9,24 @@ pub enum Mechanism {
     Plain,
     /// AMQP 0-8's: a field table with `LOGIN` and `PASSWORD`.
     AmqPlain,
+    /// RFC 4422: what lies outside of the protocol says who it is, here the peer's certificate.
+    External,
+    /// RFC 4505: the peer does not say who it is.
+    Anonymous,
 }
 
-/// What a peer claims. Borrowed from its frame, so that no copy of the password stays behind.
+/// Who a peer says it is, borrowed from its frame, so that no copy of the password stays behind.
+#[derive(Clone, Copy)]
+pub enum Claim<'a> {
+    /// A user, with its password.
+    Password(Credentials<'a>),
+    /// The user of its certificate.
+    Certificate,
+    /// Nobody.
+    Anonymous,
+}
+
+/// A user and its proof.
 #[derive(Clone, Copy)]
 pub struct Credentials<'a> {
     /// The user that the peer says it is.
@@ -25,16 +40,12 @@ pub struct Credentials<'a> {
 pub struct MalformedResponse;
 
 impl Mechanism {
-    /// The mechanisms' names as `connection.start` lists them.
-    pub const OFFERED: &'static str = "PLAIN AMQPLAIN";
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Plain, Self::AmqPlain, Self::External, Self::Anonymous];
 
-    /// The mechanism that a peer chose, if we offer it.
+    /// The mechanism of that name, whether it is offered or not.
     pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "PLAIN" => Some(Self::Plain),
-            "AMQPLAIN" => Some(Self::AmqPlain),
-            _ => None,
-        }
+        Self::ALL.into_iter().find(|mechanism| mechanism.name() == name)
     }
 
     /// The mechanism's name.
@@ -42,18 +53,23 @@ impl Mechanism {
         match self {
             Self::Plain => "PLAIN",
             Self::AmqPlain => "AMQPLAIN",
+            Self::External => "EXTERNAL",
+            Self::Anonymous => "ANONYMOUS",
         }
     }
 
-    /// Reads the response of `connection.start-ok`. The login has to be UTF-8, a password need not be.
-    pub fn parse(self, response: &[u8]) -> Result<Credentials<'_>, MalformedResponse> {
+    /// Reads the response of `connection.start-ok`. The login has to be UTF-8, a password need not be. What goes with
+    /// EXTERNAL and ANONYMOUS means nothing here.
+    pub fn parse(self, response: &[u8]) -> Result<Claim<'_>, MalformedResponse> {
         let (login, password) = match self {
             Self::Plain => plain(response),
             Self::AmqPlain => amqplain(response),
+            Self::External => return Ok(Claim::Certificate),
+            Self::Anonymous => return Ok(Claim::Anonymous),
         }
         .ok_or(MalformedResponse)?;
         let login = str::from_utf8(login).map_err(|_| MalformedResponse)?;
-        Ok(Credentials { login, password })
+        Ok(Claim::Password(Credentials { login, password }))
     }
 }
 
@@ -79,6 +95,13 @@ mod tests {
     use super::*;
     use leveret_protocol::table::TableBuilder;
 
+    fn credentials(claim: Claim<'_>) -> Option<(&str, &[u8])> {
+        match claim {
+            Claim::Password(credentials) => Some((credentials.login, credentials.password)),
+            Claim::Certificate | Claim::Anonymous => None,
+        }
+    }
+
     #[test]
     fn plain_is_a_login_and_a_password_after_a_nul_each() {
         let long = [b"\0guest\0".to_vec(), vec![b'p'; 4096]].concat();
@@ -96,8 +119,8 @@ mod tests {
             (b"other\0guest\0secret", None),
             (b"\0\xff\0secret", None),
         ] {
-            let parsed = Mechanism::Plain.parse(response).ok();
-            assert_eq!(parsed.map(|c| (c.login, c.password)), expected, "{response:?}");
+            let parsed = Mechanism::Plain.parse(response).ok().and_then(credentials);
+            assert_eq!(parsed, expected, "{response:?}");
         }
     }
 
@@ -115,9 +138,9 @@ mod tests {
             (entries(&[]), false),
             (numbers, false),
         ] {
-            let parsed = Mechanism::AmqPlain.parse(table.as_bytes()).ok();
+            let parsed = Mechanism::AmqPlain.parse(table.as_bytes()).ok().and_then(credentials);
             let expected = valid.then_some(("LOGIN", &b"PASSWORD"[..]));
-            assert_eq!(parsed.map(|c| (c.login, c.password)), expected, "{table:?}");
+            assert_eq!(parsed, expected, "{table:?}");
         }
         for garbage in [&b"\0guest\0guest"[..], b"\x05LOGINS\xff\xff\xff\xff", b"\xff"] {
             assert!(Mechanism::AmqPlain.parse(garbage).is_err());
@@ -125,12 +148,20 @@ mod tests {
     }
 
     #[test]
-    fn a_mechanism_is_found_by_the_name_that_is_offered() {
-        for name in Mechanism::OFFERED.split(' ') {
-            assert_eq!(Mechanism::from_name(name).map(Mechanism::name), Some(name));
+    fn a_mechanism_is_found_by_its_name() {
+        for mechanism in Mechanism::ALL {
+            assert_eq!(Mechanism::from_name(mechanism.name()), Some(mechanism));
         }
-        for name in ["", "plain", "EXTERNAL", "ANONYMOUS", "PLAIN AMQPLAIN"] {
+        for name in ["", "plain", "PLAIN AMQPLAIN", "SCRAM-SHA-256"] {
             assert_eq!(Mechanism::from_name(name), None);
+        }
+    }
+
+    #[test]
+    fn external_and_anonymous_need_no_response() {
+        for response in [&b""[..], b"guest", b"\xff\0"] {
+            assert!(matches!(Mechanism::External.parse(response), Ok(Claim::Certificate)));
+            assert!(matches!(Mechanism::Anonymous.parse(response), Ok(Claim::Anonymous)));
         }
     }
 }

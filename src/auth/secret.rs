@@ -1,10 +1,10 @@
-//! Text that is never shown.
+//! Bytes that are never shown.
 
 use std::fmt;
 
 use subtle::{Choice, ConstantTimeEq};
 
-/// A password or the like. Its content can be compared and nothing else: it has no way into a log.
+/// A password or the like. It has no way into a log.
 #[derive(Clone)]
 pub struct Secret(Box<[u8]>);
 
@@ -20,7 +20,20 @@ impl Secret {
         let octets = self.0.iter().enumerate();
         octets.fold(same_length, |same, (at, octet)| same & octet.ct_eq(given.get(at).unwrap_or(&0)))
     }
+
+    /// The content, for whoever needs it: to hash it, or to write it down.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
 }
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.matches(&other.0).into()
+    }
+}
+
+impl Eq for Secret {}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

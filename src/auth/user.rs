@@ -1,92 +1,91 @@
-//! Users and how they log in.
+//! A user: a name, a password perhaps, tags and limits.
 
 use std::fmt;
-use std::net::IpAddr;
-use std::sync::Arc;
 
-use super::DEFAULT_VHOST;
-use super::mechanism::Credentials;
-use super::secret::Secret;
-use crate::name::{UserName, VhostName};
+use super::password::PasswordHash;
+use crate::name::UserName;
 
-/// A user.
-#[derive(Debug)]
+/// A user as an operator has defined it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    name: UserName,
-    password: Secret,
-    /// Whether it may log in from this machine only, as RabbitMQ's `loopback_users` may.
-    loopback_only: bool,
-    /// The virtual hosts in which it may do everything.
-    vhosts: Vec<VhostName>,
-}
-
-impl User {
-    /// The user of a broker that nobody has configured: `guest` with the password `guest`, from this machine only.
-    fn guest() -> Self {
-        Self {
-            name: UserName::from("guest"),
-            password: Secret::new(*b"guest"),
-            loopback_only: true,
-            vhosts: vec![VhostName::from(DEFAULT_VHOST)],
-        }
-    }
-
     /// The login name.
-    pub fn name(&self) -> &UserName {
-        &self.name
-    }
-
-    pub(super) fn may_do_everything_in(&self, vhost: &VhostName) -> bool {
-        self.vhosts.contains(vhost)
-    }
+    pub name: UserName,
+    /// What its password has to match; without one it cannot log in by password.
+    pub password: Option<PasswordHash>,
+    /// What it may do beyond its permissions.
+    pub tags: Tags,
+    /// How much of something it may have.
+    pub limits: UserLimits,
 }
 
-/// Every user of the broker.
-#[derive(Debug)]
-pub struct Users {
-    users: Vec<Arc<User>>,
-    /// Compared with when there is no such user, so that an unknown one takes as long as a wrong password.
-    nobody: Secret,
+/// Tags of a user, each once, in the order in which they were given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tags(Vec<Box<str>>);
+
+/// How much of something a user may have at a time; nothing when there is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UserLimits {
+    /// Connections: RabbitMQ's `max-connections`.
+    pub max_connections: Option<u64>,
+    /// Channels of all its connections together: RabbitMQ's `max-channels`.
+    pub max_channels: Option<u64>,
 }
 
-impl Default for Users {
-    fn default() -> Self {
-        Self { users: vec![Arc::new(User::guest())], nobody: Secret::new(*b"nobody") }
-    }
-}
-
-impl Users {
-    /// The user with these credentials. `peer` is where the connection comes from, not where it arrived.
-    pub fn log_in(&self, credentials: &Credentials<'_>, peer: IpAddr) -> Result<Arc<User>, LoginRefused> {
-        let user = self.users.iter().find(|user| user.name.as_str() == credentials.login);
-        let password = user.map_or(&self.nobody, |user| &user.password);
-        let matches = bool::from(password.matches(credentials.password));
-        match user {
-            Some(user) if user.loopback_only && !peer.to_canonical().is_loopback() => {
-                Err(LoginRefused::LoopbackOnly)
-            }
-            // A blank password never logs in, not even where one was set.
-            Some(user) if matches && !credentials.password.is_empty() => Ok(Arc::clone(user)),
-            _ => Err(LoginRefused::InvalidCredentials),
-        }
-    }
-}
-
-/// Why a login failed: for the log, never for the peer.
+/// A user has more tags than it may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LoginRefused {
-    /// No such user, or not its password.
-    InvalidCredentials,
-    /// The user may log in from this machine only.
-    LoopbackOnly,
+pub struct TooManyTags;
+
+/// RabbitMQ takes no more.
+const TAGS_MAX: usize = 32;
+
+impl fmt::Display for TooManyTags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a user has at most {TAGS_MAX} tags")
+    }
 }
 
-impl fmt::Display for LoginRefused {
+impl std::error::Error for TooManyTags {}
+
+impl Tags {
+    /// All that the management pages and the HTTP API let anybody do.
+    pub const ADMINISTRATOR: &'static str = "administrator";
+    /// To publish under another's user-id.
+    pub const IMPERSONATOR: &'static str = "impersonator";
+
+    /// These tags; blanks around them are dropped, and so are empty ones.
+    ///
+    /// # Errors
+    /// There are more than 32.
+    pub fn new<'t>(tags: impl IntoIterator<Item = &'t str>) -> Result<Self, TooManyTags> {
+        let mut found: Vec<Box<str>> = Vec::new();
+        for tag in tags.into_iter().map(str::trim).filter(|tag| !tag.is_empty()) {
+            if !found.iter().any(|known| &**known == tag) {
+                found.push(tag.into());
+            }
+        }
+        if found.len() > TAGS_MAX { Err(TooManyTags) } else { Ok(Self(found)) }
+    }
+
+    /// Those of a text with commas between them, as in older definitions.
+    pub fn parse(text: &str) -> Result<Self, TooManyTags> {
+        Self::new(text.split(','))
+    }
+
+    /// Whether a tag is among them.
+    pub fn has(&self, tag: &str) -> bool {
+        self.0.iter().any(|known| &**known == tag)
+    }
+
+    /// The tags.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|tag| &**tag)
+    }
+}
+
+/// With commas between them.
+impl fmt::Display for Tags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::InvalidCredentials => "invalid credentials",
-            Self::LoopbackOnly => "can only connect via localhost",
-        })
+        f.write_str(&self.0.join(","))
     }
 }
 
@@ -95,27 +94,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn b13_guest_logs_in_with_its_password_from_this_machine() {
-        use LoginRefused::{InvalidCredentials, LoopbackOnly};
-        for (login, password, peer, expected) in [
-            ("guest", "guest", "127.0.0.1", Ok("guest")),
-            ("guest", "guest", "127.8.8.8", Ok("guest")),
-            ("guest", "guest", "::1", Ok("guest")),
-            ("guest", "guest", "::ffff:127.0.0.1", Ok("guest")),
-            ("guest", "guest", "192.0.2.1", Err(LoopbackOnly)),
-            ("guest", "guest", "::ffff:192.0.2.1", Err(LoopbackOnly)),
-            ("guest", "guest", "2001:db8::1", Err(LoopbackOnly)),
-            ("guest", "wrong", "192.0.2.1", Err(LoopbackOnly)),
-            ("guest", "wrong", "127.0.0.1", Err(InvalidCredentials)),
-            ("guest", "", "127.0.0.1", Err(InvalidCredentials)),
-            ("Guest", "guest", "127.0.0.1", Err(InvalidCredentials)),
-            ("nobody", "nobody", "127.0.0.1", Err(InvalidCredentials)),
-            ("", "", "127.0.0.1", Err(InvalidCredentials)),
+    fn tags_are_read_from_a_text_or_a_list_each_once() {
+        for (text, expected) in [
+            ("", ""),
+            ("administrator", "administrator"),
+            (" monitoring, ,policymaker ,monitoring", "monitoring,policymaker"),
         ] {
-            let credentials = Credentials { login, password: password.as_bytes() };
-            let user = Users::default().log_in(&credentials, peer.parse().unwrap());
-            let name = user.as_ref().map(|user| user.name().as_str()).map_err(|refused| *refused);
-            assert_eq!(name, expected, "{login}:{password} from {peer}");
+            assert_eq!(Tags::parse(text).unwrap().to_string(), expected);
         }
+        let tags = Tags::new(["impersonator", "my own"]).unwrap();
+        assert!(tags.has(Tags::IMPERSONATOR) && tags.has("my own") && !tags.has("own"));
+        let many: Vec<String> = (0..33).map(|n| n.to_string()).collect();
+        assert_eq!(Tags::new(many.iter().map(String::as_str)), Err(TooManyTags));
+        assert!(Tags::new(many.iter().skip(1).map(String::as_str)).is_ok());
     }
 }

@@ -4,15 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::StartError;
+use crate::access::Access;
 use crate::alarm::granted_memory;
-use crate::auth::DEFAULT_VHOST;
 use crate::config::{Config, Durability};
+use crate::store::definitions::VhostMetadata;
 use crate::store::held_loads::LiveMemory;
 use crate::store::journal::JournalFailure;
 use crate::store::{DataDirectory, DirectoryError, HostDisk, OpenError, Opening, Store};
+use crate::vhost::VhostStore;
 use crate::vhost::registry::Vhosts;
 use crate::vhost::restore::Restored;
-use crate::vhost::{Vhost, VhostStore};
 
 /// The data directory in use, and the store in it.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ impl Kept {
     pub(super) fn open(
         config: &Config,
         failed: impl Fn(&JournalFailure) + Send + Sync + 'static,
-    ) -> Result<(Self, Vhosts), StartError> {
+    ) -> Result<(Self, Vhosts, Access), StartError> {
         let directory = DataDirectory::open(&config.data_dir).map_err(StartError::Directory)?;
         let path = directory.path();
         tracing::info!("data directory: {}", path.display());
@@ -40,9 +41,9 @@ impl Kept {
             );
         }
         warn_of_loss(config.durability);
-        let (store, vhosts) =
+        let (store, vhosts, access) =
             restore(config, path, failed).map_err(|error| refusal(path.to_owned(), error))?;
-        Ok((Self { store, _directory: directory }, vhosts))
+        Ok((Self { store, _directory: directory }, vhosts, access))
     }
 
     /// While this memory is short, backlogs are not read for clients that hold much already.
@@ -81,7 +82,7 @@ fn restore(
     config: &Config,
     path: &Path,
     failed: impl Fn(&JournalFailure) + Send + Sync + 'static,
-) -> Result<(Store, Vhosts), OpenError> {
+) -> Result<(Store, Vhosts, Access), OpenError> {
     let backlog_bytes = config.backlog_memory_bytes(granted_memory());
     let mut opening = Opening::open(path, Arc::new(HostDisk::new(path)), backlog_bytes)?;
     let definitions = opening.definitions()?;
@@ -98,20 +99,33 @@ fn restore(
         definitions: Arc::clone(store.definitions()),
         handle,
     };
-    let vhosts = Vhosts::with_global_parameters(restored.global_parameters(&vhost_store));
-    if restored.is_empty() {
-        let (vhost, until) = Vhost::define(DEFAULT_VHOST.into(), None, config.durability, vhost_store);
-        if let Some(batch) = until {
-            // When it fails the broker is told, as later.
-            store.journal().wait(batch);
-        }
-        vhosts.insert(vhost);
+    let parameters = restored.global_parameters(&vhost_store);
+    let vhosts = Vhosts::kept_in(parameters, vhost_store.clone(), config.durability);
+    let definitions = Arc::clone(&vhost_store.definitions);
+    let access = Access::restored(config.access.clone(), restored.take_access(), definitions);
+    let mut until = None;
+    let is_new = restored.is_empty();
+    if is_new {
+        let name = config.access.default_user.vhost.clone();
+        // There is none yet.
+        until = vhosts.create(name, VhostMetadata::default()).unwrap_or_default();
     } else {
         for vhost in restored.kept_in(&vhost_store) {
             vhosts.insert(vhost);
         }
     }
-    Ok((store, vhosts))
+    if access.is_empty() {
+        let name = &config.access.default_user.name;
+        if !is_new {
+            tracing::warn!("no user is defined: the default user '{name}' is made");
+        }
+        until = until.max(access.add_default_user());
+    }
+    if let Some(batch) = until {
+        // When it fails the broker is told, as later.
+        store.journal().wait(batch);
+    }
+    Ok((store, vhosts, access))
 }
 
 /// What the disk refuses is told as of the data directory, with the remedy.

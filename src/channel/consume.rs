@@ -6,9 +6,10 @@ use std::time::Duration;
 use leveret_protocol::method::basic;
 use leveret_protocol::table::Table;
 
-use super::exception::{Exception, Subject, not_allowed, precondition_failed, refused};
+use super::exception::{Exception, Subject, not_allowed, precondition_failed, refused, too_many_consumers};
 use super::subscription::{Source, Subscription};
 use super::{Channel, Peer, Session};
+use crate::auth::{Action, Resource};
 use crate::name::ConsumerTag;
 use crate::queue::QueueId;
 use crate::queue::consumers::Consumer;
@@ -30,6 +31,11 @@ impl Channel {
         }
         let name = self.named_or_last(consume.queue)?;
         let tag = self.new_consumer_tag(consume.consumer_tag)?;
+        let max = session.authority.access().settings().consumer_max_per_channel;
+        if let Some(max) = max.filter(|max| self.consumers.len() as u64 >= *max) {
+            return Err(too_many_consumers(max));
+        }
+        session.authority.permits(Action::Read, Resource::Queue(name.as_str()))?;
         let vhost = Arc::clone(&session.vhost);
         let refuse = |refusal: Refused| refused(&refusal, Subject::Queue(name.as_str()), vhost.name());
         let queue = vhost.queue_for(name.as_str(), session.connection).map_err(refuse)?;
@@ -128,6 +134,18 @@ impl Channel {
             }
         }
         session.subscriptions.release_if_spent(slot);
+    }
+
+    /// The consumers of queues that the user may not read from any more.
+    pub fn without_right(&self, session: &mut Session) -> Vec<(u32, QueueId)> {
+        let slots: Vec<u32> = self.consumers.values().copied().collect();
+        let denied = slots.into_iter().filter_map(|slot| {
+            let queue = session.subscriptions.get(slot).and_then(|subscription| subscription.queue())?;
+            let (id, name) = (queue.id(), queue.name().clone());
+            let permitted = session.authority.permits(Action::Read, Resource::Queue(name.as_str()));
+            permitted.is_err().then_some((slot, id))
+        });
+        denied.collect()
     }
 
     /// The tag that a consumer asks for, or one of ours.

@@ -181,7 +181,8 @@ pub fn check_header(
     }
     if body_size > message_size_max {
         return Err(precondition_failed(format!(
-            "message size {body_size} is larger than configured max size {message_size_max}"
+            "message size {body_size} is larger than configured max size {message_size_max}; \
+             it is max_message_size in the configuration"
         )));
     }
     Ok(())

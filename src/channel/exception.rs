@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use leveret_protocol::reply_code::ReplyCode;
 
+use crate::access::ChannelRefused;
+use crate::auth::{DEFAULT_EXCHANGE, Denied, Resource as Protected, Rights};
 use crate::equivalence::Resource;
-use crate::name::{QueueName, VhostName};
+use crate::name::{QueueName, UserName, VhostName};
 use crate::vhost::refused::Refused;
 
 /// The end of a channel, or of the whole connection when the code is a hard one.
@@ -46,6 +48,8 @@ macro_rules! exceptions {
 }
 
 exceptions! {
+    /// 320, closes the connection.
+    connection_forced ConnectionForced
     /// 403, closes the channel.
     access_refused AccessRefused
     /// 404, closes the channel.
@@ -135,10 +139,72 @@ pub fn refused(refused: &Refused, subject: Subject<'_>, vhost: &VhostName) -> Ex
             access_refused(format!("cannot publish to internal exchange '{name}' in vhost '{vhost}'"))
         }
         Refused::InvalidBinding(text) => precondition_failed(text),
+        Refused::QueueLimit(max) => precondition_failed(format!(
+            "cannot declare {kind} '{name}': queue limit in vhost '{vhost}' ({max}) is reached; \
+             it is max-queues of the vhost"
+        )),
+        Refused::VhostEnds => connection_forced(vhost_deleted(vhost)),
         Refused::Crashed => {
             internal_error(format!("{kind} '{name}' in vhost '{vhost}' failed and must be deleted"))
         }
     }
+}
+
+/// The user may not do that.
+pub fn denied(refused: &Denied<'_>, rights: &Rights) -> Exception {
+    access_refused(denied_text(refused, rights))
+}
+
+/// What the user may not do, without the name of a code.
+pub fn denied_text(refused: &Denied<'_>, rights: &Rights) -> String {
+    let (action, vhost, user) = (refused.action, &rights.vhost, &rights.user.name);
+    match refused.resource {
+        Protected::Vhost => format!("access to vhost '{vhost}' refused for user '{user}'"),
+        Protected::Queue(name) => {
+            format!("{action} access to queue '{name}' in vhost '{vhost}' refused for user '{user}'")
+        }
+        Protected::Exchange(name) => {
+            let name = if name.is_empty() { DEFAULT_EXCHANGE } else { name };
+            format!("{action} access to exchange '{name}' in vhost '{vhost}' refused for user '{user}'")
+        }
+        Protected::Topic(exchange, key) => format!(
+            "{action} access to topic '{key}' in exchange '{exchange}' in vhost '{vhost}' refused for user '{user}'"
+        ),
+    }
+}
+
+/// What clients of a virtual host are told that is deleted.
+pub fn vhost_deleted(vhost: &VhostName) -> String {
+    format!("vhost '{vhost}' is deleted")
+}
+
+/// What clients of a user are told that is deleted.
+pub fn user_deleted(user: &UserName) -> String {
+    format!("user '{user}' is deleted")
+}
+
+/// How a broker is called in texts that name one of a cluster.
+const NODE: &str = "leveret";
+
+/// A channel has as many consumers as it may have.
+pub fn too_many_consumers(max: u64) -> Exception {
+    not_allowed(format!(
+        "reached maximum ({max}) of consumers per channel; it is consumer_max_per_channel in the configuration"
+    ))
+}
+
+/// As many channels are open as may be.
+pub fn too_many_channels(refused: ChannelRefused, user: &UserName) -> Exception {
+    not_allowed(match refused {
+        ChannelRefused::User(max) => format!(
+            "number of channels opened for user '{user}' has reached the maximum allowed user limit of {max}; \
+             it is max-channels of the user"
+        ),
+        ChannelRefused::Node(max) => format!(
+            "number of channels opened on node '{NODE}' has reached the maximum allowed limit of {max}; \
+             it is channel_max_per_node in the configuration"
+        ),
+    })
 }
 
 /// A queue failed us under its lock; nothing of it can be trusted.

@@ -10,6 +10,7 @@ use super::queue::count;
 use super::returns::properties_with;
 use super::subscription::{Source, Subscription};
 use super::{Channel, Peer, Session};
+use crate::auth::{Action, Resource};
 use crate::name::{ConsumerTag, QueueName};
 use crate::queue::Queue;
 use crate::queue::queue::Got;
@@ -30,6 +31,7 @@ impl Channel {
         peer: &mut dyn Peer,
     ) -> Result<Served, Exception> {
         let getting = Getting { queue: self.named_or_last(get.queue)?, no_ack: get.no_ack };
+        session.authority.permits(Action::Read, Resource::Queue(getting.queue.as_str()))?;
         self.get(&getting, session, peer)
     }
 

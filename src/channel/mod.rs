@@ -4,6 +4,7 @@
 //! of contents: a line a method of the specification, each served by a function of its name.
 
 pub mod answer;
+pub mod authority;
 pub mod confirm;
 pub mod content;
 pub mod exception;
@@ -37,6 +38,7 @@ use leveret_protocol::method::{
 pub use peer::Peer;
 pub use session::Session;
 
+use crate::access::ChannelPlace;
 use crate::name::{ConsumerTag, QueueName};
 use crate::place::Batch;
 use crate::store::original::{Fate, Outcome};
@@ -64,6 +66,8 @@ pub struct Channel {
     prefetch: u16,
     global_prefetch: Option<Arc<GlobalPrefetch>>,
     requesting: Option<Requesting>,
+    /// Where it counts among those of its user and of the broker.
+    place: Option<ChannelPlace>,
 }
 
 /// What becomes of publishes and settlements.
@@ -90,7 +94,14 @@ impl Channel {
             prefetch: 0,
             global_prefetch: None,
             requesting: None,
+            place: None,
         }
+    }
+
+    /// The same; it counts among those of its user and of the broker as long as it is there.
+    #[must_use]
+    pub fn counted(self, place: ChannelPlace) -> Self {
+        Self { place: Some(place), ..self }
     }
 
     /// Serves a method. Publishes and acknowledgements may be gathered until [`Session::flush`]. A channel that is to wait
@@ -262,5 +273,6 @@ impl Channel {
             session.subscriptions.release_if_spent(slot);
         }
         self.forget_last_get(session);
+        self.place = None;
     }
 }

@@ -11,7 +11,7 @@ use super::exception::{Exception, Subject, not_implemented, precondition_failed,
 use super::transaction::Publication;
 use super::{Channel, Mode, Peer, Session};
 use crate::message::Message;
-use crate::vhost::publisher::{Gathered, Origin};
+use crate::vhost::publisher::{ExtraKeys, Gathered, Origin, Routed};
 
 /// The longest expiration, in milliseconds: ten years of 365 days (RabbitMQ's limit).
 const EXPIRATION_MAX: u64 = 315_360_000_000;
@@ -101,11 +101,12 @@ impl Channel {
         message.arrive(session.now());
         let flags = message.properties_bytes().first_chunk().map_or(0, |flags| u16::from_be_bytes(*flags));
         if flags & LOOK_AT == 0 && matches!(self.mode, Mode::Plain | Mode::Confirm(_)) && !mandatory {
+            let remembered = session.publisher.remembered_route(&session.vhost, &message, &mut session.unit);
+            let routed = match remembered {
+                Some(routed) => routed,
+                None => session.resolve(&message, &[], None)?,
+            };
             let vhost = &session.vhost;
-            let routed = session
-                .publisher
-                .route(vhost, &message, &[], None, &mut session.unit)
-                .map_err(|refusal| refused(&refusal, Subject::Exchange(message.exchange()), vhost.name()))?;
             let gathered = session.publisher.gather(vhost, routed, message, self.origin(), &mut session.unit);
             self.published(gathered, session);
             return Ok(());
@@ -120,6 +121,7 @@ impl Channel {
         session: &mut Session,
         peer: &mut dyn Peer,
     ) -> Result<(), Exception> {
+        session.authority.permits_publish(message.exchange())?;
         let properties = message.properties();
         check_user_id(properties, session)?;
         if has_expiration(properties)? {
@@ -129,8 +131,8 @@ impl Channel {
         if let Some(properties) = self.with_reply_name(properties)? {
             message = message.with_properties(&properties);
         }
-        extra_keys(message.properties().headers(), |_| {})?;
         if let Mode::Transaction(transaction) = &mut self.mode {
+            permit(&message, session)?;
             let (vhost, exchange) = (&session.vhost, message.exchange());
             vhost
                 .check_publish(exchange)
@@ -158,11 +160,17 @@ impl Channel {
             stripped = Some(message.with_properties(&message.properties().without_header("BCC")));
         }
         let sent = stripped.as_ref().unwrap_or(message);
+        let remembered = if keys.is_empty() {
+            session.publisher.remembered_route(&session.vhost, sent, &mut session.unit)
+        } else {
+            session.publisher.renew(&session.vhost, &mut session.unit);
+            None
+        };
+        let routed = match remembered {
+            Some(routed) => routed,
+            None => session.resolve(sent, &keys, headers)?,
+        };
         let vhost = &session.vhost;
-        let routed = session
-            .publisher
-            .route(vhost, sent, &keys, headers, &mut session.unit)
-            .map_err(|refusal| refused(&refusal, Subject::Exchange(message.exchange()), vhost.name()))?;
         let gathered =
             session.publisher.gather(vhost, routed, sent.clone(), self.origin(), &mut session.unit);
         if mandatory && gathered == Gathered::Unroutable {
@@ -205,10 +213,35 @@ impl Channel {
     }
 }
 
-fn check_user_id(properties: Properties<'_>, session: &Session) -> Result<(), Exception> {
+impl Session {
+    /// Where a message goes that no route is remembered for, if the user may publish it.
+    #[cold]
+    pub(super) fn resolve(
+        &mut self,
+        message: &Message,
+        extra_keys: ExtraKeys<'_>,
+        headers: Option<Table<'_>>,
+    ) -> Result<Routed, Exception> {
+        self.permits_message(message.exchange(), message.routing_key(), extra_keys)?;
+        let vhost = &self.vhost;
+        self.publisher
+            .resolve(vhost, message, extra_keys, headers)
+            .map_err(|refusal| refused(&refusal, Subject::Exchange(message.exchange()), vhost.name()))
+    }
+}
+
+/// Whether the user may publish a message with all of its keys.
+pub(super) fn permit(message: &Message, session: &mut Session) -> Result<(), Exception> {
+    let mut keys = Vec::new();
+    extra_keys(message.properties().headers(), |key| keys.push(key))?;
+    session.permits_message(message.exchange(), message.routing_key(), &keys)
+}
+
+fn check_user_id(properties: Properties<'_>, session: &mut Session) -> Result<(), Exception> {
     let Some(user_id) = properties.user_id() else { return Ok(()) };
-    let name = session.user.name();
-    if user_id == name.as_str() {
+    let rights = session.authority.rights();
+    let name = &rights.user.name;
+    if user_id == name.as_str() || rights.may_impersonate() {
         return Ok(());
     }
     Err(precondition_failed(format!(

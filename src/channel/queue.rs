@@ -3,20 +3,22 @@
 use std::sync::Arc;
 
 use leveret_protocol::method::queue;
-use leveret_protocol::table::Table;
+use leveret_protocol::table::{Table, TableBuf, TableBuilder, Value};
 
 use super::answer::{Answer, Served, Until};
 use super::exception::{Exception, Subject, no_queue, precondition_failed, refused};
-use super::exchange::refused_binding;
+use super::exchange::{permit_binding, refused_binding};
 use super::{Channel, Peer, Session};
+use crate::auth::{Action, Resource};
 use crate::name::{ExchangeName, QueueName};
 use crate::place::Batch;
-use crate::queue::arguments::without_effect;
-use crate::queue::options::QueueOptions;
+use crate::queue::arguments::{QUEUE_TYPE, without_effect};
+use crate::queue::options::{InvalidQueue, QueueOptions};
 use crate::queue::queue::Status;
+use crate::vhost::Vhost;
 use crate::vhost::refused::Refused;
 use crate::vhost::reply_to::{PSEUDO_QUEUE, is_reply_name};
-use crate::vhost::topology::{BindingEnds, Declared, Destination};
+use crate::vhost::topology::{BindingEnds, Declared, Destination, RESERVED_PREFIX, generated_queue_name};
 
 impl Channel {
     pub(super) fn queue_declare(
@@ -56,6 +58,7 @@ impl Channel {
         let binding_key = self.key_or_last(bind.queue, bind.routing_key);
         let source = ExchangeName::declared(bind.exchange);
         let ends = queue_ends(&source, &queue, &binding_key, bind.arguments, session);
+        permit_binding(&ends, session)?;
         let until = session.vhost.bind(&ends).map_err(|refusal| refused_binding(&refusal, &ends, session))?;
         if bind.no_wait {
             return Ok(Served::Done);
@@ -73,6 +76,7 @@ impl Channel {
         let binding_key = self.key_or_last(unbind.queue, unbind.routing_key);
         let source = ExchangeName::declared(unbind.exchange);
         let ends = queue_ends(&source, &queue, &binding_key, unbind.arguments, session);
+        permit_binding(&ends, session)?;
         let until =
             session.vhost.unbind(&ends).map_err(|refusal| refused_binding(&refusal, &ends, session))?;
         Ok(self.answer(Answer::QueueUnbound, until.map(Until::Synced), session, peer))
@@ -85,6 +89,7 @@ impl Channel {
         peer: &mut dyn Peer,
     ) -> Result<(), Exception> {
         let name = self.named_or_last(purge.queue)?;
+        session.authority.permits(Action::Read, Resource::Queue(name.as_str()))?;
         let vhost = Arc::clone(&session.vhost);
         let refuse = |refusal: Refused| refused(&refusal, Subject::Queue(name.as_str()), vhost.name());
         let queue = vhost.queue_for(name.as_str(), session.connection).map_err(refuse)?;
@@ -105,6 +110,7 @@ impl Channel {
         peer: &mut dyn Peer,
     ) -> Result<Served, Exception> {
         let name = self.named_or_last(delete.queue)?;
+        session.authority.permits(Action::Configure, Resource::Queue(name.as_str()))?;
         let vhost = &session.vhost;
         let id = vhost.queues().get(name.as_str()).map(|queue| queue.id());
         let (deleted, until) =
@@ -137,13 +143,33 @@ type NamedQueue = (QueueName, Status, Option<Batch>);
 
 fn declare_actively(declare: &queue::Declare<'_>, session: &mut Session) -> Result<NamedQueue, Exception> {
     let name = (!declare.queue.is_empty()).then(|| QueueName::declared(declare.queue));
-    let vhost = &session.vhost;
+    let vhost = Arc::clone(&session.vhost);
     let named = name.as_ref().map_or("", QueueName::as_str);
-    let options = QueueOptions::declared(declare)
-        .map_err(|invalid| precondition_failed(invalid.text(named, vhost.name().as_str())))?;
-    let Declared { queue, status, made, until } = vhost
-        .queue_declare(name.clone(), &options, session.connection)
-        .map_err(|refusal| refused(&refusal, Subject::Queue(named), vhost.name()))?;
+    let refuse = |refusal: &Refused| refused(refusal, Subject::Queue(named), vhost.name());
+    let augmented = with_default_type(declare, &vhost);
+    let declare = &augmented
+        .as_ref()
+        .map_or(*declare, |arguments| queue::Declare { arguments: arguments.as_table(), ..*declare });
+    let invalid = |invalid: InvalidQueue| precondition_failed(invalid.text(named, vhost.name().as_str()));
+    if name.is_none() {
+        // A queue of this type may need a name.
+        QueueOptions::declared(declare).map_err(invalid)?;
+    }
+    if named.starts_with(RESERVED_PREFIX) {
+        return Err(refuse(&Refused::ReservedPrefix));
+    }
+    let actual = name.clone().unwrap_or_else(generated_queue_name);
+    let permitted = Resource::Queue(actual.as_str());
+    session.authority.permits(Action::Configure, permitted)?;
+    let options = QueueOptions::declared(declare).map_err(invalid)?;
+    if let Some(exchange) = declare.arguments.get("x-dead-letter-exchange").and_then(Value::as_str)
+        && vhost.queues().get(actual.as_str()).is_none()
+    {
+        session.authority.permits(Action::Read, permitted)?;
+        session.authority.permits(Action::Write, Resource::Exchange(exchange))?;
+    }
+    let Declared { queue, status, made, until } =
+        vhost.declare_queue(actual, &options, session.connection).map_err(|refusal| refuse(&refusal))?;
     if made {
         let idle: Vec<&str> = without_effect(declare.arguments).collect();
         if !idle.is_empty() {
@@ -160,8 +186,20 @@ fn declare_actively(declare: &queue::Declare<'_>, session: &mut Session) -> Resu
     Ok((queue.name().clone(), status, until))
 }
 
-fn declare_passively(declare: &queue::Declare<'_>, session: &Session) -> Result<NamedQueue, Exception> {
+/// The arguments with the type that queues of the virtual host have that are declared without one, where it can be theirs.
+fn with_default_type(declare: &queue::Declare<'_>, vhost: &Vhost) -> Option<TableBuf> {
+    let metadata = vhost.metadata();
+    let queue_type = metadata.default_queue_type.as_deref()?;
+    let can_be = declare.durable && !declare.exclusive && !declare.auto_delete && !declare.queue.is_empty();
+    if !can_be || declare.arguments.get(QUEUE_TYPE).is_some() {
+        return None;
+    }
+    Some(TableBuilder::new().entries(declare.arguments).string(QUEUE_TYPE, queue_type).finish())
+}
+
+fn declare_passively(declare: &queue::Declare<'_>, session: &mut Session) -> Result<NamedQueue, Exception> {
     let name = QueueName::declared(declare.queue);
+    session.authority.permits_any(Resource::Queue(name.as_str()))?;
     let vhost = &session.vhost;
     let status = vhost
         .queue_for(name.as_str(), session.connection)

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use foldhash::HashMap;
 
 use super::answer::Until;
+use super::authority::Authority;
 use super::subscription::{Source, Subscriptions};
-use crate::auth::User;
 use crate::config::Durability;
 use crate::name::ConnectionId;
 use crate::place::Batch;
@@ -26,8 +26,8 @@ pub struct Session {
     pub connection: ConnectionId,
     /// Where it comes from and arrived, for the log.
     pub name: String,
-    /// Who is logged in.
-    pub user: Arc<User>,
+    /// Who is logged in, and what it may do.
+    pub authority: Authority,
     /// Where its exchanges and queues are.
     pub vhost: Arc<Vhost>,
     /// Its outbox.
@@ -61,7 +61,7 @@ impl Session {
     pub fn new(
         connection: ConnectionId,
         name: String,
-        user: Arc<User>,
+        authority: Authority,
         vhost: Arc<Vhost>,
         recipient: Arc<dyn Recipient>,
         consumer_cancel_notify: bool,
@@ -71,7 +71,7 @@ impl Session {
         Self {
             connection,
             name,
-            user,
+            authority,
             vhost,
             recipient,
             subscriptions: Subscriptions::default(),

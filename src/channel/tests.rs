@@ -1,6 +1,5 @@
 //! What a channel leaves behind, seen from within: slots, queues and names that nobody needs any more.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use leveret_protocol::method::Method;
 
 use super::*;
-use crate::auth::{Credentials, DEFAULT_VHOST, Users};
+use crate::access::Access;
+use crate::auth::{AccessSettings, DEFAULT_VHOST};
+use crate::channel::authority::Authority;
 use crate::message::Message;
 use crate::name::{ConnectionId, VhostName};
 use crate::place::JournalFile;
@@ -82,11 +83,11 @@ impl Connection {
     fn new() -> Self {
         let inbox = Arc::new(Inbox::default());
         let recipient: Arc<dyn Recipient> = Arc::<Inbox>::clone(&inbox);
-        let guest = Credentials { login: "guest", password: b"guest" };
-        let user = Users::default().log_in(&guest, IpAddr::V4(Ipv4Addr::LOCALHOST)).unwrap();
         let vhost = Arc::new(Vhost::new(VhostName::from(DEFAULT_VHOST)));
+        let access = Arc::new(Access::in_memory(AccessSettings::default()));
+        let authority = Authority::new(access, "guest", vhost.name()).unwrap();
         let session =
-            Session::new(ConnectionId(1), String::from("client"), user, vhost, recipient, true, 1 << 20);
+            Session::new(ConnectionId(1), String::from("client"), authority, vhost, recipient, true, 1 << 20);
         Self { session, inbox, told: Told::default() }
     }
 

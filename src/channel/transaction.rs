@@ -5,7 +5,7 @@ use leveret_protocol::method::tx;
 use super::answer::{Answer, Served};
 use super::exception::{Exception, crashed_queue, precondition_failed};
 use super::outstanding::Outstanding;
-use super::publish::extra_keys;
+use super::publish::{extra_keys, permit};
 use super::{Channel, Mode, Peer, Session};
 use crate::message::Message;
 use crate::queue::core::Settlement;
@@ -85,6 +85,11 @@ impl Channel {
         session.end_unit();
         let mut bytes = settlements.len().saturating_mul(OVERHEAD);
         for publication in &publications {
+            // It was asked when it was published, but rights may have changed.
+            if let Err(refused) = permit(&publication.message, session) {
+                self.unsettle(settlements);
+                return Err(refused);
+            }
             bytes = bytes.saturating_add(cost(&publication.message, session));
             if bytes > COMMIT_MAX {
                 self.unsettle(settlements);

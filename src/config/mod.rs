@@ -29,6 +29,8 @@ mod units;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::auth::AccessSettings;
+
 pub use convert::convert;
 pub use durability::{Durability, UnknownDurability};
 pub use environment::Environment;
@@ -104,6 +106,8 @@ pub struct Config {
     pub log: LogConfig,
     /// The name of this broker or cluster in `server-properties`.
     pub cluster_name: String,
+    /// The first user, and how users may log in.
+    pub access: AccessSettings,
 }
 
 impl Default for Config {
@@ -127,6 +131,7 @@ impl Default for Config {
             ports_file: None,
             log: LogConfig::default(),
             cluster_name: "leveret".to_owned(),
+            access: AccessSettings::default(),
         }
     }
 }

@@ -9,7 +9,7 @@ use leveret_protocol::{DecodeError, Decoder, Event};
 use super::in_place::message_in_place;
 use super::waiting::{Waiting, WaitingChannels};
 use crate::channel::content::check_header;
-use crate::channel::exception::{Exception, channel_error, not_allowed, resource_error};
+use crate::channel::exception::{Exception, channel_error, not_allowed, resource_error, too_many_channels};
 use crate::channel::subscription::Source;
 use crate::channel::{Channel, Peer, Session};
 use crate::place::Batch;
@@ -18,7 +18,7 @@ use crate::queue::delivery::{Delivery, Late};
 
 /// The channels of a connection.
 pub struct Channels {
-    slots: Vec<Option<Slot>>,
+    pub(super) slots: Vec<Option<Slot>>,
     open: usize,
     channel_max: u16,
     /// Bytes of incomplete messages on all channels.
@@ -98,7 +98,7 @@ impl Channels {
         match (self.slot_mut(number), method) {
             (None, Method::Channel(channel::Method::Open(_))) => {
                 // RabbitMQ names no method when there are too many channels.
-                self.open(number, peer)
+                self.open(number, session, peer)
                     .map_err(|exception| Raised { channel: number, method: (0, 0), exception }.into())
             }
             (None, _) => Err(raised(channel_error("expected 'channel.open'"))),
@@ -443,19 +443,22 @@ impl Channels {
         }
     }
 
-    fn open(&mut self, number: u16, peer: &mut dyn Peer) -> Result<(), Exception> {
+    fn open(&mut self, number: u16, session: &Session, peer: &mut dyn Peer) -> Result<(), Exception> {
         if self.open >= usize::from(self.channel_max) {
             return Err(not_allowed(format!(
                 "number of channels opened ({}) has reached the negotiated channel_max ({})",
                 self.open, self.channel_max
             )));
         }
+        let user = session.authority.user();
+        let place = session.authority.access().open_channel(user.as_str());
+        let place = place.map_err(|refused| too_many_channels(refused, user))?;
         let at = usize::from(number);
         if at >= self.slots.len() {
             self.slots.resize_with(at.saturating_add(1), || None);
         }
         if let Some(slot) = self.slots.get_mut(at) {
-            *slot = Some(Slot::Open(Box::new(Channel::new(number))));
+            *slot = Some(Slot::Open(Box::new(Channel::new(number).counted(place))));
             self.open = self.open.saturating_add(1);
         }
         peer.method(number, channel::OpenOk {}.into());

@@ -1,7 +1,6 @@
 //! The socket's side of the handshake.
 
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::{Buf, BytesMut};
@@ -14,6 +13,8 @@ use tokio::net::TcpStream;
 use super::Environment;
 use super::farewell::{REFUSED, farewell};
 use super::handshake::{Answer, Handshake, Negotiated, Refusal, Step};
+use crate::access::Origin;
+use crate::auth::Mechanism;
 use crate::net::{Permit, watch_without_heartbeats};
 
 /// Why a handshake did not lead to an open connection.
@@ -60,11 +61,14 @@ impl Greeting {
     /// What was agreed on, and the decoder as it was tuned. `open-ok` is still to be sent.
     pub(super) async fn handshake(
         &mut self,
-        peer: IpAddr,
+        origin: Origin,
         environment: &Environment,
     ) -> Result<(Negotiated, Decoder), End> {
         let properties = Arc::clone(&environment.server_properties);
-        let mut handshake = Handshake::new(environment.config(), properties, peer);
+        let offered =
+            Mechanism::ALL.into_iter().filter(|mechanism| environment.access.offers(*mechanism, &origin));
+        let offered: Vec<_> = offered.collect();
+        let mut handshake = Handshake::new(environment.config(), properties, origin, offered);
         while self.input.len() < PROTOCOL_HEADER.len() {
             self.read().await?;
         }
@@ -119,6 +123,9 @@ impl Greeting {
 
     /// Tells the peer that it is refused, if it is to be told, and closes.
     pub(super) async fn refuse(&mut self, refusal: &Refusal) {
+        if !refusal.delay.is_zero() {
+            tokio::time::sleep(refusal.delay).await;
+        }
         match &refusal.answer {
             Answer::ProtocolHeader => self.output.extend_from_slice(&PROTOCOL_HEADER),
             answer => {

@@ -8,8 +8,8 @@
 //! a failed login, which only those are told who announced that they understand it.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use leveret_protocol::decode::{Looks, ProtocolHeader};
 use leveret_protocol::method::connection::{Method as Connection, Open, Start, StartOk, Tune, TuneOk};
@@ -18,19 +18,36 @@ use leveret_protocol::table::TableBuf;
 use leveret_protocol::{DecodeError, ReplyCode};
 
 use super::capabilities::ClientCapabilities;
-use crate::auth::{Credentials, LoginRefused, Mechanism, User};
+use crate::access::{LoginRefused, Origin, Place};
+use crate::auth::{Claim, Mechanism, User};
 use crate::channel::exception::Exception;
 use crate::config::{Config, FRAME_MIN_SIZE};
 use crate::name::VhostName;
 
 /// What the handshake asks of the broker.
 pub trait Gatekeeper {
-    /// The user with these credentials, if it may come from `peer`.
-    fn log_in(&self, credentials: &Credentials<'_>, peer: IpAddr) -> Result<Arc<User>, LoginRefused>;
+    /// The user that a peer from there claims to be.
+    fn log_in(&self, claim: Claim<'_>, origin: &Origin) -> Result<Arc<User>, LoginRefused>;
 
-    /// Whether `user` may open a connection to `vhost`.
-    fn enter(&self, user: &User, vhost: &VhostName) -> Result<(), EntryRefused>;
+    /// A login from there has failed: how long its answer is to be delayed.
+    fn failed(&self, origin: &Origin) -> Duration;
+
+    /// Whether `user` may open a connection to `vhost`, and its places there.
+    fn enter(&self, user: &User, vhost: &VhostName) -> Result<Entry, EntryRefused>;
 }
+
+/// Where an open connection counts.
+#[derive(Debug, Default)]
+pub struct Entry {
+    /// Among those of its user.
+    pub of_user: Option<Place>,
+    /// Among those of its virtual host.
+    pub of_vhost: Option<Place>,
+}
+
+/// Whoever does not understand a refused login waits at least so long for the end of the socket, so that clients that try
+/// again at once do not do it all the time.
+const SILENT_CLOSE_DELAY: Duration = Duration::from_secs(1);
 
 /// Why a virtual host cannot be entered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +67,9 @@ pub enum EntryRefused {
 pub struct Handshake {
     config: Arc<Config>,
     server_properties: Arc<TableBuf>,
-    peer: IpAddr,
+    origin: Origin,
+    /// Names of mechanisms, with blanks between them.
+    offered: String,
     state: State,
 }
 
@@ -87,6 +106,8 @@ pub struct Negotiated {
     pub client_properties: TableBuf,
     /// What the client can do.
     pub capabilities: ClientCapabilities,
+    /// Where the connection counts.
+    pub entry: Entry,
 }
 
 /// What is to be done after a method.
@@ -103,9 +124,15 @@ pub enum Step {
 }
 
 impl Handshake {
-    /// A handshake with a peer that has sent nothing yet. `peer` is where the connection comes from.
-    pub fn new(config: Arc<Config>, server_properties: Arc<TableBuf>, peer: IpAddr) -> Self {
-        Self { config, server_properties, peer, state: State::AwaitHeader }
+    /// A handshake with a peer that has sent nothing yet, and may choose one of these mechanisms.
+    pub fn new(
+        config: Arc<Config>,
+        server_properties: Arc<TableBuf>,
+        origin: Origin,
+        offered: impl IntoIterator<Item = Mechanism>,
+    ) -> Self {
+        let offered: Vec<&str> = offered.into_iter().map(Mechanism::name).collect();
+        Self { config, server_properties, origin, offered: offered.join(" "), state: State::AwaitHeader }
     }
 
     /// The largest frame that may be read now, in bytes: small until the peer is known and has tuned.
@@ -141,7 +168,7 @@ impl Handshake {
             version_major: 0,
             version_minor: 9,
             server_properties: self.server_properties.as_table(),
-            mechanisms: Mechanism::OFFERED.as_bytes(),
+            mechanisms: self.offered.as_bytes(),
             locales: b"en_US",
         })
     }
@@ -175,17 +202,23 @@ impl Handshake {
 
     fn start_ok(&mut self, start_ok: &StartOk<'_>, gatekeeper: &impl Gatekeeper) -> Result<Step, Refusal> {
         let capabilities = ClientCapabilities::parse(start_ok.client_properties);
-        let Some(mechanism) = Mechanism::from_name(start_ok.mechanism) else {
+        let is_offered = |mechanism: &Mechanism| self.offered.split(' ').any(|name| name == mechanism.name());
+        let Some(mechanism) = Mechanism::from_name(start_ok.mechanism).filter(is_offered) else {
             let text = format!("unknown authentication mechanism '{}'", start_ok.mechanism);
             return Err(Refusal::close(ReplyCode::CommandInvalid, StartOk::ID, &text));
         };
-        let Ok(credentials) = mechanism.parse(start_ok.response) else {
+        let Ok(claim) = mechanism.parse(start_ok.response) else {
             let text = format!("malformed {} response", mechanism.name());
             return Err(Refusal::close(ReplyCode::SyntaxError, StartOk::ID, &text));
         };
-        let user = gatekeeper
-            .log_in(&credentials, self.peer)
-            .map_err(|reason| login_refused(mechanism, credentials.login, reason, capabilities))?;
+        let user = gatekeeper.log_in(claim, &self.origin).map_err(|reason| {
+            let login = match claim {
+                Claim::Password(credentials) => credentials.login,
+                Claim::Certificate => self.origin.certificate.as_deref().unwrap_or_default(),
+                Claim::Anonymous => "",
+            };
+            login_refused(mechanism, login, reason, capabilities, gatekeeper.failed(&self.origin))
+        })?;
         let client_properties = start_ok.client_properties.to_owned();
         self.state = State::AwaitTuneOk(Login { user, client_properties, capabilities });
         let Config { channel_max, frame_max, heartbeat, .. } = *self.config;
@@ -242,7 +275,7 @@ fn open_vhost(
 ) -> Result<Step, Refusal> {
     let Login { user, client_properties, capabilities } = login;
     let vhost = VhostName::from(open.virtual_host);
-    gatekeeper.enter(&user, &vhost).map_err(|reason| {
+    let entry = gatekeeper.enter(&user, &vhost).map_err(|reason| {
         let text = entry_text(reason, &vhost, &user);
         Refusal::close(ReplyCode::NotAllowed, Open::ID, &text)
     })?;
@@ -255,22 +288,23 @@ fn open_vhost(
         vhost,
         client_properties,
         capabilities,
+        entry,
     })))
 }
 
 fn entry_text(reason: EntryRefused, vhost: &VhostName, user: &User) -> String {
-    let user = user.name();
+    let user = &user.name;
     match reason {
         EntryRefused::NoSuchVhost => format!("vhost {vhost} not found"),
         EntryRefused::AccessRefused => format!("access to vhost '{vhost}' refused for user '{user}'"),
-        EntryRefused::VhostConnectionLimit(limit) => {
-            format!(
-                "access to vhost '{vhost}' refused for user '{user}': connection limit ({limit}) is reached"
-            )
-        }
-        EntryRefused::UserConnectionLimit(limit) => {
-            format!("connection refused for user '{user}': user connection limit ({limit}) is reached")
-        }
+        EntryRefused::VhostConnectionLimit(limit) => format!(
+            "access to vhost '{vhost}' refused for user '{user}': connection limit ({limit}) is reached; \
+             it is max-connections of the vhost"
+        ),
+        EntryRefused::UserConnectionLimit(limit) => format!(
+            "connection refused for user '{user}': user connection limit ({limit}) is reached; \
+             it is max-connections of the user"
+        ),
     }
 }
 
@@ -280,6 +314,7 @@ fn login_refused(
     login: &str,
     reason: LoginRefused,
     capabilities: ClientCapabilities,
+    delay: Duration,
 ) -> Refusal {
     let mechanism = mechanism.name();
     let answer = if capabilities.authentication_failure_close {
@@ -290,7 +325,8 @@ fn login_refused(
     } else {
         Answer::Drop
     };
-    Refusal { answer, log: format!("{mechanism} login refused: user '{login}' - {reason}") }
+    let delay = if answer == Answer::Drop { delay.max(SILENT_CLOSE_DELAY) } else { delay };
+    Refusal { answer, log: format!("{mechanism} login refused: user '{login}' - {reason}"), delay }
 }
 
 /// Why a handshake failed, and how the peer learns of it. Displays as a line for the log, without secrets.
@@ -298,6 +334,8 @@ fn login_refused(
 pub struct Refusal {
     /// What to send.
     pub answer: Answer,
+    /// How long to wait before that.
+    pub delay: Duration,
     log: String,
 }
 
@@ -336,11 +374,11 @@ impl Answer {
 
 impl Refusal {
     fn header(log: String) -> Self {
-        Self { answer: Answer::ProtocolHeader, log }
+        Self { answer: Answer::ProtocolHeader, log, delay: Duration::ZERO }
     }
 
     fn close(code: ReplyCode, method: (u16, u16), text: &str) -> Self {
-        Self { answer: Answer::close(code, method, text), log: text.to_owned() }
+        Self { answer: Answer::close(code, method, text), log: text.to_owned(), delay: Duration::ZERO }
     }
 }
 

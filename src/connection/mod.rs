@@ -13,9 +13,11 @@ pub mod heartbeat;
 mod in_place;
 mod lateness;
 pub mod open;
+pub mod operate;
 pub mod outbox;
 pub mod output;
 pub mod registry;
+mod rights;
 mod serving;
 mod timing;
 mod waiting;
@@ -24,8 +26,9 @@ mod waiting;
 mod tests;
 
 use std::io::ErrorKind;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use leveret_protocol::method::connection::OpenOk;
 use leveret_protocol::table::Value;
@@ -33,9 +36,12 @@ use leveret_protocol::{ReplyCode, TableBuf};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::{Access, AllTaken, LoginRefused, Origin};
 use crate::alarm::heap::live_bytes;
 use crate::alarm::{MemoryAlarm, granted_memory};
-use crate::auth::{Action, Credentials, DEFAULT_VHOST, LoginRefused, Resource, User, Users, authorize};
+use crate::auth::{Action, Claim, Resource, User, authorize};
+use crate::channel::authority::Authority;
+use crate::channel::exception::{connection_forced, user_deleted, vhost_deleted};
 use crate::channel::{Peer, Session};
 use crate::config::Config;
 use crate::name::VhostName;
@@ -45,7 +51,7 @@ use crate::vhost::Vhost;
 use crate::vhost::registry::Vhosts;
 use channels::Channels;
 use greeting::{Greeted, Greeting};
-use handshake::{EntryRefused, Gatekeeper};
+use handshake::{Entry, EntryRefused, Gatekeeper};
 use open::{End, Open, Parts};
 use outbox::{Notice, Outbox};
 use registry::Connections;
@@ -57,8 +63,8 @@ pub struct Environment {
     config: RwLock<Arc<Config>>,
     /// The `server-properties` of every `connection.start`.
     pub server_properties: Arc<TableBuf>,
-    /// Who may log in.
-    pub users: Users,
+    /// Who may log in, and do what.
+    pub access: Arc<Access>,
     /// The virtual hosts.
     pub vhosts: Vhosts,
     /// The open connections.
@@ -74,12 +80,13 @@ impl Environment {
     pub fn new(config: Config) -> Self {
         let server_properties = Arc::new(capabilities::server_properties(&config.cluster_name));
         let vhosts = Vhosts::default();
-        vhosts.insert(Vhost::new(VhostName::from(DEFAULT_VHOST)));
+        vhosts.insert(Vhost::new(config.access.default_user.vhost.clone()));
+        let access = Arc::new(Access::in_memory(config.access.clone()));
         let limit = config.memory_limit.bytes(granted_memory());
         Self {
             config: RwLock::new(Arc::new(config)),
             server_properties,
-            users: Users::default(),
+            access,
             vhosts,
             connections: Connections::default(),
             memory: Arc::new(MemoryAlarm::new(limit, live_bytes)),
@@ -101,15 +108,24 @@ impl Environment {
 }
 
 impl Gatekeeper for Environment {
-    fn log_in(&self, credentials: &Credentials<'_>, peer: IpAddr) -> Result<Arc<User>, LoginRefused> {
-        self.users.log_in(credentials, peer)
+    fn log_in(&self, claim: Claim<'_>, origin: &Origin) -> Result<Arc<User>, LoginRefused> {
+        self.access.log_in(claim, origin)
     }
 
-    fn enter(&self, user: &User, vhost: &VhostName) -> Result<(), EntryRefused> {
-        if self.vhosts.get(vhost.as_str()).is_none() {
-            return Err(EntryRefused::NoSuchVhost);
-        }
-        authorize(user, Action::Access, Resource::Vhost(vhost)).map_err(|_| EntryRefused::AccessRefused)
+    fn failed(&self, origin: &Origin) -> Duration {
+        self.access.failed(origin)
+    }
+
+    /// In RabbitMQ's order: limits before permissions.
+    fn enter(&self, user: &User, vhost: &VhostName) -> Result<Entry, EntryRefused> {
+        let entered = self.vhosts.get(vhost.as_str()).ok_or(EntryRefused::NoSuchVhost)?;
+        let of_vhost = entered.connections().take(entered.metadata().max_connections);
+        let of_vhost = of_vhost.map_err(|AllTaken(max)| EntryRefused::VhostConnectionLimit(max))?;
+        let of_user = self.access.connect(user.name.as_str());
+        let of_user = of_user.map_err(|AllTaken(max)| EntryRefused::UserConnectionLimit(max))?;
+        let rights = self.access.rights(user.name.as_str(), vhost).ok_or(EntryRefused::AccessRefused)?;
+        authorize(&rights, Action::Access, Resource::Vhost).map_err(|_| EntryRefused::AccessRefused)?;
+        Ok(Entry { of_user, of_vhost: Some(of_vhost) })
     }
 }
 
@@ -130,7 +146,7 @@ pub async fn serve(accepted: Accepted, permit: Permit, environment: Arc<Environm
     let (peer, local) = (accepted.peer, accepted.local);
     let Ok(stream) = TcpStream::from_std(accepted.stream) else { return };
     let mut greeting = Greeting::new(stream, permit);
-    let handshake = greeting.handshake(peer.ip(), &environment);
+    let handshake = greeting.handshake(peer.ip().into(), &environment);
     let outcome = tokio::select! {
         outcome = tokio::time::timeout(environment.config().handshake_timeout, handshake) => outcome,
         // A peer that is not yet in has nothing to be told.
@@ -140,7 +156,10 @@ pub async fn serve(accepted: Accepted, permit: Permit, environment: Arc<Environm
         Err(_) => tracing::warn!("closing AMQP connection {peer} -> {local}: handshake timed out"),
         Ok(Err(greeting::End::Refused(refusal))) => {
             tracing::warn!("closing AMQP connection {peer} -> {local}: {refusal}");
-            greeting.refuse(&refusal).await;
+            tokio::select! {
+                () = greeting.refuse(&refusal) => {}
+                () = environment.stopping.cancelled() => {}
+            }
         }
         Ok(Err(greeting::End::Socket)) => {}
         Ok(Ok(agreed)) => serve_open(greeting.into_greeted(agreed), (peer, local), &environment).await,
@@ -150,16 +169,32 @@ pub async fn serve(accepted: Accepted, permit: Permit, environment: Arc<Environm
 /// Serves a connection after its handshake.
 async fn serve_open(greeted: Greeted, (peer, local): (SocketAddr, SocketAddr), environment: &Environment) {
     let Greeted { negotiated, decoder, stream, read_ahead, permit } = greeted;
-    // It may have gone since it was entered.
+    let _entry = negotiated.entry;
+    let user = &negotiated.user.name;
+    // They may have gone since it was entered.
     let Some(vhost) = environment.vhosts.get(negotiated.vhost.as_str()) else { return };
+    let access = Arc::clone(&environment.access);
+    let Some(authority) = Authority::new(access, user.as_str(), vhost.name()) else { return };
     let outbox = Arc::new(Outbox::new());
-    let id = environment.connections.enter(&outbox);
+    let id = environment.connections.enter(&outbox, user.clone(), vhost.name().clone());
     if environment.stopping.is_cancelled() {
         outbox.notify(Notice::Close(SHUTDOWN.0, SHUTDOWN.1.to_owned()));
     }
+    // Whoever goes from now on finds it among the connections.
+    let forced = if environment.vhosts.get(vhost.name().as_str()).is_none_or(|now| !Arc::ptr_eq(&now, &vhost))
+    {
+        Some(connection_forced(vhost_deleted(vhost.name())))
+    } else if environment.access.user(user.as_str()).is_none() {
+        Some(connection_forced(user_deleted(user)))
+    } else {
+        None
+    };
+    if let Some(exception) = forced {
+        outbox.notify(Notice::Close(exception.code, exception.text));
+    }
     tracing::info!(
         "connection {peer} -> {local}: user '{}' authenticated and granted access to vhost '{}'",
-        negotiated.user.name(),
+        user,
         negotiated.vhost
     );
     let properties = negotiated.client_properties.as_table();
@@ -171,7 +206,7 @@ async fn serve_open(greeted: Greeted, (peer, local): (SocketAddr, SocketAddr), e
     let session = Session::new(
         id,
         format!("{peer} -> {local}"),
-        negotiated.user,
+        authority,
         vhost,
         recipient,
         negotiated.capabilities.consumer_cancel_notify,

@@ -282,13 +282,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         if std::mem::take(&mut self.taken.store_went_on) {
             self.store_went_on();
         }
-        let mut lates = Vec::new();
+        let (mut lates, mut rights_changed) = (Vec::new(), false);
         for notice in std::mem::take(&mut self.taken.notices) {
             match notice {
                 Notice::ConsumerGone(slot, queue) => {
                     self.channels.consumer_gone(slot, queue, &mut self.session, &mut self.output);
                 }
                 Notice::Late(late) => lates.push(late),
+                Notice::RightsChanged => rights_changed = true,
                 Notice::Loaded(channel) => self.channels.loaded(channel),
                 Notice::Close(code, text) => self.close(code, &text, (0, 0)),
             }
@@ -299,7 +300,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
                 queue.room_made(recipient);
             }
         }
-        // Last, since it empties the outbox again.
+        // Last, since these empty the outbox again.
+        if rights_changed {
+            self.rights_changed();
+        }
         for late in lates {
             self.delivery_late(&late);
         }

@@ -57,6 +57,8 @@ pub enum Notice {
     Late(Late),
     /// What a get of this channel waits for was read, or will not come.
     Loaded(u16),
+    /// The user may do something else than before.
+    RightsChanged,
     /// The connection is to be closed.
     Close(ReplyCode, String),
 }

@@ -7,20 +7,26 @@ use dashmap::DashMap;
 use leveret_protocol::reply_code::ReplyCode;
 
 use super::outbox::{Notice, Outbox};
-use crate::name::ConnectionId;
+use crate::name::{ConnectionId, UserName, VhostName};
 
 /// The open connections by id.
 #[derive(Default)]
 pub struct Connections {
     next: AtomicU64,
-    open: DashMap<ConnectionId, Arc<Outbox>>,
+    open: DashMap<ConnectionId, Entered>,
+}
+
+struct Entered {
+    outbox: Arc<Outbox>,
+    user: UserName,
+    vhost: VhostName,
 }
 
 impl Connections {
-    /// Enters a connection.
-    pub fn enter(&self, outbox: &Arc<Outbox>) -> ConnectionId {
+    /// Enters a connection of a user to a virtual host.
+    pub fn enter(&self, outbox: &Arc<Outbox>, user: UserName, vhost: VhostName) -> ConnectionId {
         let id = ConnectionId(self.next.fetch_add(1, Ordering::Relaxed).saturating_add(1));
-        self.open.insert(id, Arc::clone(outbox));
+        self.open.insert(id, Entered { outbox: Arc::clone(outbox), user, vhost });
         id
     }
 
@@ -41,8 +47,29 @@ impl Connections {
 
     /// Asks all to close, with this code and text.
     pub fn close_all(&self, code: ReplyCode, text: &str) {
-        for outbox in &self.open {
-            outbox.notify(Notice::Close(code, text.to_owned()));
+        self.tell(|_, _| true, || Notice::Close(code, text.to_owned()));
+    }
+
+    /// Asks those of a user to close.
+    pub fn close_user(&self, user: &str, code: ReplyCode, text: &str) {
+        self.tell(|of, _| of.as_str() == user, || Notice::Close(code, text.to_owned()));
+    }
+
+    /// Asks those to a virtual host to close.
+    pub fn close_vhost(&self, vhost: &str, code: ReplyCode, text: &str) {
+        self.tell(|_, to| to.as_str() == vhost, || Notice::Close(code, text.to_owned()));
+    }
+
+    /// What a user may do in a virtual host has changed.
+    pub fn rights_changed(&self, user: &str, vhost: &str) {
+        self.tell(|of, to| of.as_str() == user && to.as_str() == vhost, || Notice::RightsChanged);
+    }
+
+    fn tell(&self, whom: impl Fn(&UserName, &VhostName) -> bool, what: impl Fn() -> Notice) {
+        for entered in &self.open {
+            if whom(&entered.user, &entered.vhost) {
+                entered.outbox.notify(what());
+            }
         }
     }
 }

@@ -8,7 +8,6 @@ pub mod apply_to;
 pub mod definition;
 pub mod invalid;
 pub mod parameters;
-pub mod pattern;
 pub mod policies;
 #[allow(clippy::module_inception, reason = "a policy is what the others are about")]
 pub mod policy;

@@ -7,9 +7,9 @@ use serde_json::Value;
 use super::apply_to::{ApplyTo, Subject};
 use super::definition::Definition;
 use super::invalid::Invalid;
-use super::pattern::{PATTERN_MAX_BYTES, Pattern};
 use super::printed::Printed;
 use super::settings;
+use crate::pattern::{PATTERN_MAX_BYTES, Pattern};
 
 /// Whose policy it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -5,9 +5,9 @@ use serde_json::{Map, Number, Value};
 
 use super::apply_to::{ApplyTo, Subject};
 use super::definition::Definition;
-use super::pattern::{PATTERN_MAX_BYTES, Pattern};
 use super::policy::PolicyKind;
 use super::printed::Printed;
+use crate::pattern::{PATTERN_MAX_BYTES, Pattern};
 
 /// What the value of a setting may be.
 enum Rule {

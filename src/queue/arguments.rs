@@ -10,7 +10,8 @@ use leveret_protocol::table::{Table, Value};
 use super::retry::thousandths;
 
 /// The type of a queue.
-pub(super) const QUEUE_TYPE: &str = "x-queue-type";
+/// The argument that says of which type a queue is.
+pub const QUEUE_TYPE: &str = "x-queue-type";
 /// The exchange to which a queue's dead messages go.
 pub(super) const DEAD_LETTER_EXCHANGE: &str = "x-dead-letter-exchange";
 /// How long a queue stays without being used, in milliseconds.

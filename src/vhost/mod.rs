@@ -4,6 +4,7 @@
 
 mod burial;
 mod delaying;
+mod ending;
 pub mod exchange;
 pub mod generated;
 pub mod operate;
@@ -24,9 +25,10 @@ mod waking;
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use crate::access::Places;
 use crate::config::Durability;
 use crate::exchange::ExchangeOptions;
 use crate::name::VhostName;
@@ -34,7 +36,7 @@ use crate::place::Batch;
 use crate::policy::Policies;
 use crate::queue::registry::Registry;
 use crate::queue::undertaker::UndertakerCell;
-use crate::store::definitions::{Definition, Definitions, VhostDefinition};
+use crate::store::definitions::{Definition, Definitions, VhostDefinition, VhostMetadata};
 use crate::store::unit::Unit;
 use crate::store::{Journal, StoreHandle};
 use exchange::Exchange;
@@ -56,6 +58,12 @@ pub struct VhostStore {
 pub struct Vhost {
     name: VhostName,
     durability: Durability,
+    /// What it was defined with; nothing when it follows the broker.
+    own_durability: Option<Durability>,
+    metadata: RwLock<Arc<VhostMetadata>>,
+    connections: Places,
+    /// Whether nothing is made in it any more, since it is being deleted.
+    is_ending: AtomicBool,
     /// Who sees to what its queues cannot do alone: itself.
     undertaker: UndertakerCell,
     /// Where the backlogs of its queues go.
@@ -76,14 +84,24 @@ pub struct Vhost {
 impl Vhost {
     /// A virtual host with the exchanges that each has from the start, of which nothing is kept.
     pub fn new(name: VhostName) -> Self {
-        Self::durable_as(name, Durability::Memory, StoreHandle::in_memory())
+        Self::durable_as(name, Some(Durability::Memory), Durability::Memory, StoreHandle::in_memory())
     }
 
-    /// A virtual host with the exchanges that each has from the start, for a broker that keeps things.
-    fn durable_as(name: VhostName, durability: Durability, handle: StoreHandle) -> Self {
+    /// A virtual host with the exchanges that each has from the start, for a broker that keeps things. Unless it has its
+    /// `own`, its durability is the broker's.
+    fn durable_as(
+        name: VhostName,
+        own: Option<Durability>,
+        default: Durability,
+        handle: StoreHandle,
+    ) -> Self {
         let vhost = Self {
             name,
-            durability,
+            durability: own.unwrap_or(default),
+            own_durability: own,
+            metadata: RwLock::default(),
+            connections: Places::default(),
+            is_ending: AtomicBool::new(false),
             undertaker: UndertakerCell::default(),
             handle,
             stored: None,
@@ -125,6 +143,11 @@ impl Vhost {
         self.stored = Some(store);
     }
 
+    fn kept(mut self, store: &VhostStore) -> Self {
+        self.keep(store.clone());
+        self
+    }
+
     /// Its queues.
     pub fn queues(&self) -> &Registry {
         &self.queues
@@ -154,12 +177,42 @@ impl Vhost {
         default: Durability,
         store: VhostStore,
     ) -> (Self, Option<Batch>) {
-        let mut vhost = Self::durable_as(name.clone(), own.unwrap_or(default), store.handle.clone());
-        let mut record = store.definitions.record();
-        record.define(&Definition::Vhost(VhostDefinition { name, durability: own }));
-        let until = record.commit();
+        let mut vhost = Self::durable_as(name, own, default, store.handle.clone());
         vhost.keep(store);
+        let until = vhost.set_metadata(VhostMetadata::default());
         (vhost, until)
+    }
+
+    /// What an operator says of it.
+    pub fn metadata(&self) -> Arc<VhostMetadata> {
+        Arc::clone(&self.metadata.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// An operator says something else of it, or begins to. Gives what to wait for until that is on the disk.
+    pub fn set_metadata(&self, metadata: VhostMetadata) -> Option<Batch> {
+        let _topology = self.topology();
+        if self.is_ending() {
+            return None;
+        }
+        let (name, durability) = (self.name.clone(), self.own_durability);
+        let until = self.stored.as_ref().and_then(|store| {
+            let mut record = store.definitions.record();
+            let metadata = metadata.clone();
+            record.define(&Definition::Vhost(VhostDefinition { name, durability, metadata }));
+            record.commit()
+        });
+        *self.metadata.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(metadata);
+        until
+    }
+
+    /// Its connections.
+    pub fn connections(&self) -> &Places {
+        &self.connections
+    }
+
+    /// Whatever anybody remembers of routes and of what may be done is to be found out anew.
+    pub fn forget_routes(&self) {
+        self.new_epoch();
     }
 
     /// For the records of what one connection does in it, or it does by itself.

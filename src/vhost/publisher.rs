@@ -7,21 +7,18 @@ mod behind;
 mod known;
 mod once;
 mod records;
+mod routes;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use leveret_protocol::table::Table;
-
-use crate::exchange::Routable;
 use crate::message::Message;
 use crate::name::QueueName;
 use crate::queue::queue::Pressure;
 use crate::queue::{Gone, Queue, QueueId};
 use crate::store::unit::Unit;
 use crate::vhost::Vhost;
-use crate::vhost::refused::Refused;
-use crate::vhost::reply_to::{Reply, is_reply_name};
+use crate::vhost::reply_to::Reply;
 use crate::vhost::routing::Found;
 pub use behind::Behind;
 use known::{Known, Record, gather_for, hand_over};
@@ -113,58 +110,6 @@ const KEEP_GATHERED: usize = 32;
 const SPARE_MAX: usize = 8;
 
 impl Publisher {
-    /// Where a message goes, to be given to [`Self::gather`] with it.
-    pub fn route(
-        &mut self,
-        vhost: &Vhost,
-        message: &Message,
-        extra_keys: ExtraKeys<'_>,
-        headers: Option<Table<'_>>,
-        unit: &mut Unit,
-    ) -> Result<Routed, Refused> {
-        self.route_keeping(vhost, message, extra_keys, headers, Some(message), unit)
-    }
-
-    /// As [`Self::route`]; exchanges with a memory keep `kept`.
-    fn route_keeping(
-        &mut self,
-        vhost: &Vhost,
-        message: &Message,
-        extra_keys: ExtraKeys<'_>,
-        headers: Option<Table<'_>>,
-        kept: Option<&Message>,
-        unit: &mut Unit,
-    ) -> Result<Routed, Refused> {
-        let epoch = vhost.epoch();
-        if epoch != self.epoch || self.remembers_too_much() {
-            self.forget_routes(vhost, epoch, unit);
-        }
-        let remembered = if extra_keys.is_empty() { self.remembered(message.address()) } else { None };
-        match remembered {
-            Some(route) => Ok(Routed::Lasting(route)),
-            None => self.resolve(vhost, message, extra_keys, headers, kept),
-        }
-    }
-
-    /// How many queues a message would go to; none if it cannot be routed.
-    pub fn queues_of(
-        &mut self,
-        vhost: &Vhost,
-        message: &Message,
-        extra_keys: ExtraKeys<'_>,
-        headers: Option<Table<'_>>,
-        unit: &mut Unit,
-    ) -> usize {
-        match self.route_keeping(vhost, message, extra_keys, headers, None, unit) {
-            Ok(Routed::Lasting(route)) => route.count as usize,
-            Ok(Routed::Once(route)) => {
-                self.targets.truncate(route.first as usize);
-                route.count as usize
-            }
-            Ok(Routed::Reply) | Err(_) => 0,
-        }
-    }
-
     /// Gathers a message for the queues that it goes to. When any of them outlives the broker, and the message with it, its
     /// record is made now, with a place for its position in each of those.
     #[inline]
@@ -345,49 +290,6 @@ impl Publisher {
     /// Those that were found to be behind since this was last asked.
     pub fn take_behind(&mut self) -> Vec<Behind> {
         std::mem::take(&mut self.behind)
-    }
-
-    fn remembered(&mut self, address: &[u8]) -> Option<Route> {
-        if let Some((last, route)) = &self.last
-            && last == address
-        {
-            return Some(*route);
-        }
-        let route = *self.routes.get(address)?;
-        let last = self.last.get_or_insert((Vec::new(), route));
-        last.0.clear();
-        last.0.extend_from_slice(address);
-        last.1 = route;
-        Some(route)
-    }
-
-    fn resolve(
-        &mut self,
-        vhost: &Vhost,
-        message: &Message,
-        extra_keys: ExtraKeys<'_>,
-        headers: Option<Table<'_>>,
-        kept: Option<&Message>,
-    ) -> Result<Routed, Refused> {
-        let (exchange, routing_key) = (message.exchange(), message.routing_key());
-        if exchange.is_empty() && is_reply_name(routing_key) {
-            return Ok(Routed::Reply);
-        }
-        let mut found = std::mem::take(&mut self.found);
-        found.clear();
-        let properties = message.properties();
-        let routable = Routable { routing_key, extra_keys, headers, properties, message: kept };
-        let outcome = vhost.route(exchange, &routable, &mut found);
-        let route = self.route_found(&mut found);
-        let lasting = found.holds_for_the_key() && extra_keys.is_empty();
-        self.found = found;
-        outcome?;
-        if !lasting {
-            return Ok(Routed::Once(route));
-        }
-        self.route_bytes = self.route_bytes.saturating_add(message.address().len());
-        self.routes.insert(message.address().into(), route);
-        Ok(Routed::Lasting(route))
     }
 
     /// To exactly these queues, whatever the message says.

@@ -50,12 +50,16 @@ impl<'a> Records<'a> {
 
     fn define(&mut self, definition: impl FnOnce(&Vhost) -> Definition) {
         let vhost = self.vhost;
+        // What is made in one that goes would be found without it after a restart.
+        if vhost.is_ending() {
+            return;
+        }
         if let Some(record) = self.record() {
             record.define(&definition(vhost));
         }
     }
 
-    fn forget(&mut self, key: impl FnOnce(&Vhost) -> Vec<u8>) {
+    pub(super) fn forget(&mut self, key: impl FnOnce(&Vhost) -> Vec<u8>) {
         let vhost = self.vhost;
         if let Some(record) = self.record() {
             record.forget(key(vhost));

@@ -32,6 +32,10 @@ pub enum Refused {
     InternalExchange,
     /// A binding's arguments are wrong; the text says how.
     InvalidBinding(String),
+    /// The virtual host has as many queues as it may have, which is so many.
+    QueueLimit(u64),
+    /// The virtual host is being deleted.
+    VhostEnds,
     /// A queue's fault of our own.
     Crashed,
 }

@@ -19,8 +19,8 @@ use crate::place::{JournalFile, Position, QueueId};
 use crate::queue::Queue;
 use crate::queue::options::QueueOptions;
 use crate::store::definitions::{
-    BindingDefinition, BoundTo, Definition, ExchangeDefinition, ParameterDefinition, PolicyDefinition,
-    QueueDefinition, VhostDefinition,
+    AccessDefinition, BindingDefinition, BoundTo, Definition, ExchangeDefinition, ParameterDefinition,
+    PolicyDefinition, QueueDefinition, VhostDefinition,
 };
 use crate::store::restore::RestoredBlock;
 use crate::store::segment::block::Records;
@@ -36,6 +36,7 @@ pub struct Restored {
     bindings: usize,
     incomplete: usize,
     parameters: BTreeMap<Box<str>, Value>,
+    access: Vec<AccessDefinition>,
 }
 
 impl Restored {
@@ -71,6 +72,10 @@ impl Restored {
                     restored.parameters.insert(parameter.name, parameter.value);
                     true
                 }
+                Definition::Access(access) => {
+                    restored.access.push(access);
+                    true
+                }
             };
             if !is_made {
                 restored.incomplete += 1;
@@ -93,11 +98,13 @@ impl Restored {
 
     /// Makes a virtual host unless there is one of that name.
     fn vhost(&mut self, definition: VhostDefinition, durability: Durability, handle: &StoreHandle) {
-        let VhostDefinition { name, durability: own } = definition;
-        let durability = own.unwrap_or(durability);
-        self.vhosts
-            .entry(name.clone())
-            .or_insert_with(|| Vhost::durable_as(name, durability, handle.clone()));
+        let VhostDefinition { name, durability: own, metadata } = definition;
+        self.vhosts.entry(name.clone()).or_insert_with(|| {
+            let vhost = Vhost::durable_as(name, own, durability, handle.clone());
+            // It is written down already.
+            vhost.set_metadata(metadata);
+            vhost
+        });
     }
 
     fn exchange(&mut self, definition: ExchangeDefinition) -> Option<()> {
@@ -175,6 +182,11 @@ impl Restored {
         GlobalParameters::kept_in(std::mem::take(&mut self.parameters), Arc::clone(&store.definitions))
     }
 
+    /// Who may do what.
+    pub fn take_access(&mut self) -> Vec<AccessDefinition> {
+        std::mem::take(&mut self.access)
+    }
+
     /// Whether there is no virtual host, as in a broker that starts for the first time.
     pub fn is_empty(&self) -> bool {
         self.vhosts.is_empty()
@@ -187,10 +199,7 @@ impl Restored {
 
     /// The virtual hosts, which from now on write down what changes.
     pub fn kept_in(self, store: &VhostStore) -> impl Iterator<Item = Vhost> {
-        self.vhosts.into_values().map(|mut vhost| {
-            vhost.keep(store.clone());
-            vhost
-        })
+        self.vhosts.into_values().map(|vhost| vhost.kept(store))
     }
 }
 

@@ -87,6 +87,11 @@ pub enum Destination<'a> {
     Exchange(&'a str),
 }
 
+/// A name for a queue that is declared without one.
+pub fn generated_queue_name() -> QueueName {
+    QueueName::from(generated::name("amq.gen-"))
+}
+
 /// The prefix of names that only the broker gives.
 pub const RESERVED_PREFIX: &str = "amq.";
 
@@ -108,7 +113,16 @@ impl Vhost {
         if name.as_ref().is_some_and(|name| name.as_str().starts_with(RESERVED_PREFIX)) {
             return Err(Refused::ReservedPrefix);
         }
-        let name = name.unwrap_or_else(|| QueueName::from(generated::name("amq.gen-")));
+        self.declare_queue(name.unwrap_or_else(generated_queue_name), options, connection)
+    }
+
+    /// The same under any name, one that the broker gave among them.
+    pub fn declare_queue(
+        &self,
+        name: QueueName,
+        options: &QueueOptions,
+        connection: ConnectionId,
+    ) -> Result<Declared, Refused> {
         let owner = options.exclusive.then_some(connection);
         let mut topology = self.topology();
         let mut records = Records::new(self);
@@ -130,6 +144,14 @@ impl Vhost {
                 (Err(Gone::Deleted), _) => self.forget_queue_locked(&mut topology, &queue, &mut records),
                 (Err(Gone::Crashed), _) => return Err(Refused::Crashed),
             }
+        }
+        if self.is_ending() {
+            return Err(Refused::VhostEnds);
+        }
+        if let Some(max) = self.metadata().max_queues
+            && self.queues.len() as u64 >= max
+        {
+            return Err(Refused::QueueLimit(max));
         }
         let queue = self.new_queue(Queue::new(name, options.clone(), owner));
         records.queue(&queue);
@@ -192,7 +214,12 @@ impl Vhost {
         records.commit();
     }
 
-    fn forget_queue_locked(&self, topology: &mut Sources, queue: &Arc<Queue>, records: &mut Records<'_>) {
+    pub(super) fn forget_queue_locked(
+        &self,
+        topology: &mut Sources,
+        queue: &Arc<Queue>,
+        records: &mut Records<'_>,
+    ) {
         if self.queues.remove(queue) {
             records.forget_queue(queue);
         }
@@ -220,6 +247,9 @@ impl Vhost {
         if name.as_str().starts_with(RESERVED_PREFIX) {
             return Err(Refused::ReservedPrefix);
         }
+        if self.is_ending() {
+            return Err(Refused::VhostEnds);
+        }
         let exchange = Exchange::new(name.clone(), options);
         records.exchange(&exchange);
         self.begin_delaying(&exchange, &mut records);
@@ -233,13 +263,8 @@ impl Vhost {
 
     /// Deletes an exchange. One that is absent is deleted already.
     pub fn exchange_delete(&self, name: &str, if_unused: bool) -> Result<Option<Batch>, Refused> {
+        check_deletion(name)?;
         let mut topology = self.topology();
-        if name.is_empty() {
-            return Err(Refused::DefaultExchange);
-        }
-        if is_system_exchange(name) {
-            return Err(Refused::SystemExchange);
-        }
         let Some(exchange) = self.exchanges.get(name) else { return Ok(self.awaited()) };
         if if_unused && !exchange.routes().is_empty() {
             return Err(Refused::InUse);
@@ -318,7 +343,12 @@ impl Vhost {
         Ok((source, target))
     }
 
-    fn forget_exchange(&self, topology: &mut Sources, exchange: Arc<Exchange>, records: &mut Records<'_>) {
+    pub(super) fn forget_exchange(
+        &self,
+        topology: &mut Sources,
+        exchange: Arc<Exchange>,
+        records: &mut Records<'_>,
+    ) {
         self.exchanges.remove(&exchange);
         records.forget_exchange(&exchange);
         Self::end_delaying(&exchange, records);
@@ -396,6 +426,10 @@ pub(super) const SYSTEM_EXCHANGES: [(&str, ExchangeType, bool); 6] = [
     ("amq.rabbitmq.trace", ExchangeType::Topic, true),
 ];
 
-fn is_system_exchange(name: &str) -> bool {
-    name.starts_with(RESERVED_PREFIX)
+/// Whether an exchange of that name may be deleted at all.
+pub fn check_deletion(name: &str) -> Result<(), Refused> {
+    if name.is_empty() {
+        return Err(Refused::DefaultExchange);
+    }
+    if name.starts_with(RESERVED_PREFIX) { Err(Refused::SystemExchange) } else { Ok(()) }
 }

@@ -78,6 +78,11 @@ impl Broker {
         }
     }
 
+    /// A broker that runs elsewhere, such as within the test's own process.
+    pub(crate) fn at(addr: SocketAddr) -> Self {
+        Self { addr, process: None }
+    }
+
     fn spawn<A: AsRef<OsStr>>(arguments: &[A]) -> Self {
         let arguments = arguments.iter().map(AsRef::as_ref);
         let arguments: Vec<&OsStr> = std::iter::once(OsStr::new("--in-memory")).chain(arguments).collect();

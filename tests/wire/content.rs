@@ -336,5 +336,8 @@ fn header(body_size: u64) -> Payload {
 }
 
 fn too_large(size: u64, max: u64) -> String {
-    format!("PRECONDITION_FAILED - message size {size} is larger than configured max size {max}")
+    format!(
+        "PRECONDITION_FAILED - message size {size} is larger than configured max size {max}; \
+         it is max_message_size in the configuration"
+    )
 }

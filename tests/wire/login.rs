@@ -217,10 +217,16 @@ fn b12_a_client_that_does_not_know_the_refusal_is_dropped_without_a_frame() {
 fn b14_many_failed_logins_disturb_nobody_and_leave_few_lines_and_no_secret_in_the_log() {
     const ATTEMPTS: usize = 400;
     others_go_on(|broker| {
-        for attempt in 0..ATTEMPTS {
-            let mut raw = Raw::started(broker);
-            let response = format!("\0guest\0planted-secret-{attempt}");
-            raw.send(0, method::connection_start_ok(&Table::new(), "PLAIN", response.as_bytes()));
+        // At the same time: the answer to each is late.
+        let attempts: Vec<Raw> = (0..ATTEMPTS)
+            .map(|attempt| {
+                let mut raw = Raw::started(broker);
+                let response = format!("\0guest\0planted-secret-{attempt}");
+                raw.send(0, method::connection_start_ok(&Table::new(), "PLAIN", response.as_bytes()));
+                raw
+            })
+            .collect();
+        for mut raw in attempts {
             raw.expect_eof();
         }
         Raw::connect(broker).open_channel(1);

@@ -6,20 +6,32 @@ use leveret_protocol::method::connection::{Close, CloseOk, SecureOk};
 use leveret_protocol::table::TableBuilder;
 
 use super::*;
-use crate::auth::Users;
+use std::net::IpAddr;
+
+use crate::access::Access;
+use crate::auth::AccessSettings;
 
 /// Knows guest, `/`, and some virtual hosts that cannot be entered.
-#[derive(Default)]
-struct Gate(Users);
+struct Gate(Access);
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self(Access::in_memory(AccessSettings::default()))
+    }
+}
 
 impl Gatekeeper for Gate {
-    fn log_in(&self, credentials: &Credentials<'_>, peer: IpAddr) -> Result<Arc<User>, LoginRefused> {
-        self.0.log_in(credentials, peer)
+    fn log_in(&self, claim: Claim<'_>, origin: &Origin) -> Result<Arc<User>, LoginRefused> {
+        self.0.log_in(claim, origin)
     }
 
-    fn enter(&self, _: &User, vhost: &VhostName) -> Result<(), EntryRefused> {
+    fn failed(&self, _: &Origin) -> Duration {
+        Duration::from_millis(20)
+    }
+
+    fn enter(&self, _: &User, vhost: &VhostName) -> Result<Entry, EntryRefused> {
         match vhost.as_str() {
-            "/" => Ok(()),
+            "/" => Ok(Entry::default()),
             "forbidden" => Err(EntryRefused::AccessRefused),
             "full" => Err(EntryRefused::VhostConnectionLimit(0)),
             "busy" => Err(EntryRefused::UserConnectionLimit(0)),
@@ -37,7 +49,8 @@ const fn start_ok(mechanism: &'static str, response: &'static [u8]) -> StartOk<'
 
 fn handshake() -> Handshake {
     let properties = Arc::new(super::super::capabilities::server_properties("test"));
-    Handshake::new(Arc::new(Config::default()), properties, [127, 0, 0, 1].into())
+    let (config, origin) = (Arc::new(Config::default()), IpAddr::from([127, 0, 0, 1]).into());
+    Handshake::new(config, properties, origin, [Mechanism::Plain, Mechanism::AmqPlain])
 }
 
 /// A handshake that has taken `methods` after the header, and what came of the last one.
@@ -70,7 +83,7 @@ fn a_connection_opens_with_what_both_sides_agreed_on() {
     let (_, opened) = after(&[GUEST.into(), tune_ok.into(), open.into()]);
     let Step::Open(negotiated) = opened.unwrap().unwrap() else { panic!("not open") };
     assert_eq!((negotiated.channel_max, negotiated.frame_max, negotiated.heartbeat), (7, 4096, 0));
-    assert_eq!(negotiated.user.name().as_str(), "guest");
+    assert_eq!(negotiated.user.name.as_str(), "guest");
     assert_eq!(negotiated.vhost.as_str(), "/");
     assert_eq!(negotiated.capabilities, ClientCapabilities::default());
 }
@@ -157,7 +170,7 @@ fn b13_guest_from_another_machine_is_a_failed_login() {
         ("::127.0.0.1", false),
     ] {
         for (start_ok, answer) in [(announced, Some(403)), (GUEST, None)] {
-            let mut handshake = Handshake { peer: peer.parse().unwrap(), ..handshake() };
+            let mut handshake = Handshake { origin: peer.parse::<IpAddr>().unwrap().into(), ..handshake() };
             handshake.protocol_header(protocol_header(&PROTOCOL_HEADER)).unwrap();
             let step = handshake.method(0, &start_ok.into(), &Gate::default());
             assert_eq!((step.is_ok(), handshake.is_authenticated()), (allowed, allowed), "{peer}");
@@ -211,9 +224,12 @@ fn a_vhost_that_cannot_be_entered_is_not_allowed() {
         ("forbidden", "NOT_ALLOWED - access to vhost 'forbidden' refused for user 'guest'"),
         (
             "full",
-            "NOT_ALLOWED - access to vhost 'full' refused for user 'guest': connection limit (0) is reached",
+            "NOT_ALLOWED - access to vhost 'full' refused for user 'guest': connection limit (0) is reached; it is max-connections of the vhost",
         ),
-        ("busy", "NOT_ALLOWED - connection refused for user 'guest': user connection limit (0) is reached"),
+        (
+            "busy",
+            "NOT_ALLOWED - connection refused for user 'guest': user connection limit (0) is reached; it is max-connections of the user",
+        ),
     ] {
         let methods = [GUEST.into(), TUNE_OK.into(), Open { virtual_host: vhost }.into()];
         assert_eq!(close_of(&refusal(&methods)), (530, text, 10, 40));

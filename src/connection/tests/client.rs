@@ -1,6 +1,5 @@
 //! A client at the other end of a connection without a socket, and the broker around it.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use tokio::task::JoinHandle;
 use super::super::open::End;
 use super::super::*;
 use super::held_disk::{Gate, HeldDisk};
+use crate::auth::DEFAULT_VHOST;
 use crate::config::Durability;
 use crate::name::{ConnectionId, QueueName};
 use crate::queue::Queue;
@@ -91,13 +91,13 @@ impl Kept {
     }
 
     pub(super) fn connect(&self) -> Client {
-        let guest = Credentials { login: "guest", password: b"guest" };
-        let user = self.environment.users.log_in(&guest, IpAddr::V4(Ipv4Addr::LOCALHOST)).unwrap();
+        let access = Arc::clone(&self.environment.access);
+        let authority = Authority::new(access, "guest", self.vhost.name()).unwrap();
         let outbox = Arc::new(Outbox::new());
         let recipient: Arc<dyn Recipient> = Arc::<Outbox>::clone(&outbox);
-        let id = self.environment.connections.enter(&outbox);
+        let id = self.environment.connections.enter(&outbox, "guest".into(), "/".into());
         let vhost = Arc::clone(&self.vhost);
-        let session = Session::new(id, String::from("client"), user, vhost, recipient, true, 1 << 27)
+        let session = Session::new(id, String::from("client"), authority, vhost, recipient, true, 1 << 27)
             .told_by_the_journal(Arc::<Outbox>::clone(&outbox));
         let (ours, theirs) = duplex(PIPE_BYTES);
         let mut open = Open::new(Parts {

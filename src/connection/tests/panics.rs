@@ -1,6 +1,5 @@
 //! The end of a connection that fails in the midst of its work.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::super::open::End;
 use super::super::*;
+use crate::auth::DEFAULT_VHOST;
 use crate::queue::queue::Status;
 
 /// Gives what the client sends, and then fails as only our own mistakes do.
@@ -48,11 +48,10 @@ impl AsyncWrite for Trap {
 async fn a_connection_that_panics_gives_back_what_it_held() {
     let environment = Environment::new(Config::default());
     let vhost = environment.vhosts.get(DEFAULT_VHOST).unwrap();
-    let guest = Credentials { login: "guest", password: b"guest" };
-    let user = environment.users.log_in(&guest, IpAddr::V4(Ipv4Addr::LOCALHOST)).unwrap();
+    let authority = Authority::new(Arc::clone(&environment.access), "guest", vhost.name()).unwrap();
     let outbox = Arc::new(Outbox::new());
     let recipient: Arc<dyn Recipient> = Arc::<Outbox>::clone(&outbox);
-    let id = environment.connections.enter(&outbox);
+    let id = environment.connections.enter(&outbox, "guest".into(), "/".into());
     let mut sent = bytes::BytesMut::new();
     let methods: [Method<'_>; 5] = [
         channel::Open::default().into(),
@@ -71,7 +70,15 @@ async fn a_connection_that_panics_gives_back_what_it_held() {
         decoder: Decoder::new(131_072),
         read_ahead: Vec::new(),
         channels: Channels::new(2047, 1 << 20),
-        session: Session::new(id, String::from("client"), user, Arc::clone(&vhost), recipient, true, 1 << 20),
+        session: Session::new(
+            id,
+            String::from("client"),
+            authority,
+            Arc::clone(&vhost),
+            recipient,
+            true,
+            1 << 20,
+        ),
         outbox,
         alarm: Arc::clone(&environment.memory),
         frame_max: 131_072,

@@ -2,11 +2,12 @@
 
 use leveret_protocol::table::{Table, TableBuf};
 
+use super::access::AccessDefinition;
 use super::fields::{FieldWriter, Fields, Malformed};
 use super::key::{KeyReader, KeyWriter, Kind};
 use super::parameter::{GlobalParameterDefinition, ParameterDefinition};
 use super::policy::PolicyDefinition;
-use crate::config::Durability;
+use super::vhost::VhostDefinition;
 use crate::exchange::ExchangeOptions;
 use crate::name::{ExchangeName, QueueName, VhostName};
 use crate::place::QueueId;
@@ -29,15 +30,8 @@ pub enum Definition {
     Parameter(ParameterDefinition),
     /// A parameter of the broker.
     GlobalParameter(GlobalParameterDefinition),
-}
-
-/// A virtual host.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VhostDefinition {
-    /// Its name.
-    pub name: VhostName,
-    /// What a confirm promises in it; nothing when it follows the broker's setting.
-    pub durability: Option<Durability>,
+    /// A user or a permission.
+    Access(AccessDefinition),
 }
 
 /// A durable exchange.
@@ -96,7 +90,6 @@ const TO_QUEUE: u8 = 0;
 const TO_EXCHANGE: u8 = 1;
 
 mod tag {
-    pub(super) const DURABILITY: u8 = 1;
     pub(super) const TYPE: u8 = 1;
     pub(super) const ID: u8 = 1;
     pub(super) const AUTO_DELETE: u8 = 2;
@@ -131,6 +124,7 @@ impl Definition {
             Self::Policy(policy) => policy.key(),
             Self::Parameter(parameter) => parameter.key(),
             Self::GlobalParameter(parameter) => parameter.key(),
+            Self::Access(access) => access.key(),
         }
     }
 
@@ -138,10 +132,8 @@ impl Definition {
     pub fn value(&self) -> Vec<u8> {
         let fields = FieldWriter::new();
         match self {
-            Self::Vhost(VhostDefinition { durability: None, .. }) | Self::Binding(_) => fields,
-            Self::Vhost(VhostDefinition { durability: Some(durability), .. }) => {
-                fields.bytes(tag::DURABILITY, durability.as_str().as_bytes())
-            }
+            Self::Vhost(vhost) => return vhost.value(),
+            Self::Binding(_) => fields,
             Self::Exchange(ExchangeDefinition { options, .. }) => fields
                 .bytes(tag::TYPE, options.exchange_type.as_str().as_bytes())
                 .flag(tag::AUTO_DELETE, options.auto_delete)
@@ -155,6 +147,7 @@ impl Definition {
             Self::Policy(policy) => return policy.value(),
             Self::Parameter(parameter) => return parameter.value(),
             Self::GlobalParameter(parameter) => return parameter.value(),
+            Self::Access(access) => return access.value(),
         }
         .finish()
     }
@@ -166,10 +159,7 @@ impl Definition {
         let fields = Fields::parse(value)?;
         let mut name = || names.name().ok_or(Malformed::Key);
         let definition = match kind {
-            Kind::Vhost => {
-                let name = name()?.into();
-                Self::Vhost(VhostDefinition { name, durability: durability(fields)? })
-            }
+            Kind::Vhost => Self::Vhost(VhostDefinition::of(name()?.into(), fields)?),
             Kind::Exchange => {
                 let (vhost, name) = (name()?.into(), name()?.into());
                 Self::Exchange(ExchangeDefinition { vhost, name, options: exchange_options(fields)? })
@@ -196,6 +186,10 @@ impl Definition {
             Kind::GlobalParameter => {
                 let parameter = GlobalParameterDefinition::decode(names, fields)?;
                 return Ok(Some(Self::GlobalParameter(parameter)));
+            }
+            Kind::User | Kind::Permission | Kind::TopicPermission => {
+                let access = AccessDefinition::decode(kind, names, fields)?;
+                return Ok(access.map(Self::Access));
             }
         };
         names.end().ok_or(Malformed::Key)?;
@@ -234,12 +228,6 @@ impl BindingDefinition {
     }
 }
 
-fn durability(fields: Fields<'_>) -> Result<Option<Durability>, Malformed> {
-    let Some(name) = fields.get(tag::DURABILITY) else { return Ok(None) };
-    let name = str::from_utf8(name).ok().and_then(|name| name.parse().ok());
-    name.map(Some).ok_or(Malformed::Field("durability"))
-}
-
 fn queue_id(fields: Fields<'_>) -> Result<QueueId, Malformed> {
     let id = fields.get(tag::ID).and_then(|bytes| bytes.try_into().ok());
     id.map(|id| QueueId::stored(u64::from_le_bytes(id))).ok_or(Malformed::Field("id"))
@@ -269,8 +257,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::auth::{Hashing, PasswordHash, Permission, Tags, TopicPermission, User, UserLimits};
+    use crate::config::Durability;
     use crate::exchange::ExchangeType;
     use crate::policy::{Component, Policy};
+    use crate::store::definitions::VhostMetadata;
 
     fn arguments() -> impl Strategy<Value = TableBuf> {
         prop::collection::vec(("[a-z\u{0}]{0,3}", any::<i32>()), 0..3).prop_map(|entries| {
@@ -286,9 +277,18 @@ mod tests {
         let durability = prop::option::of(prop::sample::select(Durability::ALL.to_vec()));
         let exchange_type = prop::sample::select(ExchangeType::ALL.to_vec());
         prop_oneof![
-            (name(), durability).prop_map(|(name, durability)| {
-                Definition::Vhost(VhostDefinition { name: name.into(), durability })
-            }),
+            (name(), durability, prop::collection::vec("[a-z,]{0,3}", 0..3), any::<(Option<u64>, bool)>())
+                .prop_map(|(name, durability, tags, (limit, is_quorum))| {
+                    let metadata = VhostMetadata {
+                        description: tags.join(" "),
+                        tags,
+                        default_queue_type: is_quorum.then(|| "quorum".to_owned()),
+                        max_connections: limit,
+                        max_queues: limit.map(|limit| limit / 2),
+                    };
+                    Definition::Vhost(VhostDefinition { name: name.into(), durability, metadata })
+                }),
+            access(),
             (name(), name(), exchange_type, any::<(bool, bool)>(), arguments()).prop_map(
                 |(vhost, name, exchange_type, (auto_delete, internal), mut arguments)| {
                     if exchange_type == ExchangeType::DelayedMessage {
@@ -349,6 +349,37 @@ mod tests {
         ]
     }
 
+    fn access() -> impl Strategy<Value = Definition> {
+        let name = || "[a-z/.\u{0}ü]{0,5}";
+        let pattern = || prop::sample::select(vec!["", ".*", "^a|b", "^{username}\\.", "^(?!amq\\.)"]);
+        let hashing = prop::sample::select(Hashing::ALL.to_vec());
+        prop_oneof![
+            (name(), any::<Option<[u8; 4]>>(), hashing, "[a-z, ]{0,9}", any::<(Option<u64>, Option<u64>)>())
+                .prop_map(|(name, salt, hashing, tags, (max_connections, max_channels))| {
+                    let password = salt.map(|salt| PasswordHash::new(hashing, salt, &salt));
+                    let (tags, limits) =
+                        (Tags::parse(&tags).unwrap(), UserLimits { max_connections, max_channels });
+                    AccessDefinition::User(User { name: name.into(), password, tags, limits })
+                }),
+            (name(), name(), pattern(), pattern(), pattern()).prop_map(
+                |(user, vhost, configure, write, read)| {
+                    let configure = configure.replace("{username}", "");
+                    let (write, read) = (write.replace("{username}", ""), read.replace("{username}", ""));
+                    let permission = Permission::parse(&configure, &write, &read).unwrap();
+                    AccessDefinition::Permission(user.into(), vhost.into(), permission)
+                }
+            ),
+            (name(), name(), name(), pattern(), pattern()).prop_map(
+                |(user, vhost, exchange, write, read)| {
+                    let (user, vhost) = (user.into(), vhost.into());
+                    let topic = TopicPermission::parse(&user, &vhost, exchange.into(), write, read).unwrap();
+                    AccessDefinition::TopicPermission(user, vhost, topic)
+                }
+            ),
+        ]
+        .prop_map(Definition::Access)
+    }
+
     #[test]
     fn an_alternate_exchange_is_found_again_in_the_arguments() {
         let arguments = TableBuilder::new().string("alternate-exchange", "ae").finish();
@@ -361,7 +392,7 @@ mod tests {
 
     #[test]
     fn what_a_later_version_wrote_is_known_as_such() {
-        let vhost = Definition::Vhost(VhostDefinition { name: "/".into(), durability: None });
+        let vhost = Definition::Vhost(VhostDefinition { name: "/".into(), ..VhostDefinition::default() });
         assert_eq!(Definition::decode(&[200, 1, 2], &[9]), Ok(None));
         assert_eq!(Definition::decode(&vhost.key(), &[2, 7]), Err(Malformed::Version(2)));
         let mut more = vhost.value();
@@ -388,7 +419,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_a_definition_or_none(
-            kind in prop_oneof![0..6_u8, 63..69_u8],
+            kind in prop_oneof![0..6_u8, 63..72_u8],
             key in prop::collection::vec(prop_oneof![Just(0), Just(1), any::<u8>()], 0..30),
             value in prop::collection::vec(prop_oneof![Just(0), Just(1), any::<u8>()], 0..30),
         ) {

@@ -50,6 +50,14 @@ impl FieldWriter {
         self
     }
 
+    /// Appends a number, if there is one.
+    pub(super) fn number(self, tag: u8, number: Option<u64>) -> Self {
+        match number {
+            Some(number) => self.bytes(tag, &number.to_le_bytes()),
+            None => self,
+        }
+    }
+
     /// Appends a field that is there when it is true.
     pub(super) fn flag(self, tag: u8, flag: bool) -> Self {
         if flag { self.bytes(tag, &[]) } else { self }
@@ -89,6 +97,29 @@ impl<'a> Fields<'a> {
             rest = after;
         }
         None
+    }
+
+    /// All fields of this tag, in their order.
+    pub(super) fn all(self, tag: u8) -> impl Iterator<Item = &'a [u8]> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let (found, bytes, after) = split(rest)?;
+            rest = after;
+            Some((found, bytes))
+        })
+        .filter(move |(found, _)| *found == tag)
+        .map(|(_, bytes)| bytes)
+    }
+
+    /// A text that must be there; `name` is what it is called.
+    pub(super) fn text(self, tag: u8, name: &'static str) -> Result<&'a str, Malformed> {
+        self.get(tag).and_then(|bytes| str::from_utf8(bytes).ok()).ok_or(Malformed::Field(name))
+    }
+
+    /// A number, if it is there.
+    pub(super) fn number(self, tag: u8) -> Result<Option<u64>, Malformed> {
+        let Some(bytes) = self.get(tag) else { return Ok(None) };
+        bytes.try_into().map(|bytes| Some(u64::from_le_bytes(bytes))).map_err(|_| Malformed::Field("number"))
     }
 
     /// A field that is there or not.

@@ -24,10 +24,16 @@ pub enum Kind {
     Parameter = 66,
     /// A runtime parameter of the broker.
     GlobalParameter = 67,
+    /// A user.
+    User = 68,
+    /// What a user may do in a virtual host.
+    Permission = 69,
+    /// What a user may do with the keys of an exchange.
+    TopicPermission = 70,
 }
 
 impl Kind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 11] = [
         Self::Vhost,
         Self::Exchange,
         Self::Queue,
@@ -36,6 +42,9 @@ impl Kind {
         Self::OperatorPolicy,
         Self::Parameter,
         Self::GlobalParameter,
+        Self::User,
+        Self::Permission,
+        Self::TopicPermission,
     ];
 
     /// The kind of a key; nothing for one that a later version wrote.
@@ -54,6 +63,9 @@ impl Kind {
             Self::OperatorPolicy => "operator policy",
             Self::Parameter => "parameter",
             Self::GlobalParameter => "global parameter",
+            Self::User => "user",
+            Self::Permission => "permission",
+            Self::TopicPermission => "topic permission",
         }
     }
 }

@@ -65,7 +65,7 @@ fn open(data_dir: &Path, disk: &Arc<SimDisk>) -> Seen {
 }
 
 fn vhost() -> Definition {
-    Definition::Vhost(VhostDefinition { name: "/".into(), durability: None })
+    Definition::Vhost(VhostDefinition { name: "/".into(), ..VhostDefinition::default() })
 }
 
 fn define(store: &Store) -> Batch {

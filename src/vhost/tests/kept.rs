@@ -304,7 +304,8 @@ fn a_binding_whose_end_is_not_defined_is_left_out_and_the_rest_is_restored() {
 
 #[test]
 fn a_hundred_thousand_queues_and_bindings_are_one_epoch() {
-    let mut definitions = vec![Definition::Vhost(VhostDefinition { name: "/".into(), durability: None })];
+    let mut definitions =
+        vec![Definition::Vhost(VhostDefinition { name: "/".into(), ..VhostDefinition::default() })];
     let queue = |number: u32| QueueName::from(format!("queue-{number}"));
     definitions.extend((0..100_000).map(|number| {
         Definition::Queue(crate::store::definitions::QueueDefinition {

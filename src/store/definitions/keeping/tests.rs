@@ -17,7 +17,7 @@ fn start(data_dir: &Path, disk: &Arc<SimDisk>) -> (Arc<Journal>, Arc<Definitions
 }
 
 fn vhost(number: u32) -> Definition {
-    Definition::Vhost(VhostDefinition { name: format!("{number:06}").into(), durability: None })
+    Definition::Vhost(VhostDefinition { name: format!("{number:06}").into(), ..VhostDefinition::default() })
 }
 
 fn define(definitions: &Definitions, number: u32) -> Batch {

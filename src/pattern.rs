@@ -1,4 +1,4 @@
-//! The pattern of a policy: which names it is for.
+//! Patterns of names: which names a policy or a permission is for.
 //!
 //! RabbitMQ's patterns are PCRE's, unanchored, on bytes. Ours take time in proportion to the length of a name, whatever
 //! the pattern: there are no back references, no atomic groups and possessive repetitions, and look-ahead is known only
@@ -15,7 +15,7 @@ pub const PATTERN_MAX_BYTES: usize = 1024;
 /// What a compiled pattern may take in memory: a short one may stand for a large machine.
 const COMPILED_MAX_BYTES: usize = 1 << 20;
 
-/// Which names a policy is for.
+/// Which names something is for.
 #[derive(Clone)]
 pub struct Pattern {
     text: Box<str>,

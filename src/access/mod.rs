@@ -1,0 +1,155 @@
+//! The users of a broker, what they may do, and how that is changed while they do it.
+//!
+//! Changes are made one after another and are in the journal before anybody can see them. Each ends with a new epoch:
+//! whatever was remembered of rights holds as long as that stays the same.
+
+mod book;
+mod change;
+mod login;
+mod places;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+
+pub use change::{AccessError, PermissionEntry, TopicEntry};
+pub use login::{LoginRefused, Origin};
+pub use places::{AllTaken, Place, Places};
+
+use crate::auth::{AccessSettings, Penalties, Rights, User};
+use crate::name::VhostName;
+use crate::store::definitions::{AccessDefinition, Definitions};
+use book::Book;
+
+/// Who may do what in a broker.
+#[derive(Debug)]
+pub struct Access {
+    settings: AccessSettings,
+    book: RwLock<Book>,
+    epoch: AtomicU64,
+    /// Held while something is changed.
+    changing: Mutex<()>,
+    penalties: Mutex<Penalties>,
+    /// Channels of all users together.
+    channels: Places,
+    /// None in a broker that keeps nothing.
+    definitions: Option<Arc<Definitions>>,
+}
+
+impl Access {
+    /// The default user and nobody else, of which nothing is kept.
+    pub fn in_memory(settings: AccessSettings) -> Self {
+        let access = Self::with(settings, None);
+        access.add_default_user();
+        access
+    }
+
+    /// Users as they were defined in an earlier run; from now on changes are written down.
+    pub fn restored(
+        settings: AccessSettings,
+        defined: Vec<AccessDefinition>,
+        definitions: Arc<Definitions>,
+    ) -> Self {
+        let access = Self::with(settings, Some(definitions));
+        let mut book = access.book.write().unwrap_or_else(PoisonError::into_inner);
+        // They are in the order of their kinds: users, then permissions.
+        let left_out = defined.into_iter().filter_map(|found| book.define(found).is_none().then_some(()));
+        let left_out = left_out.count();
+        drop(book);
+        if left_out > 0 {
+            tracing::error!("{left_out} permissions are left out, since their users are not defined");
+        }
+        access
+    }
+
+    fn with(settings: AccessSettings, definitions: Option<Arc<Definitions>>) -> Self {
+        Self {
+            settings,
+            book: RwLock::default(),
+            epoch: AtomicU64::new(1),
+            changing: Mutex::default(),
+            penalties: Mutex::default(),
+            channels: Places::default(),
+            definitions,
+        }
+    }
+
+    /// What the configuration says.
+    pub fn settings(&self) -> &AccessSettings {
+        &self.settings
+    }
+
+    /// A number that grows with every change.
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// A user.
+    pub fn user(&self, name: &str) -> Option<Arc<User>> {
+        self.book().get(name).map(|entry| Arc::clone(&entry.user))
+    }
+
+    /// All users, in the order of their names.
+    pub fn users(&self) -> Vec<Arc<User>> {
+        self.book().iter().map(|entry| Arc::clone(&entry.user)).collect()
+    }
+
+    /// What a user may do in a virtual host; nothing when there is no such user.
+    pub fn rights(&self, user: &str, vhost: &VhostName) -> Option<Rights> {
+        self.book().get(user).map(|entry| entry.rights(vhost))
+    }
+
+    /// A place for a connection of a user; none that counts when it was deleted a moment ago, and is about to be closed.
+    pub fn connect(&self, user: &str) -> Result<Option<Place>, AllTaken> {
+        let Some((max, places)) = self.usage(user, |user| user.limits.max_connections) else {
+            return Ok(None);
+        };
+        places.connections.take(max).map(Some)
+    }
+
+    /// A place for a channel of a user. The error says whose limit it is.
+    pub fn open_channel(&self, user: &str) -> Result<ChannelPlace, ChannelRefused> {
+        let of_user = match self.usage(user, |user| user.limits.max_channels) {
+            None => None,
+            Some((max, places)) => {
+                Some(places.channels.take(max).map_err(|AllTaken(max)| ChannelRefused::User(max))?)
+            }
+        };
+        let of_node = self.channels.take(self.settings.channel_max_per_node);
+        let of_node = of_node.map_err(|AllTaken(max)| ChannelRefused::Node(max))?;
+        Ok(ChannelPlace { _of_user: of_user, _of_node: of_node })
+    }
+
+    fn usage(
+        &self,
+        user: &str,
+        limit: impl FnOnce(&User) -> Option<u64>,
+    ) -> Option<(Option<u64>, book::Usage)> {
+        let book = self.book();
+        let entry = book.get(user)?;
+        Some((limit(&entry.user), entry.usage.clone()))
+    }
+
+    fn book(&self) -> RwLockReadGuard<'_, Book> {
+        self.book.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where a channel counts.
+#[derive(Debug)]
+pub struct ChannelPlace {
+    _of_user: Option<Place>,
+    _of_node: Place,
+}
+
+/// Why a channel is not opened: as many are open as may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelRefused {
+    /// Of this user.
+    User(u64),
+    /// In this broker.
+    Node(u64),
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,157 @@
+//! What an operator changes of users and virtual hosts that open connections have to feel.
+//!
+//! What nobody feels at once (a user that is added, a password, tags, limits) is changed in [`Access`] itself.
+//!
+//! [`Access`]: crate::access::Access
+
+use std::fmt;
+
+use super::Environment;
+use crate::access::AccessError;
+use crate::auth::{Permission, TopicPermission};
+use crate::channel::exception::{connection_forced, user_deleted, vhost_deleted};
+use crate::name::{UserName, VhostName};
+use crate::place::Batch;
+use crate::store::definitions::VhostMetadata;
+use crate::vhost::registry::{NoSuchVhost, VhostExists};
+
+/// Why nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unchanged {
+    /// There is no such user.
+    NoSuchUser,
+    /// There is a user of that name.
+    UserExists,
+    /// There is no such virtual host.
+    NoSuchVhost,
+    /// There is a virtual host of that name.
+    VhostExists,
+}
+
+impl From<AccessError> for Unchanged {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::NoSuchUser => Self::NoSuchUser,
+            AccessError::UserExists => Self::UserExists,
+        }
+    }
+}
+
+impl From<NoSuchVhost> for Unchanged {
+    fn from(_: NoSuchVhost) -> Self {
+        Self::NoSuchVhost
+    }
+}
+
+impl From<VhostExists> for Unchanged {
+    fn from(_: VhostExists) -> Self {
+        Self::VhostExists
+    }
+}
+
+impl fmt::Display for Unchanged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoSuchUser => "no such user",
+            Self::UserExists => "there is a user of that name",
+            Self::NoSuchVhost => "no such virtual host",
+            Self::VhostExists => "there is a virtual host of that name",
+        })
+    }
+}
+
+impl std::error::Error for Unchanged {}
+
+/// What a change gives: what to wait for until it is on the disk, if it is to be there.
+pub type Changed = Result<Option<Batch>, Unchanged>;
+
+impl Environment {
+    /// Deletes a user with its permissions; its connections are closed.
+    pub fn delete_user(&self, name: &str) -> Changed {
+        let until = self.access.delete_user(name)?;
+        self.renew_all();
+        let exception = connection_forced(user_deleted(&UserName::from(name)));
+        self.connections.close_user(name, exception.code, &exception.text);
+        tracing::info!("user '{name}' is deleted");
+        Ok(until)
+    }
+
+    /// Makes a virtual host. Nobody may enter it yet.
+    pub fn create_vhost(&self, name: &str, metadata: VhostMetadata) -> Changed {
+        let until = self.vhosts.create(VhostName::from(name), metadata)?;
+        tracing::info!("vhost '{name}' is created");
+        Ok(until)
+    }
+
+    /// Says something else of a virtual host, its limits among it. What it has beyond them stays.
+    pub fn change_vhost(&self, name: &str, metadata: VhostMetadata) -> Changed {
+        Ok(self.vhosts.get(name).ok_or(NoSuchVhost)?.set_metadata(metadata))
+    }
+
+    /// Deletes a virtual host with all that is in it, and all permissions for it; its connections are closed.
+    pub fn delete_vhost(&self, name: &str) -> Changed {
+        let vhost = VhostName::from(name);
+        let until = self.vhosts.delete(name, |_| {
+            self.access.forget_vhost(&vhost);
+            let exception = connection_forced(vhost_deleted(&vhost));
+            self.connections.close_vhost(name, exception.code, &exception.text);
+        })?;
+        tracing::info!("vhost '{name}' is deleted");
+        Ok(until)
+    }
+
+    /// Says what a user may do in a virtual host.
+    pub fn set_permission(&self, user: &str, vhost: &str, permission: Permission) -> Changed {
+        let vhost = self.named(vhost)?;
+        let until = self.access.set_permission(user, &vhost, permission)?;
+        self.rights_changed(user, &vhost);
+        Ok(until)
+    }
+
+    /// Takes a user's permission in a virtual host back: it may not be there any more.
+    pub fn clear_permission(&self, user: &str, vhost: &str) -> Changed {
+        let vhost = self.named(vhost)?;
+        let until = self.access.clear_permission(user, &vhost)?;
+        self.rights_changed(user, &vhost);
+        Ok(until)
+    }
+
+    /// Says with which keys of an exchange a user may publish and bind.
+    pub fn set_topic_permission(&self, user: &str, vhost: &str, topic: TopicPermission) -> Changed {
+        let vhost = self.named(vhost)?;
+        let until = self.access.set_topic_permission(user, &vhost, topic)?;
+        self.rights_changed(user, &vhost);
+        Ok(until)
+    }
+
+    /// Takes a user's permission for the keys of an exchange back, or for those of all exchanges.
+    pub fn clear_topic_permissions(&self, user: &str, vhost: &str, exchange: Option<&str>) -> Changed {
+        let vhost = self.named(vhost)?;
+        let until = self.access.clear_topic_permissions(user, &vhost, exchange)?;
+        self.rights_changed(user, &vhost);
+        Ok(until)
+    }
+
+    /// Waits until a change is on the disk; false when it will not be. Not to be called on a thread that serves.
+    pub fn wait(&self, until: Option<Batch>) -> bool {
+        self.vhosts.wait(until)
+    }
+
+    fn named(&self, vhost: &str) -> Result<VhostName, NoSuchVhost> {
+        self.vhosts.get(vhost).map(|vhost| vhost.name().clone()).ok_or(NoSuchVhost)
+    }
+
+    /// Open connections find out anew what their user may do.
+    fn rights_changed(&self, user: &str, vhost: &VhostName) {
+        if let Some(vhost) = self.vhosts.get(vhost.as_str()) {
+            vhost.forget_routes();
+        }
+        self.connections.rights_changed(user, vhost.as_str());
+    }
+
+    fn renew_all(&self) {
+        for vhost in self.vhosts.all() {
+            vhost.forget_routes();
+        }
+    }
+}
