@@ -401,10 +401,15 @@ impl Checkpoints {
         let mut batch = Recording::begin(&self.journal);
         for stored in queues {
             let Some(queue) = self.queue(stored)? else { continue };
-            let due = stored.segments().to_record(through);
-            if due.is_empty() {
-                continue;
-            }
+            let due = {
+                let mut segments = stored.segments();
+                let due = segments.to_record(through);
+                if due.is_empty() {
+                    segments.nothing_recorded();
+                    continue;
+                }
+                due
+            };
             let mut alive = Vec::new();
             for number in due {
                 if let Some(state) = queue.segment_state(number) {

@@ -191,6 +191,7 @@ impl State {
                 returns: counted.map(|(position, _, held)| (*position, held.returns)).collect(),
                 journalled,
                 file: chunk.iter().filter_map(|(_, _, held)| held.file).min().unwrap_or_default(),
+                leaves: Vec::new(),
                 standing: Standing {
                     bytes: chunk.iter().map(|(_, message, _)| message.body_len() as u64).sum(),
                     ..Standing::default()

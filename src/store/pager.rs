@@ -127,7 +127,11 @@ fn portion(
     if segments.is_gone() {
         return Ok(0);
     }
-    let blocks = outgoing(&*queue);
+    let mut blocks = outgoing(&*queue);
+    blocks.retain(|block| block.leaves.is_empty() || segments.may_move());
+    for segment in blocks.iter().flat_map(|block| &block.leaves) {
+        segments.moves(*segment);
+    }
     let bytes = blocks.iter().map(|block| block.bytes.len()).sum();
     for journalled in [true, false] {
         let blocks: Vec<OutBlock> =

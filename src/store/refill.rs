@@ -210,7 +210,9 @@ impl<'q, Q: Refill> Refilling<'q, Q> {
                 if let Some(records) = store.records_of(*id, &block)? {
                     if block.standing.waits {
                         let positions = self.in_segments.waiting.entry(*id).or_default();
-                        records.clone().for_each(|(position, _)| _ = positions.insert(position));
+                        for (position, _) in records.clone().filter(|(position, _)| block.has(*position)) {
+                            positions.insert(position);
+                        }
                     }
                     queue.restore_waiting(&block, records);
                 }

@@ -35,11 +35,15 @@ pub struct RestoredBlock {
 }
 
 impl RestoredBlock {
+    /// Whether the message is alive, if it is in this block.
+    pub fn has(&self, position: Position) -> bool {
+        self.alive.as_ref().is_none_or(|alive| alive.contains(position))
+    }
+
     /// Divides it into the messages that `wanted` says yes to, and the others. Needs its records.
     pub fn divide(self, records: Records, wanted: impl Fn(Position) -> bool) -> [Option<Self>; 2] {
         let mut parts = [(); 2].map(|()| (0_u32, 0_u64, PositionSet::default()));
-        let is_alive = |position| self.alive.as_ref().is_none_or(|alive| alive.contains(position));
-        for (position, message) in records.filter(|(position, _)| is_alive(*position)) {
+        for (position, message) in records.filter(|(position, _)| self.has(*position)) {
             let [these, others] = &mut parts;
             let (count, bytes, positions) = if wanted(position) { these } else { others };
             *count = count.saturating_add(1);

@@ -37,9 +37,17 @@ pub struct QueueSegments {
     transient: Lane,
     /// The journalled ones that are complete.
     complete: BTreeMap<SegmentNumber, Complete>,
-    /// Complete ones of which messages were written elsewhere since the journal was told what of them is alive.
-    moved: BTreeSet<SegmentNumber>,
+    moves: Moves,
     damaged: BTreeSet<SegmentId>,
+}
+
+/// What is written elsewhere.
+#[derive(Debug, Default)]
+struct Moves {
+    /// Complete segments of which messages were written elsewhere since the journal was told what of them is alive.
+    from: BTreeSet<SegmentNumber>,
+    /// The journal is going to be told what is alive of complete segments, and of no others.
+    wait: bool,
 }
 
 /// Segments of one kind are written one after the other.
@@ -95,7 +103,7 @@ impl QueueSegments {
             journalled: Lane::default(),
             transient: Lane::default(),
             complete: BTreeMap::new(),
-            moved: BTreeSet::new(),
+            moves: Moves::default(),
             damaged: BTreeSet::new(),
         }
     }
@@ -210,7 +218,22 @@ impl QueueSegments {
     /// Completes the journalled segment that is being written, if there is one with messages of these files of the journal.
     /// Another one goes on: of many queues with a little each, every checkpoint would leave a small file.
     pub fn complete_through(&mut self, files: &OpenFiles, through: JournalFile) -> io::Result<()> {
-        if self.is_due(through) { self.complete_open(files, true) } else { Ok(()) }
+        if self.is_due(through) {
+            self.complete_open(files, true)?;
+        }
+        self.moves.wait = true;
+        Ok(())
+    }
+
+    /// Whether messages may be written elsewhere that the journal knows to be in a segment: else what it is told next would
+    /// have them in neither place.
+    pub fn may_move(&self) -> bool {
+        !self.moves.wait
+    }
+
+    /// There was nothing to record.
+    pub fn nothing_recorded(&mut self) {
+        self.moves.wait = false;
     }
 
     /// Whether there is such a one.
@@ -231,7 +254,7 @@ impl QueueSegments {
     /// Messages of a complete segment are being written elsewhere: no record of the new place may stand in the journal before
     /// one that takes them out of this segment, or a crash in between would leave them in both.
     pub fn moves(&mut self, number: SegmentNumber) {
-        self.moved.insert(number);
+        self.moves.from.insert(number);
     }
 
     /// The complete segments of which a record is due for a checkpoint through this file: those that have none, those whose
@@ -240,7 +263,7 @@ impl QueueSegments {
         let is_due = |number: &SegmentNumber, stage: Stage| match stage {
             Stage::Unsynced => false,
             Stage::Synced => true,
-            Stage::Registered(file) => file <= through || self.moved.contains(number),
+            Stage::Registered(file) => file <= through || self.moves.from.contains(number),
         };
         self.complete
             .iter()
@@ -254,7 +277,8 @@ impl QueueSegments {
         for number in segments {
             self.advance(*number, Stage::Registered(since));
         }
-        self.moved.clear();
+        self.moves.from.clear();
+        self.moves.wait = false;
     }
 
     /// A complete segment got further.
@@ -276,7 +300,7 @@ impl QueueSegments {
         }
         match self.complete.get(&number).map(|complete| complete.stage) {
             // Of what was moved out of it the journal does not know the new place yet: whoever records that sees to it.
-            Some(Stage::Registered(_)) if self.moved.contains(&number) => Death::Unknown,
+            Some(Stage::Registered(_)) if self.moves.from.contains(&number) => Death::Unknown,
             Some(Stage::Registered(_)) => Death::Record,
             Some(_) => {
                 self.complete.remove(&number);
@@ -289,7 +313,7 @@ impl QueueSegments {
     /// The journal says for good that a segment is gone.
     pub fn gone(&mut self, number: SegmentNumber) {
         self.complete.remove(&number);
-        self.moved.remove(&number);
+        self.moves.from.remove(&number);
     }
 
     /// Removes the file of a segment that is dead, or puts it aside when it is damaged.

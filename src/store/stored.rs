@@ -85,6 +85,8 @@ pub struct OutBlock {
     pub journalled: bool,
     /// The earliest file of the journal that one of them is in; the first of all where that is not known.
     pub file: JournalFile,
+    /// The segments that have these messages until now.
+    pub leaves: Vec<SegmentNumber>,
     /// Among which of its queue's messages they wait, and until when.
     pub standing: Standing,
 }

@@ -10,8 +10,8 @@ use crate::store::segment::block::Records;
 use crate::store::stored::{BlockPlace, Damage, OutBlock, Returns, SegmentState};
 
 /// No more bytes than these wait for their times before some leave memory: small writes are for when nobody can make a large
-/// one.
-const WAITING_KEPT_BYTES: u64 = 4 * BLOCK_MAX_BYTES as u64;
+/// one. Tests have little.
+const WAITING_KEPT_BYTES: u64 = if cfg!(test) { 512 } else { 4 * BLOCK_MAX_BYTES as u64 };
 
 impl QueueCore {
     /// What the blocks of ready messages take in memory, in bytes, what is parked, and what waits for its time.

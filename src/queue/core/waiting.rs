@@ -195,10 +195,7 @@ impl QueueCore {
     pub fn restore_waiting(&mut self, block: &RestoredBlock, records: Records) {
         let mut found = HOLDERS.map(|holder| (holder, Found::default()));
         let mut count = 0_u32;
-        for (position, message) in records {
-            if block.alive.as_ref().is_some_and(|alive| !alive.contains(position)) {
-                continue;
-            }
+        for (position, message) in records.filter(|(position, _)| block.has(*position)) {
             let returns = self.ready.take_returns(position);
             let [scheduled, retrying] = &mut found;
             let is_scheduled = block.standing.waits && returns.is_none();

@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use super::alive::AliveInSegment;
 use super::lane::Lane;
 use super::{BLOCK_MAX_BYTES, Entry, Paged, Position, Ready};
-use crate::place::{JournalFile, SegmentNumber};
+use crate::place::{Home, JournalFile, SegmentNumber};
 use crate::store::segment::block::{gap, push_record, record_len};
 use crate::store::stored::{BlockPlace, Damage, OutBlock, Standing};
 
@@ -122,6 +122,9 @@ impl Ready {
     }
 }
 
+/// So many bytes of messages with times near to each other make a block. Tests have small blocks.
+const NEAR_MAX_BYTES: usize = if cfg!(test) { 2048 } else { BLOCK_MAX_BYTES };
+
 /// Packs single messages into blocks of their own: those that are to be ready in the order of their positions, those that
 /// wait for their times (`true`) with others whose times are near.
 pub(in crate::queue) fn pack<'e>(entries: impl IntoIterator<Item = (&'e Entry, bool)>) -> Vec<OutBlock> {
@@ -141,7 +144,7 @@ pub(in crate::queue) fn pack<'e>(entries: impl IntoIterator<Item = (&'e Entry, b
         let mut bytes = 0_usize;
         let fits = |entry: &&&Entry| {
             bytes = bytes.saturating_add(record_len(&entry.message));
-            bytes <= BLOCK_MAX_BYTES
+            bytes <= NEAR_MAX_BYTES
         };
         let count = rest.iter().take_while(fits).count().clamp(1, rest.len());
         let (near, others) = rest.split_at_mut(count);
@@ -180,6 +183,7 @@ impl Packing {
                 returns: Vec::new(),
                 journalled: entry.home.is_journalled(),
                 file: entry.home.file(),
+                leaves: Vec::new(),
                 standing: Standing { level: entry.level, waits, ..Standing::default() },
             });
         }
@@ -191,6 +195,11 @@ impl Packing {
             block.standing.deadline = block.standing.deadline.min(deadline);
             block.standing.bytes = block.standing.bytes.saturating_add(message.body_len() as u64);
             block.count = block.count.saturating_add(1);
+            if let Home::Segment { segment, .. } = entry.home
+                && !block.leaves.contains(&segment)
+            {
+                block.leaves.push(segment);
+            }
             if !entry.returns.is_none() {
                 block.returns.push((position, entry.returns));
             }

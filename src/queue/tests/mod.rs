@@ -15,6 +15,7 @@ mod rules;
 mod scheduled;
 mod standing;
 mod steps;
+mod waiting;
 
 use std::sync::{Arc, Mutex};
 

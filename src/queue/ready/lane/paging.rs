@@ -264,6 +264,7 @@ fn out_block(
         returns: counts.range(range).map(|(position, count)| (*position, *count)).collect(),
         journalled,
         file: packed.home.file(),
+        leaves: Vec::new(),
         standing: Standing { level, waits: false, deadline: packed.deadline, bytes: u64::from(packed.bytes) },
     }
 }

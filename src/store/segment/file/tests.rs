@@ -29,6 +29,7 @@ fn block(first: u64, bodies: &[&str]) -> OutBlock {
         returns: Vec::new(),
         journalled: true,
         file: JournalFile(0),
+        leaves: Vec::new(),
         standing: Standing {
             level: 3,
             waits: first == 12,
