@@ -77,7 +77,7 @@ pub(super) struct Packed {
     /// The earliest deadline of a message by its own expiration.
     pub(super) deadline: Time,
     /// Which of its deadlines come next, as far as that was looked up.
-    agenda: Option<Box<Agenda>>,
+    agenda: Option<Agenda>,
     content: Content,
 }
 

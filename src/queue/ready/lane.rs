@@ -60,6 +60,8 @@ pub(super) struct Lane {
     memory: u64,
     /// The earliest deadlines of blocks, with the positions that these end with. A block may have gone since.
     deadlines: Deadlines,
+    /// How far the block that was looked for last stood behind the place where it should have been.
+    drift: isize,
 }
 
 /// When blocks are to be looked at, with the positions that they end with.
@@ -105,6 +107,7 @@ impl Lane {
             asked: 0,
             memory: 0,
             deadlines: BinaryHeap::new(),
+            drift: 0,
         }
     }
 

@@ -61,12 +61,12 @@ impl Agenda {
     }
 
     /// The first `max` of them; nothing when that is none.
-    pub(super) fn cut(mut self: Box<Self>, max: usize) -> Option<Box<Self>> {
+    pub(super) fn cut(mut self, max: usize) -> Option<Box<Self>> {
         if let Some(more) = self.noted.len().checked_sub(max).filter(|more| *more > 0) {
             self.rest = self.noted.drain(..more).next_back().map_or(self.rest, |first| first.deadline);
             self.noted.shrink_to_fit();
         }
-        (!self.noted.is_empty()).then_some(self)
+        (!self.noted.is_empty()).then(|| Box::new(self))
     }
 }
 
@@ -88,7 +88,7 @@ impl Packed {
             self.find_head();
             let mut agenda = match self.agenda.take() {
                 Some(agenda) => agenda,
-                None => Box::new(self.note(self.half(noted_max))),
+                None => self.note(self.half(noted_max)),
             };
             self.take_noted(&mut agenda, now, wanted, &mut taken);
             self.deadline = agenda.next();

@@ -154,35 +154,46 @@ impl Lane {
         NextDue::Never
     }
 
-    /// Where the block is that ends with this position, or would be. Blocks hold about as many messages each: it is looked for
-    /// where it should be, since looking at many costs more than all else.
-    fn at(&self, last: Position) -> usize {
+    /// Where the block is that ends with this position, or would be. Looking at many blocks would cost more than all else:
+    /// they hold about as many messages each, so that it is looked for where it should be, as far off as the last one was.
+    fn at(&mut self, last: Position) -> usize {
         let (Some(front), Some(back)) = (self.blocks.front(), self.blocks.back()) else { return 0 };
         let (from, to) = (front.last().0, back.last().0);
+        if last.0 <= from || last.0 > to {
+            return if last.0 <= from { 0 } else { self.blocks.len() };
+        }
+        let ends = self.blocks.len().saturating_sub(1) as u128;
+        let share = u128::from(last.0.saturating_sub(from)).saturating_mul(ends)
+            / u128::from(to.saturating_sub(from));
+        let guess = usize::try_from(share).unwrap_or(0);
+        let at = self.at_near(guess.saturating_add_signed(self.drift), last);
+        self.drift = at.cast_signed().wrapping_sub(guess.cast_signed());
+        at
+    }
+
+    /// The same; it is about where `guess` says. It is neither the first block nor behind the last.
+    fn at_near(&self, guess: usize, last: Position) -> usize {
+        let is_before = |at: usize| self.blocks.get(at).is_some_and(|block| block.last() < last);
         let (mut low, mut high) = (0, self.blocks.len());
-        if from < last.0 && last.0 < to {
-            let share = u128::from(last.0 - from) * (high as u128 - 1) / u128::from(to - from);
-            let guess = usize::try_from(share).unwrap_or(0);
-            let is_before = |at: usize| self.blocks.get(at).is_some_and(|block| block.last() < last);
-            let mut step = 1;
-            if is_before(guess) {
-                low = guess;
-                while is_before(low.saturating_add(step)) {
-                    (low, step) = (low.saturating_add(step), step * 2);
-                }
-                high = high.min(low.saturating_add(step).saturating_add(1));
-            } else {
-                high = guess.saturating_add(1);
-                while high > step && !is_before(high - 1 - step) {
-                    (high, step) = (high - step, step * 2);
-                }
-                low = high.saturating_sub(step + 1);
+        let mut step = 1_usize;
+        // From here on: what is at `low` is before it or the first, what is at `high` is not.
+        if guess < high && !is_before(guess) {
+            high = guess;
+            while high > step && !is_before(high.saturating_sub(step)) {
+                (high, step) = (high.saturating_sub(step), step.saturating_mul(2));
             }
+            low = high.saturating_sub(step);
+        } else if guess < high {
+            low = guess;
+            while is_before(low.saturating_add(step)) {
+                (low, step) = (low.saturating_add(step), step.saturating_mul(2));
+            }
+            high = high.min(low.saturating_add(step));
         }
         while low < high {
             let middle = usize::midpoint(low, high);
-            if self.blocks.get(middle).is_some_and(|block| block.last() < last) {
-                low = middle + 1;
+            if is_before(middle) {
+                low = middle.saturating_add(1);
             } else {
                 high = middle;
             }
@@ -221,6 +232,38 @@ impl Lane {
         match block {
             Block::Memory(packed) => self.memory = self.memory.saturating_sub(u64::from(packed.weight)),
             Block::Paged(_) => self.paged = self.paged.saturating_sub(1),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::block::Packed;
+    use super::*;
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_block_is_found_wherever_it_is_looked_for(
+            sizes in prop::collection::vec(1..2_000_u64, 1..60),
+            sought in prop::collection::vec(any::<prop::sample::Index>(), 1..20),
+            guess in 0..80_usize,
+        ) {
+            let mut lane = Lane::new(false, 0);
+            let mut last = 0;
+            for size in sizes {
+                let first = last + 1;
+                last += size;
+                let packed = Packed::new(Position(first), Position(last), Home::Transient, (1, 0), Bytes::new());
+                lane.push_block(Block::Memory(Box::new(packed)));
+            }
+            for sought in sought {
+                let sought = Position(sought.index(usize::try_from(last).unwrap() + 5) as u64);
+                let expected = lane.blocks.partition_point(|block| block.last() < sought);
+                prop_assert_eq!(lane.at(sought), expected);
+                prop_assert_eq!(lane.at_near(guess, sought), expected);
+            }
         }
     }
 }
