@@ -8,6 +8,7 @@
 //! Order is that of the queue: by priority, then by position. In each priority all that is parked stands before all that
 //! was not looked at.
 
+mod in_line;
 mod key;
 
 pub use key::{GroupBy, Property};
@@ -18,6 +19,8 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use foldhash::HashMap;
+
+use in_line::InLine;
 
 use super::id::{ConsumerKey, UnackedKey};
 use crate::message::Message;
@@ -106,7 +109,7 @@ struct Group {
     keeper: Option<Keeper>,
     in_flight: u32,
     closing: bool,
-    parked: BTreeMap<Place, UnackedKey>,
+    parked: InLine,
     listed: Listed,
 }
 
@@ -129,8 +132,10 @@ pub(super) struct Groups {
     vacant: Vec<u32>,
     /// The group of each unacked message that has one, by its key.
     of: Vec<Option<GroupAt>>,
-    /// All that is parked, with those that belong to no group.
-    parked: BTreeMap<Place, UnackedKey>,
+    /// How many messages are parked.
+    len: usize,
+    /// These in their order, once that was asked for and until there are none: most queues only want it of each group.
+    in_order: Option<BTreeMap<Place, UnackedKey>>,
     /// The bodies of these, in bytes, and all of them.
     body_bytes: u64,
     bytes: u64,
@@ -152,7 +157,8 @@ impl Groups {
             states: Vec::new(),
             vacant: Vec::new(),
             of: Vec::new(),
-            parked: BTreeMap::new(),
+            len: 0,
+            in_order: None,
             body_bytes: 0,
             bytes: 0,
             free: BTreeMap::new(),
@@ -164,7 +170,7 @@ impl Groups {
 
     /// How many messages are parked.
     pub(super) fn len(&self) -> usize {
-        self.parked.len()
+        self.len
     }
 
     /// Their bodies in bytes.
@@ -174,12 +180,12 @@ impl Groups {
 
     /// What they take in memory, in bytes.
     pub(super) fn memory(&self) -> u64 {
-        self.bytes.saturating_add((self.parked.len() as u64).saturating_mul(PARKED_OVERHEAD_BYTES))
+        self.bytes.saturating_add((self.len as u64).saturating_mul(PARKED_OVERHEAD_BYTES))
     }
 
     /// Whether one more may be looked at.
     pub(super) fn has_room(&self) -> bool {
-        self.parked.len() < self.look_ahead && self.bytes < LOOK_AHEAD_BYTES
+        self.len < self.look_ahead && self.bytes < LOOK_AHEAD_BYTES
     }
 
     /// The group of a message, which is made when there is none, and to whom the message may go if it was not looked at
@@ -213,22 +219,25 @@ impl Groups {
 
     /// Parks a message.
     pub(super) fn park(&mut self, key: UnackedKey, place: Place, group: Option<GroupAt>, message: &Message) {
-        self.parked.insert(place, key);
+        self.len = self.len.saturating_add(1);
+        if let Some(in_order) = &mut self.in_order {
+            in_order.insert(place, key);
+        }
         self.body_bytes = self.body_bytes.saturating_add(message.body_len() as u64);
         self.bytes = self.bytes.saturating_add(message.len() as u64);
+        if let Some(at) = group {
+            self.belongs(key, at);
+            if let Some(state) = self.states.get_mut(at.0 as usize) {
+                state.parked.insert(place, key);
+            }
+            self.settled(group);
+        } else {
+            self.free.insert(place, key);
+        }
         let deadline = message.deadline();
         if deadline != Time::NEVER {
             self.note_deadline(deadline, place);
         }
-        let Some(at) = group else {
-            self.free.insert(place, key);
-            return;
-        };
-        self.belongs(key, at);
-        if let Some(state) = self.states.get_mut(at.0 as usize) {
-            state.parked.insert(place, key);
-        }
-        self.settled(group);
     }
 
     /// A parked message leaves, or is given to `keeper`.
@@ -239,12 +248,15 @@ impl Groups {
         message: &Message,
         keeper: Option<Keeper>,
     ) {
-        self.parked.remove(&place);
+        self.len = self.len.saturating_sub(1);
+        if let Some(in_order) = &mut self.in_order {
+            in_order.remove(&place);
+        }
         self.body_bytes = self.body_bytes.saturating_sub(message.body_len() as u64);
         self.bytes = self.bytes.saturating_sub(message.len() as u64);
-        if self.parked.is_empty() {
+        if self.len == 0 {
             // What is remembered is of messages that have left.
-            self.deadlines = BinaryHeap::new();
+            (self.deadlines, self.in_order) = (BinaryHeap::new(), None);
         }
         let group = if keeper.is_some() { self.group_of(key) } else { self.leaves(key) };
         let Some(at) = group else {
@@ -252,7 +264,7 @@ impl Groups {
             return;
         };
         if let Some(state) = self.states.get_mut(at.0 as usize) {
-            state.parked.remove(&place);
+            state.parked.remove(place);
             if keeper.is_some() {
                 state.keeper = keeper;
                 state.in_flight = state.in_flight.saturating_add(1);
@@ -284,7 +296,7 @@ impl Groups {
         if state.in_flight == 0 {
             (state.keeper, state.closing) = (None, false);
         }
-        let first = state.parked.first_key_value().map(|(place, key)| (*place, *key));
+        let first = state.parked.first();
         let to = match (first, state.keeper) {
             (None, _) | (Some(_), Some(Keeper::Get)) => Listed::Nowhere,
             (Some((place, _)), None) => Listed::Free(place),
@@ -339,18 +351,31 @@ impl Groups {
     }
 
     /// The first of all that is parked.
-    pub(super) fn first(&self) -> Option<(Place, UnackedKey)> {
-        self.parked.first_key_value().map(|(place, key)| (*place, *key))
+    pub(super) fn first(&mut self) -> Option<(Place, UnackedKey)> {
+        self.in_order().first_key_value().map(|(place, key)| (*place, *key))
     }
 
     /// The first of each priority.
-    pub(super) fn firsts(&self) -> impl Iterator<Item = UnackedKey> {
+    pub(super) fn firsts(&mut self) -> impl Iterator<Item = UnackedKey> {
+        let parked = self.in_order();
         let after = |place: &Place| {
             let last = Place(place.0, Position(u64::MAX));
-            self.parked.range((Bound::Excluded(last), Bound::Unbounded)).next()
+            parked.range((Bound::Excluded(last), Bound::Unbounded)).next()
         };
-        std::iter::successors(self.parked.first_key_value(), move |(place, _)| after(place))
-            .map(|(_, key)| *key)
+        std::iter::successors(parked.first_key_value(), move |(place, _)| after(place)).map(|(_, key)| *key)
+    }
+
+    /// All that is parked, in its order.
+    fn in_order(&mut self) -> &BTreeMap<Place, UnackedKey> {
+        let Self { in_order, states, free, .. } = self;
+        // What belongs to no group is free; so is the first of some groups, twice then.
+        let all = || {
+            states
+                .iter()
+                .flat_map(|group| group.parked.iter())
+                .chain(free.iter().map(|(place, key)| (*place, *key)))
+        };
+        in_order.get_or_insert_with(|| all().collect())
     }
 
     /// The earliest deadline of a parked message, or of one that has left; never when none has one.
@@ -363,8 +388,8 @@ impl Groups {
         while self.next_deadline() <= now
             && let Some(Reverse((_, place))) = self.deadlines.pop()
         {
-            if let Some(key) = self.parked.get(&place) {
-                return Some(*key);
+            if let Some(key) = self.in_order().get(&place).copied() {
+                return Some(key);
             }
         }
         None
@@ -372,10 +397,11 @@ impl Groups {
 
     fn note_deadline(&mut self, deadline: Time, place: Place) {
         self.deadlines.push(Reverse((deadline, place)));
-        if self.deadlines.len() > self.parked.len().saturating_mul(2).saturating_add(DEADLINES_SLACK) {
-            let Self { deadlines, parked, .. } = self;
-            let mut seen = BTreeSet::new();
+        if self.deadlines.len() > self.len.saturating_mul(2).saturating_add(DEADLINES_SLACK) {
+            let (mut seen, mut deadlines) = (BTreeSet::new(), std::mem::take(&mut self.deadlines));
+            let parked = self.in_order();
             deadlines.retain(|Reverse((_, place))| parked.contains_key(place) && seen.insert(*place));
+            self.deadlines = deadlines;
         }
     }
 
@@ -447,6 +473,9 @@ impl Groups {
     fn forget(&mut self, at: u32) {
         let Some(name) = self.states.get_mut(at as usize).and_then(|group| group.name.take()) else { return };
         self.names.remove(&*name);
+        if let Some(group) = self.states.get_mut(at as usize) {
+            group.parked.tidy();
+        }
         self.vacant.push(at);
         if self.names.is_empty() && self.states.len() > KEEP_GROUPS {
             // What belongs to a group is in flight or parked, so that none does.

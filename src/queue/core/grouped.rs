@@ -165,7 +165,7 @@ impl QueueCore {
 
     /// Takes the message that goes first of those that are ready; nothing when it is on the disk only.
     pub(super) fn pop_grouped(&mut self) -> Option<Entry> {
-        let first = self.groups.as_ref().and_then(|groups| groups.first());
+        let first = self.groups.as_mut().and_then(|groups| groups.first());
         let first = first.map(|(place, key)| Next { place, key, to: None });
         match first {
             Some(next) if !self.stands_before(Some(next)) => self.take_parked(next.key),
@@ -176,7 +176,7 @@ impl QueueCore {
     /// Takes all that is parked out of the queue and gives how many messages that were.
     pub(super) fn purge_parked(&mut self, group: &mut Group) -> usize {
         let mut count: usize = 0;
-        while let Some((_, key)) = self.groups.as_ref().and_then(|groups| groups.first()) {
+        while let Some((_, key)) = self.groups.as_mut().and_then(|groups| groups.first()) {
             let Some(entry) = self.take_parked(key) else { break };
             self.discard(&entry, group);
             count = count.saturating_add(1);
@@ -190,8 +190,8 @@ impl QueueCore {
     }
 
     /// When something is to happen to parked messages by itself.
-    pub(super) fn parked_due(&self) -> Time {
-        let Some(groups) = &self.groups else { return Time::NEVER };
+    pub(super) fn parked_due(&mut self) -> Time {
+        let Some(groups) = &mut self.groups else { return Time::NEVER };
         if self.goes_on {
             return Time::default();
         }
@@ -220,9 +220,9 @@ impl QueueCore {
     }
 
     /// A parked message that has waited as long as the queue has messages wait.
-    fn parked_since(&self, now: Time) -> Option<UnackedKey> {
+    fn parked_since(&mut self, now: Time) -> Option<UnackedKey> {
         let by = now.minus(self.terms.message_ttl?);
-        let mut firsts = self.groups.as_ref()?.firsts();
+        let mut firsts = self.groups.as_mut()?.firsts();
         firsts.find(|key| self.unacked.get(*key).is_some_and(|entry| entry.message.arrived() <= by))
     }
 
