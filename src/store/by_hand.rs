@@ -99,8 +99,10 @@ impl ByHand {
         let redelivered_below = std::mem::take(&mut refilling.redelivered_below);
         let journal = Journal::open_by_hand(as_disk(), &recovery.start(), JOURNAL, Arc::new(())).unwrap();
         record_redelivered(&journal, &redelivered_below);
-        let checkpoints =
+        let mut checkpoints =
             Checkpoints::new(Arc::clone(&segments), Arc::clone(&journal), Arc::new(NoDefinitions));
+        // One after the other, in the same order each time.
+        checkpoints.syncs = 1;
         let found: BTreeMap<_, _> = queues
             .iter()
             .map(|noting| (noting.id(), std::mem::take(&mut *noting.found.lock().unwrap())))

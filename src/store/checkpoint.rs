@@ -77,6 +77,8 @@ pub(super) struct Checkpoints {
     none_before: Option<JournalFile>,
     /// How many bytes were written to the journal again since the start.
     carried_total: u64,
+    /// How many segments are synced at the same time.
+    pub(super) syncs: usize,
     told: Spell,
 }
 
@@ -106,6 +108,7 @@ impl Checkpoints {
             carried: VecDeque::new(),
             none_before: None,
             carried_total: 0,
+            syncs: SYNCS,
             told: Spell::default(),
         }
     }
@@ -373,9 +376,9 @@ impl Checkpoints {
                 Ok(())
             })
         };
-        let share = ids.len().div_ceil(SYNCS).max(1);
+        let share = ids.len().div_ceil(self.syncs).max(1);
         let synced: io::Result<()> = match ids.len() {
-            0 | 1 => sync(&ids),
+            len if len <= share => sync(&ids),
             _ => thread::scope(|scope| {
                 let parts: Vec<_> = ids.chunks(share).map(|part| scope.spawn(move || sync(part))).collect();
                 let panicked = |_| Err(io::Error::other("a thread panicked"));

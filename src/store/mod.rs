@@ -5,6 +5,7 @@
 pub mod budget;
 #[cfg(test)]
 pub(crate) mod by_hand;
+pub mod by_id;
 pub mod checkpoint;
 pub mod checksum;
 pub mod definitions;

@@ -156,7 +156,7 @@ pub(super) struct Refilled {
 
 /// The queues that are to be filled, by id.
 pub(super) struct Refilling<'q, Q> {
-    queues: HashMap<QueueId, &'q Arc<Q>>,
+    queues: std::collections::HashMap<QueueId, &'q Arc<Q>, crate::store::by_id::ById>,
     in_segments: InSegments,
     /// Below which position messages may have been delivered, where there are any.
     pub(super) redelivered_below: Vec<(QueueId, Position)>,

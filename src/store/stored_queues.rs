@@ -38,7 +38,7 @@ impl StoredQueue {
 
 /// All queues, by id.
 pub struct StoredQueues {
-    queues: DashMap<QueueId, Arc<StoredQueue>, foldhash::fast::RandomState>,
+    queues: DashMap<QueueId, Arc<StoredQueue>, crate::store::by_id::ById>,
     segment_bytes: u64,
 }
 

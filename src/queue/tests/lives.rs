@@ -36,6 +36,8 @@ struct Lives {
 struct Run {
     random: Random,
     disk: Arc<SimDisk>,
+    /// What was done on the disks before.
+    operations: u64,
     store: Option<Arc<ByHand>>,
     log: Log,
     /// The queue of each name.
@@ -67,6 +69,7 @@ impl Lives {
         let run = Run {
             random: Random::new(seed),
             disk: SimDisk::new(seed),
+            operations: 0,
             store: None,
             log: Log::default(),
             names: [None; NAMES],
@@ -219,6 +222,19 @@ impl Lives {
         run.store().clear_away();
         run.nothing_is_left();
         assert_eq!(run.store().budget_used(), 0, "queues that are gone take nothing");
+    }
+}
+
+#[test]
+fn the_same_seed_is_the_same_life() {
+    for seed in 1..4 {
+        let [one, other] = [(), ()].map(|()| {
+            let lives = Lives::new(seed);
+            lives.live(400);
+            let mut run = lives.run.lock().unwrap();
+            (run.random.number(), run.operations + run.disk.operations(), run.published.len())
+        });
+        assert_eq!(one, other, "life {seed}");
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) struct Messages<'a> {
     /// Whether the message is in a segment.
     is_elsewhere: &'a dyn Fn(QueueId, Position) -> bool,
     give: &'a mut dyn FnMut(Alive<'_>),
-    orders: HashMap<QueueId, Order, foldhash::fast::RandomState>,
+    orders: HashMap<QueueId, Order, crate::store::by_id::ById>,
     /// Bytes held in all orders.
     held_bytes: usize,
     nothing: QueueReplay,

@@ -17,7 +17,7 @@ use crate::store::stored::{Returns, SegmentState};
 #[derive(Clone, Debug, Default)]
 pub struct Replay {
     /// What is known of each queue that a record names.
-    pub queues: HashMap<QueueId, QueueReplay, foldhash::fast::RandomState>,
+    pub queues: HashMap<QueueId, QueueReplay, crate::store::by_id::ById>,
     /// The definitions that changed, by key; nothing is one that was forgotten.
     pub definitions: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     /// The highest queue id in any record, but for those inside definitions.
@@ -51,7 +51,7 @@ pub(super) struct Replaying {
     replay: Replay,
     /// The file in which the record stands that counts, of definitions and of segments' states.
     defined_in: BTreeMap<Vec<u8>, JournalFile>,
-    stated_in: HashMap<(QueueId, SegmentNumber), JournalFile, foldhash::fast::RandomState>,
+    stated_in: HashMap<(QueueId, SegmentNumber), JournalFile, crate::store::by_id::ById>,
     /// Files up to this one are not needed any more.
     checkpointed: Option<JournalFile>,
     /// Whether the record before was that the broker stops in order.

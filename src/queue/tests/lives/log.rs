@@ -148,7 +148,12 @@ impl Log {
         }
         let (all, nearest) =
             (self.appended.len(), nearest.map(|(at, _, text)| format!("{at} of them: {text}")));
-        panic!("not what {least} to {all} groups come to, {promised:?} promised; nearest to {nearest:?}");
+        let groups = self.appended.iter().enumerate().skip(least.saturating_sub(2));
+        let groups: Vec<String> = groups.map(|(at, group)| format!("{}: {group:?}", at + 1)).collect();
+        panic!(
+            "not what {least} to {all} groups come to, {promised:?} promised; nearest to {nearest:?}; the groups:\n{}",
+            groups.join("\n")
+        );
     }
 }
 

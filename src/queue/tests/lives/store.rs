@@ -8,6 +8,7 @@ use super::log::Contents;
 use super::model::Copy;
 use super::*;
 use crate::place::Batch;
+use crate::store::by_id::order_by;
 use crate::store::handle::StoreHandle;
 use crate::store::segment_store::SegmentLimits;
 
@@ -27,6 +28,7 @@ impl Lives {
     pub(super) fn start(&self, ended: Ended, promised: Batch) {
         let mut run = self.run.lock().unwrap();
         let (disk, limits) = (Arc::clone(&run.disk), run.limits());
+        order_by(run.random.number());
         let known: Vec<QueueId> =
             run.log.queues().into_iter().filter(|queue| !run.log.is_gone(*queue, promised)).collect();
         let mut made = Vec::new();
@@ -103,6 +105,7 @@ impl Lives {
         let is_killed = run.random.one_in(2) && !disk.is_crashed();
         let promised = if is_killed { journal.written() } else { journal.durable() };
         disk.crash();
+        run.operations += disk.operations();
         disk = if is_killed { disk.after_kill() } else { disk.after_crash(seed) };
         run.disk = disk;
         run.units.clear();
