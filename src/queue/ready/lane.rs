@@ -67,6 +67,19 @@ pub(super) struct Lane {
 /// When blocks are to be looked at, with the positions that they end with.
 type Deadlines = BinaryHeap<Reverse<(Time, Position)>>;
 
+/// Whether messages of several files of the journal may stand in one block.
+///
+/// A checkpoint writes the blocks of old files to the journal again, before what is appended after it has begun. With a block that
+/// goes on to a newer file it would write messages there before the group that publishes them, which must be there as a whole or
+/// not at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mixing {
+    /// They may: all of them are on the disk already.
+    Files,
+    /// Each file has blocks of its own.
+    Never,
+}
+
 /// Still being written.
 #[derive(Default)]
 struct Open {
@@ -156,9 +169,19 @@ impl Lane {
     }
 
     /// Appends a message behind all others. A block is made as large as what waits already, `waiting` bytes.
-    pub(super) fn push(&mut self, position: Position, message: Message, home: Home, waiting: u64) {
+    pub(super) fn push(
+        &mut self,
+        position: Position,
+        message: Message,
+        home: Home,
+        mixing: Mixing,
+        waiting: u64,
+    ) {
         if self.is_empty() {
             self.head = position;
+        }
+        if mixing == Mixing::Never && self.open.home != home {
+            self.seal();
         }
         if message.len() > PACKED_MAX_BYTES {
             self.seal();

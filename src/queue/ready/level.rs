@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::lane::{Lane, NOWHERE};
 use super::{Entry, Position};
-use crate::message::Message;
 use crate::place::Home;
 use crate::queue::segments::Segments;
 use crate::store::stored::BlockPlace;
@@ -35,12 +34,11 @@ impl Level {
         self.returned.is_empty() && self.lanes().all(Lane::is_empty)
     }
 
-    /// Appends a message that has just arrived.
-    pub(super) fn push(&mut self, level: u8, position: Position, message: Message, home: Home, waiting: u64) {
+    /// The lane for messages that have just arrived and have this home.
+    pub(super) fn lane_of(&mut self, level: u8, home: Home) -> &mut Lane {
         let journalled = home.is_journalled();
         let lane = if journalled { &mut self.journalled } else { &mut self.transient };
         lane.get_or_insert_with(|| Box::new(Lane::new(journalled, level)))
-            .push(position, message, home, waiting);
     }
 
     /// The lowest position; nothing when there is no message.

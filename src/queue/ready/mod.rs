@@ -27,8 +27,8 @@ pub use restored::RestoredBlock;
 pub(super) use storing::pack;
 
 use expiry::Singles;
-use lane::Lane;
 use lane::paging::{Counts, Fewer};
+use lane::{Lane, Mixing};
 use level::Level;
 
 use super::segments::Segments;
@@ -92,11 +92,15 @@ impl Ready {
 
     /// Appends a message that has just arrived; positions only grow.
     pub fn push(&mut self, level: u8, position: Position, message: Message, home: Home) {
+        self.append(level, position, message, home, Mixing::Never);
+    }
+
+    fn append(&mut self, level: u8, position: Position, message: Message, home: Home, mixing: Mixing) {
         self.added(&message);
         // As much as all of them take, about: bodies may be empty.
         self.has_deadlines |= message.deadline() != Time::NEVER;
         let waiting = self.bytes.saturating_add((self.len as u64).saturating_mul(64));
-        self.level_mut(level).push(level, position, message, home, waiting);
+        self.level_mut(level).lane_of(level, home).push(position, message, home, mixing, waiting);
     }
 
     /// Puts a message back at its place.

@@ -1,7 +1,7 @@
 //! What an earlier broker left: blocks in segments, and messages of the journal.
 
 use super::block::{Block, Paged};
-use super::{Entry, Lane, Position, Ready};
+use super::{Entry, Lane, Mixing, Position, Ready};
 use crate::message::Message;
 use crate::place::Home;
 pub use crate::store::restore::RestoredBlock;
@@ -64,7 +64,7 @@ impl Ready {
             if !returns.is_none() {
                 self.counts.insert(position, returns);
             }
-            return self.push(level, position, message, home);
+            return self.append(level, position, message, home, Mixing::Files);
         }
         let redelivered = !returns.is_none() || position < self.redelivered_below;
         // A slice would keep what it was read with.

@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use super::*;
 use crate::place::{JournalFile, SegmentNumber};
 use crate::store::positions::PositionSet;
-use crate::store::segment::block::push_record;
+use crate::store::segment::block::{Records, push_record};
 use crate::store::stored::{Returns, Standing};
 
 fn message(body: &[u8]) -> Message {
@@ -166,4 +166,37 @@ fn what_is_no_block_is_damage() {
 fn a_block_on_the_disk_costs_no_more_than_88_bytes() {
     let size = size_of::<block::Block>();
     assert!(size <= 88, "{size}");
+}
+
+/// What a checkpoint takes out of these files of the journal and those before them.
+fn positions_through(ready: &mut Ready, through: u64) -> Vec<u64> {
+    let mut blocks = Vec::new();
+    ready.alive_through(JournalFile(through), &mut blocks);
+    let records = blocks.into_iter().flat_map(|block| Records::new(block.first, block.bytes));
+    records.map(|(position, _)| position.0).collect()
+}
+
+#[test]
+fn a_checkpoint_of_old_files_takes_nothing_of_newer_ones_along() {
+    let mut ready = Ready::default();
+    for (position, file) in [(0, 5), (1, 5), (2, 6), (3, 5), (4, 6), (5, 7)] {
+        ready.push(0, Position(position), message(b"x"), Home::Journal(JournalFile(file)));
+    }
+    assert_eq!(positions_through(&mut ready, 4), [0; 0]);
+    assert_eq!(positions_through(&mut ready, 5), [0, 1, 3]);
+    assert_eq!(positions_through(&mut ready, 6), [0, 1, 2, 3, 4]);
+    assert_eq!(positions_through(&mut ready, 7), [0, 1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn what_is_found_on_the_disk_shares_blocks_whatever_files_it_is_in() {
+    let mut ready = Ready::default();
+    for (position, file) in [(0, 5), (1, 9), (2, 5), (3, 9)] {
+        let home = Home::Journal(JournalFile(file));
+        ready.push_restored(0, Position(position), Returns::default(), home, message(b"x"));
+    }
+    ready.push(0, Position(4), message(b"x"), Home::Journal(JournalFile(10)));
+    assert_eq!(positions_through(&mut ready, 5), [0, 1, 2, 3]);
+    let order: Vec<u64> = drain(&mut ready).into_iter().map(|(position, _)| position).collect();
+    assert_eq!(order, [0, 1, 2, 3, 4]);
 }
