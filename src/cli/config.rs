@@ -149,8 +149,10 @@ fn show(options: ShowOptions) -> ExitCode {
         Format::Text => print(&table(&keys, &loaded)),
         Format::Json => {
             let values = keys.iter().map(|key| {
-                let value = value(&key.shown(&loaded.config));
-                let shown = json!({ "value": value, "origin": loaded.origin(key).to_string() });
+                let shown = key.shown(&loaded.config);
+                let (value, hidden) = (value(&shown), shown == Shown::Hidden);
+                let shown =
+                    json!({ "value": value, "hidden": hidden, "origin": loaded.origin(key).to_string() });
                 (key.name.to_owned(), shown)
             });
             print(&lines(&Value::Object(values.collect())))
@@ -165,6 +167,7 @@ fn table(keys: &[&Key], loaded: &Loaded) -> String {
         .map(|key| {
             let row = match key.shown(&loaded.config) {
                 Shown::Unset => format!("# {} is not set: {}", key.name, key.unset.unwrap_or_default()),
+                Shown::Hidden => format!("# {} is not shown", key.name),
                 shown => format!("{} = {}", key.name, shown.quoted()),
             };
             (row, loaded.origin(key).to_string())
@@ -178,6 +181,9 @@ fn table(keys: &[&Key], loaded: &Loaded) -> String {
 }
 
 fn value(shown: &Shown) -> Value {
+    if *shown == Shown::Hidden {
+        return Value::Null;
+    }
     // A number, a switch, a text and a list are quoted as JSON has them.
     serde_json::from_str(&shown.quoted()).unwrap_or(Value::Null)
 }

@@ -48,7 +48,9 @@ impl Args for ConfigFlags {
                  read after it [default: /etc/leveret/leveret.toml, else /etc/rabbitmq/rabbitmq.conf]",
             );
         // The last of a repeated flag counts, so that a wrapper's flags can be overridden.
-        keys().fold(command.args_override_self(true).arg(file), |command, key| command.arg(flag(key)))
+        // No secrets: whoever lists the processes would read them.
+        let keys = keys().filter(|key| !key.field.is_secret());
+        keys.fold(command.args_override_self(true).arg(file), |command, key| command.arg(flag(key)))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -135,7 +137,7 @@ impl FromArgMatches for ConfigFlags {
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
         self.file = matches.get_one::<PathBuf>(CONFIG).cloned();
-        for key in keys() {
+        for key in keys().filter(|key| !key.field.is_secret()) {
             if let Some(values) = matches.get_many::<String>(key.flag()) {
                 let texts = values.cloned().collect();
                 self.given.push(Given { key, texts, origin: Origin::Flag(key.flag()) });
@@ -172,7 +174,7 @@ mod tests {
 
     #[test]
     fn every_key_has_a_flag_that_sets_it() {
-        for key in keys() {
+        for key in keys().filter(|key| !key.field.is_secret()) {
             let shown = key.shown(&Config::default()).to_string();
             let value = key.example.unwrap_or(&shown);
             let flags = Flags::parse_from(["leveret", &format!("--{}={value}", key.flag())]).flags;

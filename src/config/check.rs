@@ -1,5 +1,7 @@
 //! Values that can be read and cannot be served.
 
+use crate::auth::Names;
+
 use super::{
     BACKLOG_MEMORY_MIN, Config, FRAME_MAX_CEILING, FRAME_MIN_SIZE, MEMORY_LIMIT_MIN, MESSAGE_SIZE_CEILING,
 };
@@ -10,6 +12,29 @@ pub(super) fn listeners(config: &Config) -> Result<(), String> {
         return Err("at least one address is needed".to_owned());
     }
     Ok(())
+}
+
+pub(super) fn auth_mechanisms(config: &Config) -> Result<(), String> {
+    if config.access.mechanisms.is_empty() {
+        return Err("at least one mechanism is needed".to_owned());
+    }
+    Ok(())
+}
+
+pub(super) fn configure(config: &Config) -> Result<(), String> {
+    pattern(&config.access.default_user.configure)
+}
+
+pub(super) fn write(config: &Config) -> Result<(), String> {
+    pattern(&config.access.default_user.write)
+}
+
+pub(super) fn read(config: &Config) -> Result<(), String> {
+    pattern(&config.access.default_user.read)
+}
+
+fn pattern(text: &str) -> Result<(), String> {
+    Names::parse(text).map(|_| ()).map_err(|error| error.to_string())
 }
 
 pub(super) fn frame_max(config: &Config) -> Result<(), String> {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::Config;
 use super::given::{Mistake, Mistakes};
 use super::keys::keys;
+use super::shown::{Shown, quote};
 use super::sources::read_rabbitmq;
 
 /// Reads files of RabbitMQ's format, the later ones over the earlier, and says in TOML what they say of keys that we have;
@@ -21,7 +22,11 @@ pub fn convert(paths: &[PathBuf]) -> Result<String, Mistakes> {
     for one in &given {
         let read = one.key.field.set(&mut config, &one.texts);
         read.map_err(|reason| Mistakes(vec![Mistake::new(one.origin.clone(), Some(one.key.name), reason)]))?;
-        values.insert(one.key.index(), one.key.shown(&config).quoted());
+        let value = match (one.key.shown(&config), one.texts.as_slice()) {
+            (Shown::Hidden, [secret]) => quote(secret),
+            (shown, _) => shown.quoted(),
+        };
+        values.insert(one.key.index(), value);
     }
     let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
     let mut text = format!("# What {} says, for Leveret.\n", names.join(", "));
@@ -56,7 +61,7 @@ mod tests {
         let toml = folder.path().join("leveret.toml");
         let text = "listeners.tcp.1 = 127.0.0.1:5673\nlisteners.tcp.2 = ::1:5673\nheartbeat = 30 # often\n\
                     vm_memory_high_watermark.relative = 1\nmax_message_size = 134217728\nlog.file.rotation.date = $D0\n\
-                    log.connection.level = notice\ncluster_name = a \"b\"\nmqtt.listeners.tcp.default = 1883\n";
+                    log.connection.level = notice\ndefault_pass = x\ncluster_name = a \"b\"\nmqtt.listeners.tcp.default = 1883\n";
         std::fs::write(&conf, text).unwrap();
         let converted = convert(std::slice::from_ref(&conf)).unwrap();
         std::fs::write(&toml, &converted).unwrap();
@@ -66,7 +71,7 @@ mod tests {
         let (_, body) = converted.split_once('\n').unwrap();
         assert_eq!(
             body,
-            "memory_limit = 1.0\ncluster_name = \"a \\\"b\\\"\"\nheartbeat = 30\nmax_message_size = \"128MiB\"\n\n\
+            "memory_limit = 1.0\ncluster_name = \"a \\\"b\\\"\"\nheartbeat = 30\nmax_message_size = \"128MiB\"\ndefault_pass = \"x\"\n\n\
              [listeners]\ntcp = [\"127.0.0.1:5673\", \"[::1]:5673\"]\n\n\
              [log.connection]\nlevel = \"warning\"\n\n[log.file.rotation]\ndate = \"$D0\"\n\n\
              # What has no meaning here:\n#   mqtt.listeners.tcp.default\n"

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::path::Path;
 
 use super::given::{Given, Mistake, Origin};
@@ -14,7 +15,7 @@ pub(super) const CONFIG: &str = "LEVERET_CONFIG";
 pub(super) const RABBITMQ_CONFIG_FILE: &str = "RABBITMQ_CONFIG_FILE";
 pub(super) const RABBITMQ_CONFIG_FILES: &str = "RABBITMQ_CONFIG_FILES";
 pub(super) const RABBITMQ_ADVANCED_CONFIG_FILE: &str = "RABBITMQ_ADVANCED_CONFIG_FILE";
-/// RABBITMQ's that are read beside those in the table of [`RABBITMQ`].
+/// RabbitMQ's that are read and are not one key each.
 const RABBITMQ_OTHERS: [&str; 7] = [
     RABBITMQ_CONFIG_FILE,
     RABBITMQ_CONFIG_FILES,
@@ -24,11 +25,11 @@ const RABBITMQ_OTHERS: [&str; 7] = [
     "RABBITMQ_LOG",
     "RABBITMQ_LOGS",
 ];
-/// RabbitMQ's variables that are one of our keys each.
-const RABBITMQ: [(&str, &str); 1] = [("RABBITMQ_LOG_BASE", "log.dir")];
+/// A variable with this end names a file that holds the value.
+const IN_FILE: &str = "_FILE";
 
 /// A snapshot of the environment. Variables that are empty are taken as not set: compose files pass them so.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, OsString>);
 
 impl Environment {
@@ -57,23 +58,12 @@ impl Environment {
 
     fn of(&self, key: &'static Key) -> Result<Option<Given>, Mistake> {
         let name = key.variable();
-        let file = format!("{name}_FILE");
-        if key.field.is_secret()
-            && let Some(path) = self.get(&file)
-        {
-            let origin = Origin::Variable(file);
-            if self.get(name).is_some() {
-                return Err(Mistake::new(
-                    origin,
-                    Some(key.name),
-                    format!("{name} is set as well: one of them is enough"),
-                ));
-            }
-            let text = secret(Path::new(path))
-                .map_err(|reason| Mistake::new(origin.clone(), Some(key.name), reason))?;
-            return Ok(Some(Given { key, texts: vec![text], origin }));
-        }
         let origin = Origin::Variable(name.to_owned());
+        if key.field.is_secret()
+            && let Some(given) = self.in_file(key, name)?
+        {
+            return Ok(Some(given));
+        }
         match self.0.get(name).map(|value| value.to_str()) {
             None | Some(Some("")) => Ok(None),
             Some(None) => Err(Mistake::new(origin, Some(key.name), "expected text in UTF-8")),
@@ -81,11 +71,41 @@ impl Environment {
         }
     }
 
+    /// What a key's variables of RabbitMQ say, the first that is set.
+    fn of_rabbitmq(&self, key: &'static Key) -> Result<Option<Given>, Mistake> {
+        for name in key.variables {
+            if let Some(given) = self.in_file(key, name)? {
+                return Ok(Some(given));
+            }
+            if let Some(text) = self.get(name) {
+                let origin = Origin::Variable((*name).to_owned());
+                return Ok(Some(Given { key, texts: split(key, text), origin }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The content of the file that `NAME_FILE` names, if it is set.
+    fn in_file(&self, key: &'static Key, name: &str) -> Result<Option<Given>, Mistake> {
+        let variable = format!("{name}{IN_FILE}");
+        let Some(path) = self.get(&variable) else { return Ok(None) };
+        let origin = Origin::Variable(variable);
+        if self.get(name).is_some() {
+            let reason = format!("{name} is set as well: one of them is enough");
+            return Err(Mistake::new(origin, Some(key.name), reason));
+        }
+        match content(Path::new(path)) {
+            Ok(text) => Ok(Some(Given { key, texts: split(key, &text), origin })),
+            Err(reason) => Err(Mistake::new(origin, Some(key.name), reason)),
+        }
+    }
+
     fn rabbitmq(&self) -> (Vec<Given>, Vec<Mistake>) {
         let mut reading = RabbitmqVariables::default();
-        for (name, key) in RABBITMQ {
-            if let Some(text) = self.get(name) {
-                reading.give(key, name, text);
+        for key in keys() {
+            match self.of_rabbitmq(key) {
+                Ok(one) => reading.given.extend(one),
+                Err(mistake) => reading.mistakes.push(mistake),
             }
         }
         let (port, address) = (self.get("RABBITMQ_NODE_PORT"), self.get("RABBITMQ_NODE_IP_ADDRESS"));
@@ -140,6 +160,13 @@ impl Environment {
     }
 }
 
+/// There are secrets in it.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
 impl FromIterator<(String, OsString)> for Environment {
     fn from_iter<I: IntoIterator<Item = (String, OsString)>>(variables: I) -> Self {
         Self(variables.into_iter().collect())
@@ -150,14 +177,15 @@ impl FromIterator<(String, OsString)> for Environment {
 fn is_ours(name: &str) -> bool {
     name == CONFIG
         || keys().any(|key| {
-            key.variable() == name || (key.field.is_secret() && name.strip_suffix("_FILE") == Some(key.variable()))
+            key.variable() == name || (key.field.is_secret() && name.strip_suffix(IN_FILE) == Some(key.variable()))
         })
         // What tests and benches are told.
         || ["LEVERET_TEST_", "LEVERET_CRASH_", "LEVERET_CORRUPTION"].iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn is_of_rabbitmq(name: &str) -> bool {
-    RABBITMQ_OTHERS.contains(&name) || RABBITMQ.iter().any(|(known, _)| *known == name)
+    let plain = name.strip_suffix(IN_FILE).unwrap_or(name);
+    RABBITMQ_OTHERS.contains(&name) || keys().any(|key| key.variables.contains(&plain))
 }
 
 /// Kubernetes describes a service that is called like us in variables of that name.
@@ -181,7 +209,7 @@ pub(super) fn split(key: &Key, text: &str) -> Vec<String> {
 }
 
 /// The content of a file, without the line end that editors put behind it.
-fn secret(path: &Path) -> Result<String, String> {
+fn content(path: &Path) -> Result<String, String> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
     Ok(text
@@ -238,6 +266,7 @@ impl RabbitmqVariables {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::temporary::Temporary;
 
     fn read(variables: &[(&str, &str)]) -> (Vec<String>, Vec<String>, Vec<String>) {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(*value)));
@@ -287,6 +316,42 @@ mod tests {
         }
         let (_, mistakes, _) = read(&[("RABBITMQ_LOG", "loud")]);
         assert!(mistakes[0].starts_with("RABBITMQ_LOG: expected debug, info"), "{mistakes:?}");
+    }
+
+    #[test]
+    fn a_secret_may_stand_in_a_file_that_a_variable_names() {
+        let folder = Temporary::new();
+        let file = folder.path().join("pass");
+        std::fs::write(&file, "a b,c\n").unwrap();
+        let path = file.to_str().unwrap();
+        for (variables, expected) in [
+            (&[("LEVERET_DEFAULT_PASS", "x")][..], "LEVERET_DEFAULT_PASS default_pass=x"),
+            (&[("LEVERET_DEFAULT_PASS_FILE", path)], "LEVERET_DEFAULT_PASS_FILE default_pass=a b,c"),
+            (&[("RABBITMQ_DEFAULT_PASS_FILE", path)], "RABBITMQ_DEFAULT_PASS_FILE default_pass=a b,c"),
+            (&[("RABBITMQ_DEFAULT_USER_FILE", path)], "RABBITMQ_DEFAULT_USER_FILE default_user=a b,c"),
+            (&[("RABBITMQ_DEFAULT_USER", "u")], "RABBITMQ_DEFAULT_USER default_user=u"),
+            (&[("RABBITMQ_DEFAULT_VHOST", "v")], "RABBITMQ_DEFAULT_VHOST default_vhost=v"),
+            (&[("RABBITMQ_LOG_BASE", "/x")], "RABBITMQ_LOG_BASE log.dir=/x"),
+        ] {
+            let (given, mistakes, remarks) = read(variables);
+            assert_eq!(
+                (given, mistakes, remarks),
+                (vec![expected.to_owned()], vec![], vec![]),
+                "{variables:?}"
+            );
+        }
+        let (_, both, _) = read(&[("LEVERET_DEFAULT_PASS_FILE", path), ("LEVERET_DEFAULT_PASS", "x")]);
+        assert_eq!(
+            both,
+            ["LEVERET_DEFAULT_PASS_FILE: LEVERET_DEFAULT_PASS is set as well: one of them is enough"]
+        );
+        let (_, missing, _) = read(&[("LEVERET_DEFAULT_PASS_FILE", "/no/such/file")]);
+        assert!(
+            missing[0].starts_with("LEVERET_DEFAULT_PASS_FILE: /no/such/file cannot be read"),
+            "{missing:?}"
+        );
+        let (_, _, remarks) = read(&[("LEVERET_HEARTBEAT_FILE", path)]);
+        assert_eq!(remarks.len(), 1, "a number is no secret");
     }
 
     #[test]

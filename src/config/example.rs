@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::Config;
 use super::key::{Key, Reload};
 use super::keys::keys;
+use super::shown::quote;
 
 /// Lines of comments are no longer.
 const WIDTH: usize = 100;
@@ -48,6 +49,7 @@ fn value(key: &Key, default: &Config) -> String {
     let Some(example) = key.example else { return key.shown(default).quoted() };
     let mut config = Config::default();
     match key.field.set(&mut config, &[example.to_owned()]) {
+        Ok(()) if key.field.is_secret() => quote(example),
         Ok(()) => key.shown(&config).quoted(),
         Err(reason) => reason,
     }
@@ -67,7 +69,11 @@ fn notes(key: &Key) -> Vec<String> {
         Reload::Restart => "",
     });
     let mut lines = wrapped(&text);
-    let mut names = format!("{}, --{}", key.variable(), key.flag());
+    let mut names = if key.field.is_secret() {
+        format!("{0}, {0}_FILE", key.variable())
+    } else {
+        format!("{}, --{}", key.variable(), key.flag())
+    };
     if !key.rabbitmq.is_empty() {
         let aliases: Vec<&str> = key.rabbitmq.iter().map(|alias| alias.name).collect();
         let _ = write!(names, "; in rabbitmq.conf: {}", aliases.join(", "));

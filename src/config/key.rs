@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use super::Config;
 use super::keys::keys;
-use super::kind::Kind;
+use super::kind::{Form, Kind};
 use super::shown::Shown;
 
 /// When a value that was changed in a file takes effect after SIGHUP.
@@ -22,8 +22,17 @@ pub enum Reload {
 pub struct Alias {
     /// The name. One that ends with `.$name` stands for several, each of which gives one value of a list.
     pub name: &'static str,
-    /// A value there as one here; `None` says nothing of the key.
-    pub read: fn(&str) -> Result<Option<String>, String>,
+    /// How the value is written there.
+    pub written: Written,
+}
+
+/// How a value is written in rabbitmq.conf.
+#[derive(Clone, Copy)]
+pub enum Written {
+    /// As a value, of which this makes one of ours; `None` says nothing of the key.
+    As(fn(&str) -> Result<Option<String>, String>),
+    /// In the place of `$name`, with `true` or `false` as its value: whether it is one of the list.
+    InName,
 }
 
 /// A setting. Everything that is known of it stands in [`keys`], and every source and every page of help is made of that.
@@ -42,6 +51,8 @@ pub struct Key {
     pub reload: Reload,
     /// Its names in rabbitmq.conf; the first that is there counts.
     pub rabbitmq: &'static [Alias],
+    /// RabbitMQ's variables that say it; with `_FILE` behind, they name a file that does.
+    pub variables: &'static [&'static str],
     /// Refuses values that can be read and cannot be served.
     pub check: fn(&Config) -> Result<(), String>,
     /// Its place in the configuration.
@@ -69,7 +80,7 @@ impl Key {
         self.name.rsplit_once('.').map_or(self.name, |(_, last)| last)
     }
 
-    /// Its flag without dashes: `log-level`.
+    /// Its flag without dashes: `log-level`. A secret has none in use: whoever lists the processes would read it.
     pub fn flag(&self) -> &'static str {
         FLAGS.get(self.index()).map_or(self.name, |flag| flag.as_str())
     }
@@ -115,9 +126,7 @@ pub trait Field: Sync {
     /// Every value, where there are few.
     fn choices(&self) -> &'static [&'static str];
     /// Whether it is a secret.
-    fn is_secret(&self) -> bool {
-        false
-    }
+    fn is_secret(&self) -> bool;
     /// Sets it from what a source gives.
     fn set(&self, config: &mut Config, texts: &[String]) -> Result<(), String>;
     /// Its value.
@@ -149,7 +158,7 @@ fn read_one<T>(kind: &Kind<T>, texts: &[String]) -> Result<T, String> {
 
 impl<T: Clone + PartialEq> Field for One<T> {
     fn arity(&self) -> Arity {
-        if self.2.placeholder == super::kind::SWITCH.placeholder { Arity::Switch } else { Arity::One }
+        if self.2.form == Form::Switch { Arity::Switch } else { Arity::One }
     }
 
     fn placeholder(&self) -> &'static str {
@@ -158,6 +167,10 @@ impl<T: Clone + PartialEq> Field for One<T> {
 
     fn choices(&self) -> &'static [&'static str] {
         self.2.choices
+    }
+
+    fn is_secret(&self) -> bool {
+        self.2.form == Form::Secret
     }
 
     fn set(&self, config: &mut Config, texts: &[String]) -> Result<(), String> {
@@ -191,6 +204,10 @@ impl<T: Clone + PartialEq> Field for Maybe<T> {
         self.2.choices
     }
 
+    fn is_secret(&self) -> bool {
+        self.2.form == Form::Secret
+    }
+
     fn set(&self, config: &mut Config, texts: &[String]) -> Result<(), String> {
         *(self.1)(config) = Some(read_one(self.2, texts)?);
         Ok(())
@@ -220,6 +237,10 @@ impl<T: Clone + PartialEq> Field for Many<T> {
 
     fn choices(&self) -> &'static [&'static str] {
         self.2.choices
+    }
+
+    fn is_secret(&self) -> bool {
+        self.2.form == Form::Secret
     }
 
     fn set(&self, config: &mut Config, texts: &[String]) -> Result<(), String> {

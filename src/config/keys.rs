@@ -1,5 +1,6 @@
 //! Every key there is: the one table that the sources, the flags, the help and the example file are made of.
 
+mod access;
 mod listeners;
 mod log;
 mod node;
@@ -7,11 +8,11 @@ mod node;
 #[cfg(test)]
 mod tests;
 
-use super::key::{Alias, Key, One, Reload};
+use super::key::{Alias, Key, One, Reload, Written};
 use super::{kind, rabbitmq_values};
 
 /// The parts of the table, in the order in which they are listed. Those of a section stand together.
-static PARTS: [&[Key]; 3] = [&node::KEYS, &listeners::KEYS, &log::KEYS];
+static PARTS: [&[Key]; 4] = [&node::KEYS, &access::KEYS, &listeners::KEYS, &log::KEYS];
 
 /// The keys, in the order in which they are listed.
 pub fn keys() -> impl Iterator<Item = &'static Key> + Clone {
@@ -45,11 +46,17 @@ const PLAIN: Key = Key {
     example: None,
     reload: Reload::Restart,
     rabbitmq: &[],
+    variables: &[],
     check: |_| Ok(()),
     field: &One(|c| &c.in_memory, |c| &mut c.in_memory, &kind::SWITCH),
 };
 
 /// A name in rabbitmq.conf under which values are written as here.
 const fn same(name: &'static str) -> Alias {
-    Alias { name, read: rabbitmq_values::as_it_is }
+    Alias { name, written: Written::As(rabbitmq_values::as_it_is) }
+}
+
+/// Names in rabbitmq.conf that end with what is one of a list, or not.
+const fn named(name: &'static str) -> Alias {
+    Alias { name, written: Written::InName }
 }

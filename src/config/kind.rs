@@ -3,13 +3,32 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::auth::{Mechanism, Secret, Tags};
+use crate::name::{UserName, VhostName};
+
 use super::rotation::RotationDate;
 use super::shown::Shown;
 use super::units::{parse_bytes, parse_duration};
 use super::{Durability, ListenAddress, LogFormat, LogLevel, MemoryLimit};
 
-/// A way to write values of a type. What is shown is read as the same value.
+/// AMQP 0-9-1's short strings are no longer.
+const NAME_MAX_BYTES: usize = 255;
+
+/// What is special about values of a kind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Nothing.
+    Plain,
+    /// They are true or false.
+    Switch,
+    /// They are not shown.
+    Secret,
+}
+
+/// A way to write values of a type. What is shown is read as the same value, unless it is a secret.
 pub(super) struct Kind<T> {
+    /// What is special about it.
+    pub form: Form,
     /// What stands for a value in help, such as `BYTES`.
     pub placeholder: &'static str,
     /// Every value, where there are few.
@@ -22,6 +41,7 @@ pub(super) struct Kind<T> {
 
 /// `true` or `false`.
 pub(super) static SWITCH: Kind<bool> = Kind {
+    form: Form::Switch,
     placeholder: "BOOL",
     choices: &["true", "false"],
     read: |text| match text {
@@ -33,6 +53,7 @@ pub(super) static SWITCH: Kind<bool> = Kind {
 };
 
 pub(super) static TEXT: Kind<String> = Kind {
+    form: Form::Plain,
     placeholder: "TEXT",
     choices: &[],
     read: |text| {
@@ -44,7 +65,50 @@ pub(super) static TEXT: Kind<String> = Kind {
     show: |value| Shown::Text(value.clone()),
 };
 
+/// A name of AMQP: it fits a short string, whatever it is of.
+pub(super) static USER: Kind<UserName> = Kind {
+    form: Form::Plain,
+    placeholder: "NAME",
+    choices: &[],
+    read: name,
+    show: |value| Shown::Text(value.to_string()),
+};
+pub(super) static VHOST: Kind<VhostName> = Kind {
+    form: Form::Plain,
+    placeholder: "NAME",
+    choices: &[],
+    read: name,
+    show: |value| Shown::Text(value.to_string()),
+};
+
+pub(super) static SECRET: Kind<Secret> = Kind {
+    form: Form::Secret,
+    placeholder: "SECRET",
+    choices: &[],
+    read: |text| Ok(Secret::new(text.as_bytes())),
+    show: |_| Shown::Hidden,
+};
+
+pub(super) static MECHANISM: Kind<Mechanism> = Kind {
+    form: Form::Plain,
+    placeholder: "NAME",
+    choices: &["PLAIN", "AMQPLAIN", "EXTERNAL", "ANONYMOUS"],
+    read: |text| {
+        Mechanism::from_name(text).ok_or_else(|| "expected PLAIN, AMQPLAIN, EXTERNAL or ANONYMOUS".to_owned())
+    },
+    show: |value| Shown::Text(value.name().to_owned()),
+};
+
+pub(super) static TAGS: Kind<Tags> = Kind {
+    form: Form::Plain,
+    placeholder: "TAG,...",
+    choices: &[],
+    read: |text| Tags::parse(text).map_err(|error| error.to_string()),
+    show: |value| Shown::Text(value.to_string()),
+};
+
 pub(super) static PATH: Kind<PathBuf> = Kind {
+    form: Form::Plain,
     placeholder: "PATH",
     choices: &[],
     read: |text| {
@@ -57,6 +121,7 @@ pub(super) static PATH: Kind<PathBuf> = Kind {
 };
 
 pub(super) static ADDRESS: Kind<ListenAddress> = Kind {
+    form: Form::Plain,
     placeholder: "ADDR:PORT",
     choices: &[],
     read: |text| text.parse().map_err(|error: super::listen_address::InvalidListenAddress| error.to_string()),
@@ -70,6 +135,7 @@ pub(super) static ADDRESS: Kind<ListenAddress> = Kind {
 };
 
 pub(super) static DURABILITY: Kind<Durability> = Kind {
+    form: Form::Plain,
     placeholder: "MODE",
     choices: &["fsync", "os", "memory"],
     read: |text| text.parse().map_err(|error: super::UnknownDurability| error.to_string()),
@@ -77,6 +143,7 @@ pub(super) static DURABILITY: Kind<Durability> = Kind {
 };
 
 pub(super) static LEVEL: Kind<LogLevel> = Kind {
+    form: Form::Plain,
     placeholder: "LEVEL",
     choices: &LogLevel::NAMES,
     read: |text| text.parse().map_err(|error: super::log::UnknownLevel| error.to_string()),
@@ -84,6 +151,7 @@ pub(super) static LEVEL: Kind<LogLevel> = Kind {
 };
 
 pub(super) static FORMAT: Kind<LogFormat> = Kind {
+    form: Form::Plain,
     placeholder: "FORMAT",
     choices: &["human", "json"],
     read: |text| match text {
@@ -100,6 +168,7 @@ pub(super) static FORMAT: Kind<LogFormat> = Kind {
 };
 
 pub(super) static ROTATION: Kind<RotationDate> = Kind {
+    form: Form::Plain,
     placeholder: "WHEN",
     choices: &[],
     read: |text| text.parse().map_err(|error: super::rotation::InvalidRotationDate| error.to_string()),
@@ -107,6 +176,7 @@ pub(super) static ROTATION: Kind<RotationDate> = Kind {
 };
 
 pub(super) static MEMORY: Kind<MemoryLimit> = Kind {
+    form: Form::Plain,
     placeholder: "SIZE|SHARE",
     choices: &[],
     read: |text| text.parse().map_err(|error: super::InvalidUnit| error.to_string()),
@@ -119,6 +189,7 @@ pub(super) static MEMORY: Kind<MemoryLimit> = Kind {
 };
 
 pub(super) static BYTES: Kind<u64> = Kind {
+    form: Form::Plain,
     placeholder: "BYTES",
     choices: &[],
     read: |text| parse_bytes(text).map_err(|error| error.to_string()),
@@ -127,6 +198,7 @@ pub(super) static BYTES: Kind<u64> = Kind {
 
 /// The same where 4 GiB are beyond all.
 pub(super) static BYTES_BELOW_4_GIB: Kind<u32> = Kind {
+    form: Form::Plain,
     placeholder: "BYTES",
     choices: &[],
     read: |text| {
@@ -137,6 +209,7 @@ pub(super) static BYTES_BELOW_4_GIB: Kind<u32> = Kind {
 };
 
 pub(super) static DURATION: Kind<Duration> = Kind {
+    form: Form::Plain,
     placeholder: "DURATION",
     choices: &[],
     read: |text| parse_duration(text).map_err(|error| error.to_string()),
@@ -149,6 +222,7 @@ pub(super) static DURATION: Kind<Duration> = Kind {
 
 /// Whole seconds, as many as AMQP can say.
 pub(super) static SECONDS: Kind<u16> = Kind {
+    form: Form::Plain,
     placeholder: "SECONDS",
     choices: &[],
     read: |text| {
@@ -162,11 +236,21 @@ pub(super) static SECONDS: Kind<u16> = Kind {
 };
 
 pub(super) static NUMBER_16: Kind<u16> =
-    Kind { placeholder: "N", choices: &[], read: number, show: |value| literal(value) };
+    Kind { form: Form::Plain, placeholder: "N", choices: &[], read: number, show: |value| literal(value) };
 pub(super) static NUMBER_32: Kind<u32> =
-    Kind { placeholder: "N", choices: &[], read: number, show: |value| literal(value) };
+    Kind { form: Form::Plain, placeholder: "N", choices: &[], read: number, show: |value| literal(value) };
+pub(super) static NUMBER_64: Kind<u64> =
+    Kind { form: Form::Plain, placeholder: "N", choices: &[], read: number, show: |value| literal(value) };
 pub(super) static NUMBER: Kind<usize> =
-    Kind { placeholder: "N", choices: &[], read: number, show: |value| literal(value) };
+    Kind { form: Form::Plain, placeholder: "N", choices: &[], read: number, show: |value| literal(value) };
+
+fn name<N: for<'a> From<&'a str>>(text: &str) -> Result<N, String> {
+    if text.is_empty() || text.len() > NAME_MAX_BYTES {
+        return Err(format!("expected a name of 1 to {NAME_MAX_BYTES} bytes"));
+    }
+    let text = (TEXT.read)(text)?;
+    Ok(N::from(&text))
+}
 
 fn number<N: TryFrom<u64>>(text: &str) -> Result<N, String> {
     let digits = !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit());

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::given::{Given, Mistake, Origin};
-use super::key::{Alias, Arity, Key};
+use super::key::{Alias, Arity, Key, Written};
 use super::keys::keys;
+
+/// An alias with this end stands for several names.
+const OF_SEVERAL: &str = ".$name";
 
 /// A line that says something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,36 +95,34 @@ impl RabbitmqConf {
     /// What the files say of a key: several names of one key give a list its values, otherwise the first alias holds.
     fn of(&self, key: &'static Key) -> Result<Option<Given>, Mistake> {
         let found = key.rabbitmq.iter().flat_map(|alias| {
-            self.settings
-                .values()
-                .filter(|(_, setting)| is_named(alias, &setting.name))
-                .map(move |at| (alias, at))
+            let named = self.settings.values().filter(|(_, setting)| is_named(alias, &setting.name));
+            named.map(move |(path, setting)| (alias, path, setting))
         });
         let mut given: Option<Given> = None;
-        for (alias, (path, setting)) in found {
+        for (alias, path, setting) in found {
             let origin = Origin::File { path: path.clone(), line: setting.line };
-            let refuse = |reason: String| Mistake::new(origin.clone(), Some(&setting.name), reason);
-            if setting.value.starts_with("encrypted:") {
-                return Err(refuse(
-                    "encrypted values cannot be read: write it in plain, or into a file of its own".into(),
-                ));
-            }
-            let Some(text) = (alias.read)(&setting.value).map_err(&refuse)? else { continue };
+            let texts = texts(alias, setting)
+                .map_err(|reason| Mistake::new(origin.clone(), Some(&setting.name), reason))?;
+            let Some(texts) = texts else { continue };
+            let is_list = matches!(alias.written, Written::InName) || key.field.arity() == Arity::List;
             match &mut given {
-                Some(given) if key.field.arity() == Arity::List => given.texts.push(text),
+                Some(given) if is_list => given.texts.extend(texts),
                 Some(_) => {}
-                None => given = Some(Given { key, texts: vec![text], origin }),
+                None => given = Some(Given { key, texts, origin }),
             }
         }
-        // `listeners.tcp = none`
-        if let Some((path, setting)) = self.settings.get(key.name)
-            && key.field.arity() == Arity::List
-            && setting.value == "none"
-        {
-            let origin = Origin::File { path: path.clone(), line: setting.line };
-            return Ok(Some(Given { key, texts: Vec::new(), origin }));
+        let none = key.rabbitmq.iter().find_map(|alias| {
+            let (path, setting) = self.settings.get(alias.name.strip_suffix(OF_SEVERAL)?)?;
+            (setting.value == "none").then(|| Origin::File { path: path.clone(), line: setting.line })
+        });
+        if let Some(origin) = none {
+            given = Some(Given { key, texts: Vec::new(), origin });
         }
-        Ok(given)
+        // Some lists are one value of ours.
+        Ok(given.map(|given| match key.field.arity() {
+            Arity::List => given,
+            Arity::One | Arity::Switch => Given { texts: vec![given.texts.join(",")], ..given },
+        }))
     }
 
     /// The names that say nothing here.
@@ -131,9 +132,29 @@ impl RabbitmqConf {
     }
 }
 
+/// What a line says of a list or of a value: nothing, or several, or none of it.
+fn texts(alias: &Alias, setting: &Setting) -> Result<Option<Vec<String>>, String> {
+    if setting.value.starts_with("encrypted:") {
+        return Err(
+            "encrypted values cannot be read: write it in plain, or into a file of its own".to_owned()
+        );
+    }
+    match alias.written {
+        Written::As(read) => Ok(read(&setting.value)?.map(|text| vec![text])),
+        Written::InName => {
+            let name = setting.name.rsplit_once('.').map_or("", |(_, name)| name);
+            match setting.value.as_str() {
+                "true" => Ok(Some(vec![name.to_owned()])),
+                "false" => Ok(Some(Vec::new())),
+                _ => Err("expected true or false".to_owned()),
+            }
+        }
+    }
+}
+
 fn is_known(name: &str) -> bool {
     let mut aliases = keys().flat_map(|key| key.rabbitmq);
-    aliases.any(|alias| is_named(alias, name) || alias.name.strip_suffix(".$name") == Some(name))
+    aliases.any(|alias| is_named(alias, name) || alias.name.strip_suffix(OF_SEVERAL) == Some(name))
         || name == "tcp_listen_options.linger.on"
 }
 
@@ -232,6 +253,33 @@ mod tests {
             assert_eq!(mistakes.len(), 1);
             assert!(mistakes[0].starts_with(expected), "{mistakes:?}");
         }
+    }
+
+    #[test]
+    fn names_may_be_the_values() {
+        let (given, mistakes, ignored) = conf(&[
+            "loopback_users.guest = false\ndefault_user_tags.administrator = true\ndefault_user_tags.x = true\n\
+             auth_mechanisms.1 = PLAIN\nauth_mechanisms.2 = EXTERNAL\ndefault_pass = 'a#b'\n\
+             anonymous_login_user = none\ndefault_permissions.read = ^x",
+        ]);
+        assert_eq!((mistakes.len(), ignored.len()), (0, 0));
+        assert_eq!(
+            given,
+            [
+                "0.conf:6 default_pass=a#b",
+                "0.conf:2 default_user_tags=administrator,x",
+                "0.conf:1 loopback_users=",
+                "0.conf:4 auth_mechanisms=PLAIN|EXTERNAL",
+                "0.conf:8 default_permissions.read=^x",
+            ]
+        );
+        let (given, ..) = conf(&["loopback_users = none\nloopback_users.other = true"]);
+        assert_eq!(given, ["0.conf:1 loopback_users="]);
+        let (given, ..) =
+            conf(&["loopback_users.guest = true\nloopback_users.a = true\nloopback_users.b = false"]);
+        assert_eq!(given, ["0.conf:2 loopback_users=a|guest"]);
+        let (_, mistakes, _) = conf(&["loopback_users.guest = perhaps"]);
+        assert_eq!(mistakes, ["0.conf:1: \"loopback_users.guest\": expected true or false"]);
     }
 
     #[test]

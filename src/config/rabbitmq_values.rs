@@ -27,6 +27,12 @@ pub(super) fn unless_infinity(text: &str) -> Result<Option<String>, String> {
     Ok((text != "infinity").then(|| text.to_owned()))
 }
 
+/// `none` is what is not set here.
+#[allow(clippy::unnecessary_wraps, reason = "one of several ways to read a value")]
+pub(super) fn unless_none(text: &str) -> Result<Option<String>, String> {
+    Ok((text != "none").then(|| text.to_owned()))
+}
+
 /// `false` in the place of a path.
 #[allow(clippy::unnecessary_wraps, reason = "one of several ways to read a value")]
 pub(super) fn unless_false(text: &str) -> Result<Option<String>, String> {

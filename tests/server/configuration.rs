@@ -7,7 +7,8 @@ use std::process::Output;
 
 use rustix::process::Signal;
 
-use crate::support::{Broker, Raw, TempDir};
+use crate::support::raw::client_properties;
+use crate::support::{Broker, Raw, TempDir, method};
 use crate::{leveret, stderr, stdout};
 
 struct Case {
@@ -224,8 +225,8 @@ fn config_show_tells_where_each_value_comes_from() {
         case.leveret(&["config", "show", "-c", "FOLDER/l.toml", "--format=json", "listeners", "log.level"]);
     let shown: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
     let expected = serde_json::json!({
-        "listeners.tcp": { "value": ["5672"], "origin": "default" },
-        "log.level": { "value": "error", "origin": format!("{}:2", file.display()) },
+        "listeners.tcp": { "value": ["5672"], "hidden": false, "origin": "default" },
+        "log.level": { "value": "error", "hidden": false, "origin": format!("{}:2", file.display()) },
     });
     assert_eq!(shown, expected);
     let unknown = case.leveret(&["config", "show", "no.such.key"]);
@@ -271,4 +272,45 @@ fn the_example_is_a_configuration_that_changes_nothing() {
     case.write("l.toml", &example);
     let shown = |file: &str| stdout(&case.leveret(&["config", "show", "-c", file]));
     assert_eq!(shown("FOLDER/l.toml"), shown("/dev/null"));
+}
+
+/// Whether that user may open that virtual host.
+fn enters(broker: &Broker, response: &str, vhost: &str) -> bool {
+    let mut raw = Raw::started(broker);
+    raw.send(0, method::connection_start_ok(&client_properties(), "PLAIN", response.as_bytes()));
+    if raw.recv().method() != Some(method::CONNECTION_TUNE) {
+        return false;
+    }
+    raw.send(0, method::connection_tune_ok(7, 4096, 0));
+    raw.send(0, method::connection_open(vhost));
+    raw.recv().method() == Some(method::CONNECTION_OPEN_OK)
+}
+
+#[test]
+fn the_first_user_and_virtual_host_are_those_that_are_configured() {
+    let case =
+        Case::new(&[("pass", "a b#c\n"), ("l.toml", "default_user = \"file\"\nloopback_users = []\n")]);
+    let pass = format!("RABBITMQ_DEFAULT_PASS_FILE={}", case.path("pass").display());
+    let variables = ["RABBITMQ_DEFAULT_USER=env", "LEVERET_DEFAULT_VHOST=v", &pass];
+    let broker = case.broker("l.toml", &variables);
+    assert!(enters(&broker, "\0env\0a b#c", "v"));
+    assert!(!enters(&broker, "\0env\0guest", "v"));
+    assert!(!enters(&broker, "\0env\0a b#c", "/"));
+    assert!(!enters(&broker, "\0guest\0guest", "v"));
+    let ended = broker.stop();
+    assert!(!ended.log.iter().any(|line| line.contains("a b#c")), "{:#?}", ended.log);
+    let shown = case.leveret(&[
+        "config",
+        "show",
+        "-c",
+        "FOLDER/l.toml",
+        "default_user",
+        "default_pass",
+        "loopback_users",
+    ]);
+    let file = case.path("l.toml").display().to_string();
+    let expected = format!(
+        "default_user = \"file\"        # {file}:1\n# default_pass is not shown  # default\nloopback_users = []          # {file}:2\n"
+    );
+    assert_eq!(stdout(&shown), expected);
 }

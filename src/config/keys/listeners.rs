@@ -1,7 +1,7 @@
 //! Keys of sockets: where they listen, and their options.
 
 use super::{PLAIN, many, maybe, one, same};
-use crate::config::key::{Alias, Key};
+use crate::config::key::{Alias, Key, Written};
 use crate::config::{check, rabbitmq_values as from};
 
 pub(super) static KEYS: [Key; 7] = [
@@ -10,7 +10,7 @@ pub(super) static KEYS: [Key; 7] = [
         doc: "Where to accept AMQP connections: addresses with a port, or ports alone for every interface. Port 0 takes a \
               free one, which the log names.",
         own_flag: Some("listen"),
-        rabbitmq: &[Alias { name: "listeners.tcp.$name", read: from::address }],
+        rabbitmq: &[Alias { name: "listeners.tcp.$name", written: Written::As(from::address) }],
         check: check::listeners,
         field: many!(ADDRESS, listeners),
         ..PLAIN

@@ -1,7 +1,7 @@
 //! Keys of the log.
 
 use super::{PLAIN, maybe, one, same};
-use crate::config::key::{Alias, Key, Reload};
+use crate::config::key::{Alias, Key, Reload, Written};
 use crate::config::rabbitmq_values as from;
 
 pub(super) static KEYS: [Key; 16] = [
@@ -9,7 +9,7 @@ pub(super) static KEYS: [Key; 16] = [
         name: "log.level",
         doc: "The least severe lines to log, of every category that has no level of its own.",
         reload: Reload::AtOnce,
-        rabbitmq: &[Alias { name: "log.default.level", read: from::level }],
+        rabbitmq: &[Alias { name: "log.default.level", written: Written::As(from::level) }],
         field: one!(LEVEL, log.level),
         ..PLAIN
     },
@@ -25,6 +25,7 @@ pub(super) static KEYS: [Key; 16] = [
         doc: "The directory of a log file whose path is relative.",
         reload: Reload::AtOnce,
         rabbitmq: &[same("log.dir")],
+        variables: &["RABBITMQ_LOG_BASE"],
         field: one!(PATH, log.dir),
         ..PLAIN
     },
@@ -34,7 +35,7 @@ pub(super) static KEYS: [Key; 16] = [
         unset: Some("log.level"),
         example: Some("warning"),
         reload: Reload::AtOnce,
-        rabbitmq: &[Alias { name: "log.connection.level", read: from::level }],
+        rabbitmq: &[Alias { name: "log.connection.level", written: Written::As(from::level) }],
         field: maybe!(LEVEL, log.connection),
         ..PLAIN
     },
@@ -44,7 +45,7 @@ pub(super) static KEYS: [Key; 16] = [
         unset: Some("log.level"),
         example: Some("warning"),
         reload: Reload::AtOnce,
-        rabbitmq: &[Alias { name: "log.channel.level", read: from::level }],
+        rabbitmq: &[Alias { name: "log.channel.level", written: Written::As(from::level) }],
         field: maybe!(LEVEL, log.channel),
         ..PLAIN
     },
@@ -54,7 +55,7 @@ pub(super) static KEYS: [Key; 16] = [
         unset: Some("log.level"),
         example: Some("debug"),
         reload: Reload::AtOnce,
-        rabbitmq: &[Alias { name: "log.queue.level", read: from::level }],
+        rabbitmq: &[Alias { name: "log.queue.level", written: Written::As(from::level) }],
         field: maybe!(LEVEL, log.queue),
         ..PLAIN
     },
@@ -81,7 +82,7 @@ pub(super) static KEYS: [Key; 16] = [
         unset: Some("all that is logged"),
         example: Some("warning"),
         reload: Reload::AtOnce,
-        rabbitmq: &[Alias { name: "log.console.level", read: from::level }],
+        rabbitmq: &[Alias { name: "log.console.level", written: Written::As(from::level) }],
         field: maybe!(LEVEL, log.console.level),
         ..PLAIN
     },
@@ -91,7 +92,7 @@ pub(super) static KEYS: [Key; 16] = [
         unset: Some("log.format"),
         example: Some("json"),
         reload: Reload::AtOnce,
-        rabbitmq: &[Alias { name: "log.console.formatter", read: from::format }],
+        rabbitmq: &[Alias { name: "log.console.formatter", written: Written::As(from::format) }],
         field: maybe!(FORMAT, log.console.format),
         ..PLAIN
     },
@@ -101,7 +102,7 @@ pub(super) static KEYS: [Key; 16] = [
         unset: Some("no file"),
         example: Some("/var/log/leveret/leveret.log"),
         reload: Reload::AtOnce,
-        rabbitmq: &[Alias { name: "log.file", read: from::unless_false }],
+        rabbitmq: &[Alias { name: "log.file", written: Written::As(from::unless_false) }],
         field: maybe!(PATH, log.file.path),
         ..PLAIN
     },
@@ -111,7 +112,7 @@ pub(super) static KEYS: [Key; 16] = [
         unset: Some("all that is logged"),
         example: Some("warning"),
         reload: Reload::AtOnce,
-        rabbitmq: &[Alias { name: "log.file.level", read: from::level }],
+        rabbitmq: &[Alias { name: "log.file.level", written: Written::As(from::level) }],
         field: maybe!(LEVEL, log.file.level),
         ..PLAIN
     },
@@ -121,7 +122,7 @@ pub(super) static KEYS: [Key; 16] = [
         unset: Some("log.format"),
         example: Some("json"),
         reload: Reload::AtOnce,
-        rabbitmq: &[Alias { name: "log.file.formatter", read: from::format }],
+        rabbitmq: &[Alias { name: "log.file.formatter", written: Written::As(from::format) }],
         field: maybe!(FORMAT, log.file.format),
         ..PLAIN
     },

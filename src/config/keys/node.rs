@@ -1,7 +1,7 @@
 //! Keys that stand in no section: what is kept, and what clients may do.
 
 use super::{PLAIN, maybe, one, same};
-use crate::config::key::{Alias, Key, Reload};
+use crate::config::key::{Alias, Key, Reload, Written};
 use crate::config::{check, rabbitmq_values as from};
 
 pub(super) static KEYS: [Key; 15] = [
@@ -43,7 +43,7 @@ pub(super) static KEYS: [Key; 15] = [
         reload: Reload::AtOnce,
         rabbitmq: &[
             same("vm_memory_high_watermark.absolute"),
-            Alias { name: "vm_memory_high_watermark.relative", read: from::share },
+            Alias { name: "vm_memory_high_watermark.relative", written: Written::As(from::share) },
         ],
         check: check::memory_limit,
         field: one!(MEMORY, memory_limit),
@@ -70,7 +70,7 @@ pub(super) static KEYS: [Key; 15] = [
         doc: "How long a client may take from connecting to an open connection, such as 10s or 500ms; a bare number is \
               seconds.",
         reload: Reload::NewConnections,
-        rabbitmq: &[Alias { name: "handshake_timeout", read: from::milliseconds }],
+        rabbitmq: &[Alias { name: "handshake_timeout", written: Written::As(from::milliseconds) }],
         check: check::handshake_timeout,
         field: one!(DURATION, handshake_timeout),
         ..PLAIN
@@ -125,7 +125,7 @@ pub(super) static KEYS: [Key; 15] = [
         unset: Some("what the limit of open files allows"),
         example: Some("10000"),
         reload: Reload::AtOnce,
-        rabbitmq: &[Alias { name: "max_connections", read: from::unless_infinity }],
+        rabbitmq: &[Alias { name: "max_connections", written: Written::As(from::unless_infinity) }],
         check: check::max_connections,
         field: maybe!(NUMBER, max_connections),
         ..PLAIN

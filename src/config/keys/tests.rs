@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::key::{Arity, Key};
-use crate::config::{Config, check};
+use crate::config::{Config, Shown, check};
 use std::collections::BTreeSet;
 
 #[test]
@@ -37,7 +37,11 @@ fn what_a_key_shows_it_reads_as_the_same_value() {
         let mut config = Config { listeners: Vec::new(), ..Config::default() };
         key.field.set(&mut config, &texts).unwrap();
         (key.check)(&config).unwrap();
-        assert_eq!(key.shown(&config).texts(), texts, "{}", key.name);
+        if key.field.is_secret() {
+            assert_eq!(key.shown(&config), Shown::Hidden);
+        } else {
+            assert_eq!(key.shown(&config).texts(), texts, "{}", key.name);
+        }
         if key.example.is_none() {
             assert!(key.field.is_same(&config, &default), "{}", key.name);
         }
@@ -47,10 +51,13 @@ fn what_a_key_shows_it_reads_as_the_same_value() {
     }
 }
 
+const TOO_MANY_TAGS: &str =
+    "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32,33";
+
 #[test]
 fn every_key_refuses_a_bad_value_with_what_it_expects() {
     // For each key what it refuses, when it reads or when it is checked, and a part of what is said.
-    let table: [(&str, &[(&str, &str)]); 38] = [
+    let table: [(&str, &[(&str, &str)]); 50] = [
         ("data_dir", &[("", "expected a path"), ("a\0b", "expected a path")]),
         ("in_memory", &[("maybe", "expected true or false")]),
         ("durability", &[("never", "expected fsync, os or memory")]),
@@ -75,6 +82,18 @@ fn every_key_refuses_a_bad_value_with_what_it_expects() {
             &[("0", "not between 1"), ("all", "whole number"), ("99999999999", "not between")],
         ),
         ("ports_file", &[("", "expected a path")]),
+        ("default_user", &[("", "a name of 1 to 255 bytes"), ("a\nb", "without control characters")]),
+        ("default_pass", &[]),
+        ("default_user_tags", &[(TOO_MANY_TAGS, "at most 32 tags")]),
+        ("default_vhost", &[("", "a name of 1 to 255 bytes")]),
+        ("loopback_users", &[("", "a name of 1 to 255 bytes")]),
+        ("auth_mechanisms", &[("plain", "expected PLAIN, AMQPLAIN, EXTERNAL or ANONYMOUS")]),
+        ("anonymous_login_user", &[("", "a name of 1 to 255 bytes")]),
+        ("channel_max_per_node", &[("-1", "expected a whole number")]),
+        ("consumer_max_per_channel", &[("many", "expected a whole number")]),
+        ("default_permissions.configure", &[("(", "invalid regular expression '('")]),
+        ("default_permissions.write", &[("*", "invalid regular expression '*'")]),
+        ("default_permissions.read", &[("[", "invalid regular expression '['"), ("a\0", "without control")]),
         (
             "listeners.tcp",
             &[("nowhere", "expected an IP address and a port"), ("127.0.0.1", "expected an IP")],

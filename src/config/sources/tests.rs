@@ -1,5 +1,7 @@
 use std::ffi::OsString;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::store::temporary::Temporary;
 
@@ -217,4 +219,51 @@ fn what_has_no_meaning_is_remarked_once() {
             "keys of rabbitmq.conf that have no meaning here: auth_ldap.log, mqtt.exchange",
         ]
     );
+}
+
+#[test]
+fn b86_a_secret_that_others_may_read_is_remarked() {
+    let case = Case::new(&[
+        ("leveret/leveret.toml", "default_pass = 'x'"),
+        ("leveret/conf.d/1.toml", "heartbeat = 1"),
+    ]);
+    for (mode, told) in [(0o644, true), (0o640, false), (0o600, false)] {
+        let file = case.folder.path().join("leveret/leveret.toml");
+        fs::set_permissions(file, fs::Permissions::from_mode(mode)).unwrap();
+        let expected = "leveret/leveret.toml: every user of this machine may read it, and there is a secret in it: chmod o-r";
+        let expected: &[&str] = if told { &[expected] } else { &[] };
+        assert_eq!(case.remarks(), expected, "{mode:o}");
+    }
+}
+
+#[test]
+fn a_secret_is_nowhere_shown() {
+    let secret = "hunter2";
+    let case = Case::new(&[("leveret/leveret.toml", &format!("default_pass = '{secret}'\n"))]);
+    let loaded = case.sources.load().unwrap();
+    let key = Key::named("default_pass").unwrap();
+    assert_eq!(key.shown(&loaded.config).to_string(), "(hidden)");
+    let (_, changes) = Config::default().reloaded(&loaded.config);
+    let given = case.environment(&[("LEVERET_DEFAULT_PASS", secret)]);
+    let (given, ..) = given.sources.environment.given();
+    for text in [format!("{loaded:?}"), format!("{changes:?}"), format!("{given:?}")] {
+        assert!(text.contains("default_pass") || text.contains("password"), "{text}");
+        assert!(!text.contains(secret), "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_variable_panics(at in 0..keys().count(), value in ".{0,30}", rabbitmq in "[a-z=,+.:0-9-]{0,30}") {
+        let key = keys().nth(at).unwrap();
+        let environment = [
+            (key.variable().to_owned(), OsString::from(value)),
+            ("RABBITMQ_LOG".to_owned(), OsString::from(&rabbitmq)),
+            ("RABBITMQ_NODE_PORT".to_owned(), OsString::from(&rabbitmq)),
+            ("RABBITMQ_NODE_IP_ADDRESS".to_owned(), OsString::from(rabbitmq)),
+        ];
+        let directories = ["/nowhere".into(), "/nowhere".into()];
+        let sources = Sources { environment: environment.into_iter().collect(), directories, ..Sources::default() };
+        let _ = sources.load();
+    }
 }
