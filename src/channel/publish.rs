@@ -214,8 +214,7 @@ impl Channel {
 }
 
 impl Session {
-    /// Where a message goes that no route is remembered for, if the user may publish it.
-    #[cold]
+    /// Where a message goes that no route is remembered for, if the user may publish it. That may be every one: by headers.
     pub(super) fn resolve(
         &mut self,
         message: &Message,
