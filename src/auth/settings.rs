@@ -20,6 +20,8 @@ pub struct AccessSettings {
     pub anonymous_user: Option<UserName>,
     /// How many channels all connections together may have open (`channel_max_per_node`).
     pub channel_max_per_node: Option<u64>,
+    /// How many queues all virtual hosts together may have (`cluster_queue_limit`).
+    pub cluster_queue_limit: Option<u64>,
     /// How many consumers a channel may have (`consumer_max_per_channel`).
     pub consumer_max_per_channel: Option<u64>,
 }
@@ -65,6 +67,7 @@ impl Default for AccessSettings {
             mechanisms: vec![Mechanism::Plain, Mechanism::AmqPlain, Mechanism::External],
             anonymous_user: None,
             channel_max_per_node: None,
+            cluster_queue_limit: None,
             consumer_max_per_channel: None,
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! It knows no channel and no reply code.
 
+mod all_queues;
 mod burial;
 mod delaying;
 mod ending;
@@ -39,6 +40,7 @@ use crate::queue::undertaker::UndertakerCell;
 use crate::store::definitions::{Definition, Definitions, VhostDefinition, VhostMetadata};
 use crate::store::unit::Unit;
 use crate::store::{Journal, StoreHandle};
+use all_queues::AllQueues;
 use exchange::Exchange;
 use registry::Exchanges;
 use reply_to::Requesters;
@@ -62,6 +64,8 @@ pub struct Vhost {
     own_durability: Option<Durability>,
     metadata: RwLock<Arc<VhostMetadata>>,
     connections: Places,
+    /// Its queues count among these.
+    all_queues: Arc<AllQueues>,
     /// Whether nothing is made in it any more, since it is being deleted.
     is_ending: AtomicBool,
     /// Who sees to what its queues cannot do alone: itself.
@@ -101,6 +105,7 @@ impl Vhost {
             own_durability: own,
             metadata: RwLock::default(),
             connections: Places::default(),
+            all_queues: Arc::default(),
             is_ending: AtomicBool::new(false),
             undertaker: UndertakerCell::default(),
             handle,
@@ -181,6 +186,12 @@ impl Vhost {
         vhost.keep(store);
         let until = vhost.set_metadata(VhostMetadata::default());
         (vhost, until)
+    }
+
+    /// Its queues count among those of a broker from now on.
+    fn count_among(&mut self, all: &Arc<AllQueues>) {
+        all.add(self.queues.len());
+        self.all_queues = Arc::clone(all);
     }
 
     /// What an operator says of it.

@@ -34,6 +34,8 @@ pub enum Refused {
     InvalidBinding(String),
     /// The virtual host has as many queues as it may have, which is so many.
     QueueLimit(u64),
+    /// All virtual hosts together have as many queues as they may have, which is so many.
+    NodeQueueLimit(u64),
     /// The virtual host is being deleted.
     VhostEnds,
     /// A queue's fault of our own.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use dashmap::DashMap;
 
+use super::all_queues::AllQueues;
 use super::exchange::Exchange;
 use super::parameters::GlobalParameters;
 use super::{Vhost, VhostStore};
@@ -48,6 +49,7 @@ pub struct Vhosts {
     /// None in a broker that keeps nothing.
     store: Option<VhostStore>,
     durability: Durability,
+    all_queues: Arc<AllQueues>,
     /// Held while one is made or deleted.
     changing: Mutex<()>,
 }
@@ -67,6 +69,12 @@ impl Vhosts {
         Self { parameters, store: Some(store), durability, ..Self::default() }
     }
 
+    /// The same; all of them together may have so many queues.
+    #[must_use]
+    pub fn with_queue_max(self, max: Option<u64>) -> Self {
+        Self { all_queues: Arc::new(AllQueues::up_to(max)), ..self }
+    }
+
     /// The virtual host of that name.
     pub fn get(&self, name: &str) -> Option<Arc<Vhost>> {
         self.by_name.get(name).map(|vhost| Arc::clone(&vhost))
@@ -78,7 +86,8 @@ impl Vhosts {
     }
 
     /// Enters a virtual host under its name.
-    pub fn insert(&self, vhost: Vhost) {
+    pub fn insert(&self, mut vhost: Vhost) {
+        vhost.count_among(&self.all_queues);
         let vhost = Arc::new(vhost);
         vhost.appoint();
         self.by_name.insert(vhost.name().clone(), vhost);

@@ -153,6 +153,7 @@ impl Vhost {
         {
             return Err(Refused::QueueLimit(max));
         }
+        self.all_queues.take().map_err(Refused::NodeQueueLimit)?;
         let queue = self.new_queue(Queue::new(name, options.clone(), owner));
         records.queue(&queue);
         // Before anybody can publish to it: the journal has the queue before its messages.
@@ -221,6 +222,7 @@ impl Vhost {
         records: &mut Records<'_>,
     ) {
         if self.queues.remove(queue) {
+            self.all_queues.give_back();
             records.forget_queue(queue);
         }
         self.unbind_target(topology, &Target::Queue(Arc::clone(queue)), records);

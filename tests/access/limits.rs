@@ -51,6 +51,28 @@ fn b65_a_virtual_host_has_as_many_queues_as_it_may() {
 }
 
 #[test]
+fn b65_all_virtual_hosts_together_have_as_many_queues_as_they_may() {
+    let house = House::with(AccessSettings { cluster_queue_limit: Some(3), ..AccessSettings::default() });
+    house.environment().create_vhost("v", VhostMetadata::default()).unwrap();
+    house.allow_in("v", "guest", ".*", ".*", ".*");
+    let (mut raw, mut other) = (house.connect("guest"), house.connect_to("guest", "v"));
+    let none = &Table::new();
+    raw.declare(1, "a", 0, none);
+    raw.declare_own(1);
+    other.declare(1, "a", method::DURABLE, none);
+    let text = "PRECONDITION_FAILED - cannot declare queue 'b': queue limit in cluster (3) is reached; \
+                it is cluster_queue_limit in the configuration";
+    for raw in [&mut raw, &mut other] {
+        raw.send(1, method::queue_declare("b", 0, none));
+        expect_channel_close(raw, 406, text);
+    }
+    house.environment().delete_vhost("v").unwrap();
+    raw.declare(1, "b", 0, none);
+    raw.send(1, method::queue_declare("c", 0, none));
+    assert_eq!(raw.expect(1, method::CHANNEL_CLOSE).close().unwrap().0, 406);
+}
+
+#[test]
 fn b29_a_user_and_the_broker_have_as_many_channels_as_they_may() {
     let house = House::with(AccessSettings { channel_max_per_node: Some(4), ..AccessSettings::default() });
     house.add("u", "");

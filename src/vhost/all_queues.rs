@@ -1,0 +1,51 @@
+//! How many queues all virtual hosts of a broker have together, and may have.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The queues of a broker, counted.
+#[derive(Debug, Default)]
+pub(super) struct AllQueues {
+    max: Option<u64>,
+    count: AtomicU64,
+}
+
+impl AllQueues {
+    /// None yet, of which there may be so many.
+    pub(super) fn up_to(max: Option<u64>) -> Self {
+        Self { max, count: AtomicU64::new(0) }
+    }
+
+    /// So many are there from the start, however many there may be.
+    pub(super) fn add(&self, count: usize) {
+        self.count.fetch_add(count as u64, Ordering::AcqRel);
+    }
+
+    /// Counts one that is about to be made; the error is how many there may be.
+    pub(super) fn take(&self) -> Result<(), u64> {
+        let max = self.max.unwrap_or(u64::MAX);
+        let next = |count: u64| if count < max { count.checked_add(1) } else { None };
+        let taken = self.count.try_update(Ordering::AcqRel, Ordering::Acquire, next);
+        taken.map(|_| ()).map_err(|_| max)
+    }
+
+    /// One is gone.
+    pub(super) fn give_back(&self) {
+        self.count.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_as_many_as_there_may_be_and_those_from_the_start_stay() {
+        let queues = AllQueues::up_to(Some(2));
+        queues.add(3);
+        assert_eq!(queues.take(), Err(2));
+        queues.give_back();
+        queues.give_back();
+        assert_eq!((queues.take(), queues.take()), (Ok(()), Err(2)));
+        assert_eq!(AllQueues::default().take(), Ok(()));
+    }
+}
