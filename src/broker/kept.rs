@@ -108,8 +108,10 @@ fn restore(
     let is_new = restored.is_empty();
     if is_new {
         let name = config.access.default_user.vhost.clone();
+        let metadata =
+            VhostMetadata { description: "Default virtual host".into(), ..VhostMetadata::default() };
         // There is none yet.
-        until = vhosts.create(name, VhostMetadata::default()).unwrap_or_default();
+        until = vhosts.create(name, metadata).unwrap_or_default();
     } else {
         for vhost in restored.kept_in(&vhost_store) {
             vhosts.insert(vhost);

@@ -169,7 +169,7 @@ pub async fn serve(accepted: Accepted, permit: Permit, environment: Arc<Environm
 /// Serves a connection after its handshake.
 async fn serve_open(greeted: Greeted, (peer, local): (SocketAddr, SocketAddr), environment: &Environment) {
     let Greeted { negotiated, decoder, stream, read_ahead, permit } = greeted;
-    let _entry = negotiated.entry;
+    let entry = negotiated.entry;
     let user = &negotiated.user.name;
     // They may have gone since it was entered.
     let Some(vhost) = environment.vhosts.get(negotiated.vhost.as_str()) else { return };
@@ -229,6 +229,8 @@ async fn serve_open(greeted: Greeted, (peer, local): (SocketAddr, SocketAddr), e
     open.output().method(0, OpenOk {}.into());
     let end = open.serve().await;
     environment.connections.leave(id);
+    // Its places are free before its socket has gone: the client may come again at once.
+    drop(entry);
     log_end(&end, open.heartbeat_secs(), (peer, local));
     if matches!(end, End::Client | End::Server(..)) {
         farewell::farewell(&mut open.into_socket(), farewell::AGREED).await;

@@ -27,6 +27,17 @@ fn b17_a_virtual_host_and_a_user_have_as_many_connections_as_they_may() {
                 it is max-connections of the user";
     house.opening("u", "/").expect_close(530, text, 10, 40);
     house.connect("guest").expect_open(1);
+    house.add("w", "");
+    house.allow("w", ".*", ".*", ".*");
+    house.access().set_limits("w", limits).unwrap();
+    // The place is free as soon as the client is told, though its socket is still there.
+    let closed = [(); 3].map(|()| {
+        let mut raw = house.connect("w");
+        raw.send(0, method::close(method::CONNECTION_CLOSE));
+        raw.expect(0, method::CONNECTION_CLOSE_OK);
+        raw
+    });
+    drop(closed);
     house.access().set_limits("u", UserLimits::default()).unwrap();
     house.connect("u").expect_open(1);
 }
