@@ -96,6 +96,8 @@ impl Channel {
                 return Err(too_large());
             }
         }
+        // Where what it rejects goes is written with it.
+        let burials = session.vhost.hold_burials();
         let now = session.now();
         for Publication { mandatory, mut message } in publications {
             message.arrive(now);
@@ -115,7 +117,9 @@ impl Channel {
         let mut any_refused = !session.publisher.take_refused().is_empty();
         self.settle(settlements, session);
         session.flush_acked();
+        burials.bury_given_up(&mut session.unit, COMMIT_MAX);
         let mut batch = session.commit_unit();
+        drop(burials);
         for copied in session.publisher.take_copied() {
             // What was a copy is as safe as the other one, or as little.
             match copied.fate.as_ref().map(Fate::wait) {

@@ -11,7 +11,7 @@ use super::Vhost;
 use super::publisher::{Origin, Publisher};
 use crate::place::{Position, QueueId};
 use crate::queue::core::{Dead, Due};
-use crate::queue::death::{dead_letter, would_cycle};
+use crate::queue::death::{Reason, dead_letter, would_cycle};
 use crate::queue::id::UnackedKey;
 use crate::queue::terms::DeadLetter;
 use crate::queue::undertaker::Undertaker;
@@ -39,12 +39,8 @@ impl Undertaker for Vhost {
             waiting.get_or_insert_default().push_back((Arc::clone(queue), dead));
             is_at_it
         });
-        if is_at_it {
-            return;
-        }
-        let _ended = Ended;
-        while let Some((queue, dead)) = WAITING.with_borrow_mut(|waiting| waiting.as_mut()?.pop_front()) {
-            self.bury_of(&queue, dead);
+        if !is_at_it {
+            self.bury_waiting();
         }
     }
 
@@ -69,6 +65,42 @@ impl Undertaker for Vhost {
     }
 }
 
+/// While there is one, this thread buries nothing; what died meanwhile is buried when it goes.
+pub struct HeldBurials(Arc<Vhost>);
+
+impl HeldBurials {
+    /// Buries what clients gave up since, with its records in this unit, which goes into the journal as one: as long as that has
+    /// no more than so many bytes. What else died was perhaps published after the unit had got its ticket, and has to wait.
+    pub fn bury_given_up(&self, unit: &mut Unit, bytes_max: usize) {
+        let mut held: Waiting = WAITING.with_borrow_mut(Option::take).unwrap_or_default();
+        WAITING.set(Some(Waiting::new()));
+        for (queue, dead) in &mut held {
+            let is_given_up =
+                |dead: &mut Dead| matches!(dead.reason, Reason::Rejected | Reason::DeliveryLimit);
+            let mut given_up = dead.extract_if(.., is_given_up).peekable();
+            while unit.len() < bytes_max && given_up.peek().is_some() {
+                let part = portion(&mut given_up);
+                let staying = self.0.bury_part(queue, part, unit);
+                if !staying.is_empty() {
+                    queue.stay(staying);
+                }
+            }
+            let rest: Vec<Dead> = given_up.collect();
+            dead.extend(rest);
+        }
+        WAITING.with_borrow_mut(|waiting| {
+            let waiting = waiting.get_or_insert_default();
+            held.into_iter().rev().for_each(|of_queue| waiting.push_front(of_queue));
+        });
+    }
+}
+
+impl Drop for HeldBurials {
+    fn drop(&mut self) {
+        self.0.bury_waiting();
+    }
+}
+
 /// This thread buries nothing any more, also after a panic.
 struct Ended;
 
@@ -76,6 +108,19 @@ impl Drop for Ended {
     fn drop(&mut self) {
         WAITING.with_borrow_mut(|waiting| *waiting = None);
     }
+}
+
+/// As much of it as is buried at once.
+fn portion(dead: &mut impl Iterator<Item = Dead>) -> Vec<Dead> {
+    let (mut part, mut bytes) = (Vec::new(), 0_usize);
+    while part.len() < BURIED_AT_ONCE
+        && bytes < BURIED_AT_ONCE_BYTES
+        && let Some(dead) = dead.next()
+    {
+        bytes = bytes.saturating_add(dead.message.len());
+        part.push(dead);
+    }
+    part
 }
 
 impl Vhost {
@@ -90,27 +135,35 @@ impl Vhost {
         }
     }
 
-    fn bury_of(&self, queue: &Arc<Queue>, dead: Vec<Dead>) {
-        let mut rest = dead.into_iter().peekable();
-        while rest.peek().is_some() {
-            let (mut part, mut bytes) = (Vec::new(), 0_usize);
-            while part.len() < BURIED_AT_ONCE
-                && bytes < BURIED_AT_ONCE_BYTES
-                && let Some(dead) = rest.next()
-            {
-                bytes = bytes.saturating_add(dead.message.len());
-                part.push(dead);
+    /// Has this thread bury nothing for a while, so that a commit can have burials among its records.
+    pub fn hold_burials(self: &Arc<Self>) -> HeldBurials {
+        WAITING.with_borrow_mut(|waiting| {
+            waiting.get_or_insert_default();
+        });
+        HeldBurials(Arc::clone(self))
+    }
+
+    fn bury_waiting(&self) {
+        let _ended = Ended;
+        while let Some((queue, dead)) = WAITING.with_borrow_mut(|waiting| waiting.as_mut()?.pop_front()) {
+            let mut rest = dead.into_iter().peekable();
+            while rest.peek().is_some() {
+                let part = portion(&mut rest);
+                // Its ticket is taken now: what is settled in it was published before.
+                let mut unit = self.unit();
+                unit.begin();
+                let staying = self.bury_part(&queue, part, &mut unit);
+                unit.end();
+                if !staying.is_empty() {
+                    queue.stay(staying);
+                }
             }
-            self.bury_part(queue, part);
         }
     }
 
-    /// Buries some messages in one group of records.
-    fn bury_part(&self, queue: &Arc<Queue>, dead: Vec<Dead>) {
-        let Ok(terms) = queue.terms() else { return };
-        // Its ticket is taken now: what is settled in it was published before.
-        let mut unit = self.unit();
-        unit.begin();
+    /// Buries some messages, with their records in this unit. Gives those that nobody takes for now.
+    fn bury_part(&self, queue: &Arc<Queue>, dead: Vec<Dead>, unit: &mut Unit) -> Vec<Dead> {
+        let Ok(terms) = queue.terms() else { return Vec::new() };
         let mut staying = Vec::new();
         let keys: Vec<UnackedKey> = match &terms.dead_letter {
             // There is none any more.
@@ -120,9 +173,9 @@ impl Vhost {
                 let now = Time::now();
                 for (number, dead) in dead.iter().enumerate() {
                     let origin = Origin { channel: 0, number: number as u64 };
-                    self.send(queue, dead, to, origin, now, (&mut publisher, &mut unit));
+                    self.send(queue, dead, to, origin, now, (&mut publisher, unit));
                 }
-                publisher.flush(self, &mut unit);
+                publisher.flush(self, unit);
                 let mut refused = publisher.take_refused();
                 // What copies are taken for may still be lost.
                 refused.extend(
@@ -148,10 +201,7 @@ impl Vhost {
             }
         };
         queue.left(&keys, unit.group());
-        unit.end();
-        if !staying.is_empty() {
-            queue.stay(staying);
-        }
+        staying
     }
 
     /// Publishes a dead message where dead messages go. Where there is nothing, or it would go in a circle, it is dropped.

@@ -8,3 +8,4 @@ mod held_disk;
 mod paging;
 mod panics;
 mod recovered;
+mod transactions;
