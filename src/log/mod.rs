@@ -5,6 +5,7 @@
 //! process; what is logged can be changed while it runs.
 
 mod file;
+mod journal;
 mod levels;
 mod limit;
 mod line;

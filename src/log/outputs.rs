@@ -4,6 +4,7 @@ use std::io;
 use std::sync::{PoisonError, RwLock};
 
 use super::file::LogFile;
+use super::journal;
 use super::line::Line;
 use super::timestamp::Timestamp;
 use super::writer::Lines;
@@ -22,6 +23,8 @@ struct Output {
     place: Place,
     level: LogLevel,
     format: LogFormat,
+    /// Whether it is systemd's journal.
+    is_journal: bool,
     lines: Lines,
 }
 
@@ -56,6 +59,7 @@ impl Outputs {
                 place: Place::Console,
                 level: config.console.level.unwrap_or(LogLevel::Debug),
                 format: config.console.format.unwrap_or(config.format),
+                is_journal: journal::is_stdout(),
                 lines,
             });
         }
@@ -71,6 +75,7 @@ impl Outputs {
                 place: Place::File,
                 level: config.file.level.unwrap_or(LogLevel::Debug),
                 format: config.file.format.unwrap_or(config.format),
+                is_journal: false,
                 lines,
             });
         }
@@ -82,7 +87,11 @@ impl Outputs {
     pub(super) fn write(&self, level: LogLevel, line: &Line, time: Timestamp) {
         let outputs = self.0.read().unwrap_or_else(PoisonError::into_inner);
         for output in outputs.iter().filter(|output| level >= output.level) {
-            output.lines.write(line.written(output.format, &time));
+            let mut written = line.written(output.format, &time);
+            if output.is_journal {
+                written.splice(..0, journal::prefix(level).bytes());
+            }
+            output.lines.write(written);
         }
     }
 

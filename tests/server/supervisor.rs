@@ -45,6 +45,26 @@ fn a_manager_is_told_when_it_is_ready_alive_reloading_and_stopping() {
     assert!(told(&manager, "STOPPING").starts_with("STOPPING=1\n"));
 }
 
+#[test]
+fn lines_for_the_journal_begin_with_their_severity() {
+    let temporary = TempDir::new();
+    let journal = std::fs::File::create(temporary.path().join("journal")).unwrap();
+    let status = rustix::fs::fstat(&journal).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_leveret"))
+        .args(["--in-memory", "--listen=127.0.0.1:0", "--ports-file=/proc/no/such/file", "--data-dir"])
+        .arg(temporary.path().join("data"))
+        .env("LEVERET_CONFIG", "/dev/null")
+        .env("JOURNAL_STREAM", format!("{}:{}", status.st_dev, status.st_ino))
+        .stdin(Stdio::null())
+        .stdout(Stdio::from(journal))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(73));
+    let written = std::fs::read_to_string(temporary.path().join("journal")).unwrap();
+    assert!(written.lines().any(|line| line.starts_with("<4>20") && line.contains("[warning]")), "{written}");
+    assert!(written.lines().all(|line| line.starts_with('<')), "{written}");
+}
+
 /// Puts the socket that is its standard input where a service manager puts it.
 const PASS: &str = "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$@\"";
 
