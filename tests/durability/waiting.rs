@@ -25,7 +25,7 @@ fn publish_all(raw: &mut Raw, queue: &str, headers: impl Fn(u64) -> Table) {
 /// The numbers of what a queue gives, until it has given all.
 fn take_all(raw: &mut Raw, queue: &str) -> Vec<u64> {
     let (mut taken, deadline) = (Vec::new(), Instant::now() + DEADLINE);
-    while taken.len() < MESSAGES as usize {
+    while taken.len() as u64 != MESSAGES {
         assert!(Instant::now() < deadline, "{} of {MESSAGES}", taken.len());
         let number = |body: String| body.split_once(' ').unwrap().0.parse::<u64>().unwrap();
         taken.extend(raw.take_bodies(queue).into_iter().map(number));
