@@ -57,7 +57,7 @@ const TOO_MANY_TAGS: &str =
 #[test]
 fn every_key_refuses_a_bad_value_with_what_it_expects() {
     // For each key what it refuses, when it reads or when it is checked, and a part of what is said.
-    let table: [(&str, &[(&str, &str)]); 50] = [
+    let table: [(&str, &[(&str, &str)]); 51] = [
         ("data_dir", &[("", "expected a path"), ("a\0b", "expected a path")]),
         ("in_memory", &[("maybe", "expected true or false")]),
         ("durability", &[("never", "expected fsync, os or memory")]),
@@ -90,6 +90,7 @@ fn every_key_refuses_a_bad_value_with_what_it_expects() {
         ("auth_mechanisms", &[("plain", "expected PLAIN, AMQPLAIN, EXTERNAL or ANONYMOUS")]),
         ("anonymous_login_user", &[("", "a name of 1 to 255 bytes")]),
         ("channel_max_per_node", &[("-1", "expected a whole number")]),
+        ("cluster_queue_limit", &[("many", "expected a whole number")]),
         ("consumer_max_per_channel", &[("many", "expected a whole number")]),
         ("default_permissions.configure", &[("(", "invalid regular expression '('")]),
         ("default_permissions.write", &[("*", "invalid regular expression '*'")]),
