@@ -1,6 +1,6 @@
 //! What an operator may decide, as one checked struct.
 //!
-//! [`Config::default`] is the embedded default. Every setting is a key of one table ([`keys`]); [`Sources::load`] reads
+//! [`Config::default`] is the embedded default. Every setting is a key of one table ([`keys()`]); [`Sources::load`] reads
 //! files, environment and flags, in order of precedence, and refuses what cannot be served, once, so that nobody below asks
 //! again. A setting is added by a field here and a row there.
 
