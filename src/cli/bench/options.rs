@@ -181,7 +181,7 @@ pub enum Scenario {
     Drain,
     /// Producers of messages that expire at random moments within --duration (10 s), a million of them unless --messages
     /// says; then of as many that are drained, and of as many that are consumed while they are published as evenly as the
-    /// others expired: with --pid, what one of each costs the broker
+    /// first ones expired: with --pid, what one of each costs the broker
     Expire,
     /// Open and close connections, one after the other on each of --connections (8) threads
     Connections,

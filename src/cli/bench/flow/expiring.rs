@@ -18,8 +18,8 @@ const ASK: Duration = Duration::from_millis(50);
 
 impl Flow<'_> {
     /// Publishes messages that expire at random moments of a span and waits until they have; publishes as many that do not,
-    /// evenly over as long a span, and drains them at once; publishes as many in the same way while they are consumed. What
-    /// it costs more than without a consumer is what it costs to deliver them as evenly as the others expired.
+    /// evenly over as long a span, and drains them at once; publishes as many in the same way while they are consumed, so
+    /// that these are delivered as evenly as the first ones expired.
     pub(super) fn expire(&mut self, live: &mut Live) -> Result<Report, Failure> {
         let span = self.options.measured().unwrap_or(Duration::from_secs(10));
         let count = self.options.messages_in_all().map_or(0, NonZeroU64::get);
@@ -57,14 +57,17 @@ impl Flow<'_> {
         report.add("emptied_after_last_deadline_ms", u64::try_from(late.as_millis()).unwrap_or(u64::MAX));
         report.add("consume_rate", per_second(count, consumed_at_once));
         if live.has_process() {
-            let expiring = live.microseconds_each(waiting.usage, gone.usage, count);
-            let publishing = live.microseconds_each(empty.usage, filled.usage, count);
-            let evenly = live.microseconds_each(consumed.usage, both.usage, count) - publishing;
-            report.add("expire_cpu_us", expiring);
-            report.add("deliver_evenly_cpu_us", thousandths(evenly));
-            report.add("deliver_at_once_cpu_us", live.microseconds_each(filled.usage, drained.usage, count));
-            if evenly > 0.0 {
-                report.add("expire_of_deliver_evenly", thousandths(expiring / evenly));
+            let mut add = |key, from: Snapshot, to: Snapshot| {
+                let each = live.microseconds_each(from.usage, to.usage, count);
+                report.add(key, each);
+                each
+            };
+            let expiring = add("expire_cpu_us", waiting, gone);
+            let delivering = add("deliver_at_once_cpu_us", filled, drained);
+            add("publish_evenly_cpu_us", empty, filled);
+            add("publish_and_deliver_evenly_cpu_us", consumed, both);
+            if delivering > 0.0 {
+                report.add("expire_of_deliver_at_once", (expiring / delivering * 100.0).round() / 100.0);
             }
         }
         self.add_counts(&mut report, both, count)?;
@@ -104,8 +107,4 @@ impl Flow<'_> {
 fn rate(count: u64, span: Duration) -> Option<NonZeroU64> {
     let milliseconds = u64::try_from(span.as_millis()).unwrap_or(u64::MAX).max(1);
     NonZeroU64::new(count.saturating_mul(1000) / milliseconds)
-}
-
-fn thousandths(number: f64) -> f64 {
-    (number * 1000.0).round() / 1000.0
 }
