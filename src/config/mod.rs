@@ -6,6 +6,7 @@
 
 mod check;
 mod convert;
+mod disk_limit;
 mod durability;
 mod environment;
 mod example;
@@ -32,6 +33,7 @@ use std::time::Duration;
 use crate::auth::AccessSettings;
 
 pub use convert::convert;
+pub use disk_limit::DiskLimit;
 pub use durability::{Durability, UnknownDurability};
 pub use environment::Environment;
 pub use example::example;
@@ -96,6 +98,8 @@ pub struct Config {
     pub max_connections: Option<usize>,
     /// From this much live memory on, publishers are blocked (`vm_memory_high_watermark`).
     pub memory_limit: MemoryLimit,
+    /// With less free space than this where the data directory is, publishers are blocked (`disk_free_limit`).
+    pub disk_free_limit: DiskLimit,
     /// How many threads serve connections; `None` is one for each core.
     pub workers: Option<usize>,
     /// Sockets' options.
@@ -126,6 +130,7 @@ impl Default for Config {
             max_message_size: 16 * 1024 * 1024,
             max_connections: None,
             memory_limit: MemoryLimit::DEFAULT,
+            disk_free_limit: DiskLimit::DEFAULT,
             workers: None,
             tcp: TcpOptions::default(),
             ports_file: None,

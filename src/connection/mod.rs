@@ -37,8 +37,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{Access, AllTaken, LoginRefused, Origin};
-use crate::alarm::heap::live_bytes;
-use crate::alarm::{MemoryAlarm, granted_memory};
+use crate::alarm::{Alarms, DiskMeter, FileSystemOf, ProcessMemory};
 use crate::auth::{Action, Claim, Resource, User, authorize};
 use crate::channel::authority::Authority;
 use crate::channel::exception::{connection_forced, user_deleted, vhost_deleted};
@@ -69,8 +68,8 @@ pub struct Environment {
     pub vhosts: Vhosts,
     /// The open connections.
     pub connections: Connections,
-    /// The memory alarm.
-    pub memory: Arc<MemoryAlarm>,
+    /// What publishers are blocked for.
+    pub alarms: Arc<Alarms>,
     /// Cancelled when the broker stops: each connection is then closed with 320.
     pub stopping: CancellationToken,
 }
@@ -82,14 +81,17 @@ impl Environment {
         let vhosts = Vhosts::default().with_queue_max(config.access.cluster_queue_limit);
         vhosts.insert(Vhost::new(config.access.default_user.vhost.clone()));
         let access = Arc::new(Access::in_memory(config.access.clone()));
-        let limit = config.memory_limit.bytes(granted_memory());
+        let limits = (config.memory_limit, config.disk_free_limit);
+        let directory = (!config.in_memory).then(|| FileSystemOf(config.data_dir.clone()));
+        let disk = directory.map(|directory| -> Box<dyn DiskMeter> { Box::new(directory) });
+        let alarms = Arc::new(Alarms::new(limits, Box::new(ProcessMemory), disk));
         Self {
             config: RwLock::new(Arc::new(config)),
             server_properties,
             access,
             vhosts,
             connections: Connections::default(),
-            memory: Arc::new(MemoryAlarm::new(limit, live_bytes)),
+            alarms,
             stopping: CancellationToken::new(),
         }
     }
@@ -221,7 +223,7 @@ async fn serve_open(greeted: Greeted, (peer, local): (SocketAddr, SocketAddr), e
         channels: Channels::new(negotiated.channel_max, message_size_max),
         session,
         outbox,
-        alarm: Arc::clone(&environment.memory),
+        alarms: Arc::clone(&environment.alarms),
         frame_max: negotiated.frame_max,
         heartbeat: negotiated.heartbeat,
         tell_blocked: negotiated.capabilities.connection_blocked,
