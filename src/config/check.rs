@@ -5,11 +5,61 @@ use crate::auth::Names;
 use super::{
     BACKLOG_MEMORY_MIN, Config, FRAME_MAX_CEILING, FRAME_MIN_SIZE, MEMORY_LIMIT_MIN, MESSAGE_SIZE_CEILING,
 };
-use super::{MemoryLimit, SOCKET_BUFFER_MAX, SOCKET_BUFFER_MIN, WORKERS_MAX};
+use super::{MemoryLimit, SOCKET_BUFFER_MAX, SOCKET_BUFFER_MIN, Verify, WORKERS_MAX};
 
 pub(super) fn listeners(config: &Config) -> Result<(), String> {
-    if config.listeners.is_empty() {
+    if config.listeners.is_empty() && config.tls.listeners.is_empty() {
         return Err("at least one address is needed".to_owned());
+    }
+    Ok(())
+}
+
+pub(super) fn tls_certfile(config: &Config) -> Result<(), String> {
+    needed_by_listeners(config, config.tls.certfile.is_some())
+}
+
+pub(super) fn tls_keyfile(config: &Config) -> Result<(), String> {
+    needed_by_listeners(config, config.tls.keyfile.is_some())
+}
+
+fn needed_by_listeners(config: &Config, is_there: bool) -> Result<(), String> {
+    if is_there || config.tls.listeners.is_empty() {
+        return Ok(());
+    }
+    Err("listeners.tls needs it".to_owned())
+}
+
+pub(super) fn tls_cacertfile(config: &Config) -> Result<(), String> {
+    if config.tls.verify == Verify::Peer && config.tls.cacertfile.is_none() {
+        return Err("tls.verify = verify_peer needs it".to_owned());
+    }
+    Ok(())
+}
+
+pub(super) fn fail_if_no_peer_cert(config: &Config) -> Result<(), String> {
+    if config.tls.fail_if_no_peer_cert && config.tls.verify == Verify::None {
+        return Err("a client is not asked for a certificate unless tls.verify is verify_peer".to_owned());
+    }
+    Ok(())
+}
+
+pub(super) fn tls_versions(config: &Config) -> Result<(), String> {
+    if config.tls.versions.is_empty() {
+        return Err("at least one version is needed".to_owned());
+    }
+    Ok(())
+}
+
+pub(super) fn tls_handshake_timeout(config: &Config) -> Result<(), String> {
+    if config.tls.handshake_timeout.is_zero() {
+        return Err("must be longer than 0".to_owned());
+    }
+    Ok(())
+}
+
+pub(super) fn trusted_proxies(config: &Config) -> Result<(), String> {
+    if config.proxy_protocol.enabled && config.proxy_protocol.trusted.is_empty() {
+        return Err("proxy_protocol.enabled needs at least one address that is trusted".to_owned());
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ mod access;
 mod listeners;
 mod log;
 mod node;
+mod tls;
 
 #[cfg(test)]
 mod tests;
@@ -12,7 +13,7 @@ use super::key::{Alias, Key, One, Reload, Written};
 use super::{kind, rabbitmq_values};
 
 /// The parts of the table, in the order in which they are listed. Those of a section stand together.
-static PARTS: [&[Key]; 4] = [&node::KEYS, &access::KEYS, &listeners::KEYS, &log::KEYS];
+static PARTS: [&[Key]; 5] = [&node::KEYS, &access::KEYS, &listeners::KEYS, &tls::KEYS, &log::KEYS];
 
 /// The keys, in the order in which they are listed.
 pub fn keys() -> impl Iterator<Item = &'static Key> + Clone {

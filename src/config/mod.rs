@@ -1,12 +1,11 @@
 //! What an operator may decide, as one checked struct.
 //!
-//! [`Config::default`] is the embedded default. Every setting is a key of one table ([`keys()`]); [`Sources::load`] reads
+//! [`Config::default`] is the embedded default. Every setting is a key of one table ([`keys`]); [`Sources::load`] reads
 //! files, environment and flags, in order of precedence, and refuses what cannot be served, once, so that nobody below asks
 //! again. A setting is added by a field here and a row there.
 
 mod check;
 mod convert;
-mod disk_limit;
 mod durability;
 mod environment;
 mod example;
@@ -18,12 +17,14 @@ mod listen_address;
 mod log;
 mod memory_limit;
 mod nearest;
+mod network;
 mod rabbitmq_conf;
 mod rabbitmq_values;
 mod reload;
 mod rotation;
 mod shown;
 mod sources;
+mod tls;
 mod toml_file;
 mod units;
 
@@ -33,7 +34,6 @@ use std::time::Duration;
 use crate::auth::AccessSettings;
 
 pub use convert::convert;
-pub use disk_limit::DiskLimit;
 pub use durability::{Durability, UnknownDurability};
 pub use environment::Environment;
 pub use example::example;
@@ -45,10 +45,12 @@ pub use log::{
     ConsoleLog, FileLog, LogCategory, LogConfig, LogFormat, LogLevel, UnknownCategory, UnknownLevel,
 };
 pub use memory_limit::MemoryLimit;
+pub use network::{InvalidNetwork, Network};
 pub use reload::{Change, Changes};
 pub use rotation::{InvalidRotationDate, RotationDate};
 pub use shown::Shown;
 pub use sources::{Loaded, Sources};
+pub use tls::{CertLogin, ProxyProtocol, SanType, TlsSettings, TlsVersion, Verify};
 pub use units::{InvalidUnit, parse_bytes, parse_duration};
 
 /// The smallest `frame_max` that a peer may negotiate, in bytes (AMQP 0-9-1, `frame-min-size`).
@@ -98,12 +100,14 @@ pub struct Config {
     pub max_connections: Option<usize>,
     /// From this much live memory on, publishers are blocked (`vm_memory_high_watermark`).
     pub memory_limit: MemoryLimit,
-    /// With less free space than this where the data directory is, publishers are blocked (`disk_free_limit`).
-    pub disk_free_limit: DiskLimit,
     /// How many threads serve connections; `None` is one for each core.
     pub workers: Option<usize>,
     /// Sockets' options.
     pub tcp: TcpOptions,
+    /// TLS (`ssl_options`), and where it is spoken (`listeners.ssl`).
+    pub tls: TlsSettings,
+    /// Proxies that say for whom they connect.
+    pub proxy_protocol: ProxyProtocol,
     /// Where the addresses are written that are listened at.
     pub ports_file: Option<PathBuf>,
     /// What is logged, and where to.
@@ -130,9 +134,10 @@ impl Default for Config {
             max_message_size: 16 * 1024 * 1024,
             max_connections: None,
             memory_limit: MemoryLimit::DEFAULT,
-            disk_free_limit: DiskLimit::DEFAULT,
             workers: None,
             tcp: TcpOptions::default(),
+            tls: TlsSettings::default(),
+            proxy_protocol: ProxyProtocol::default(),
             ports_file: None,
             log: LogConfig::default(),
             cluster_name: "leveret".to_owned(),

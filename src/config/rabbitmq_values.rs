@@ -33,6 +33,12 @@ pub(super) fn unless_none(text: &str) -> Result<Option<String>, String> {
     Ok((text != "none").then(|| text.to_owned()))
 }
 
+/// Versions that nobody should speak any more say nothing.
+#[allow(clippy::unnecessary_wraps, reason = "one of several ways to read a value")]
+pub(super) fn tls_version(text: &str) -> Result<Option<String>, String> {
+    Ok((!["tlsv1.1", "tlsv1", "sslv3"].contains(&text)).then(|| text.to_owned()))
+}
+
 /// `false` in the place of a path.
 #[allow(clippy::unnecessary_wraps, reason = "one of several ways to read a value")]
 pub(super) fn unless_false(text: &str) -> Result<Option<String>, String> {

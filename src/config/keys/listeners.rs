@@ -4,7 +4,7 @@ use super::{PLAIN, many, maybe, one, same};
 use crate::config::key::{Alias, Key, Written};
 use crate::config::{check, rabbitmq_values as from};
 
-pub(super) static KEYS: [Key; 7] = [
+pub(super) static KEYS: [Key; 8] = [
     Key {
         name: "listeners.tcp",
         doc: "Where to accept AMQP connections: addresses with a port, or ports alone for every interface. Port 0 takes a \
@@ -13,6 +13,15 @@ pub(super) static KEYS: [Key; 7] = [
         rabbitmq: &[Alias { name: "listeners.tcp.$name", written: Written::As(from::address) }],
         check: check::listeners,
         field: many!(ADDRESS, listeners),
+        ..PLAIN
+    },
+    Key {
+        name: "listeners.tls",
+        doc: "Where to accept AMQP connections over TLS, 5671 by custom. It needs tls.certfile and tls.keyfile.",
+        unset: Some("nowhere"),
+        example: Some("5671"),
+        rabbitmq: &[Alias { name: "listeners.ssl.$name", written: Written::As(from::address) }],
+        field: many!(ADDRESS, tls.listeners),
         ..PLAIN
     },
     Key {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::key::{Arity, Key};
-use crate::config::{Config, Shown, check};
+use crate::config::{Config, Shown, Verify, check};
 use std::collections::BTreeSet;
 
 #[test]
@@ -54,16 +54,16 @@ fn what_a_key_shows_it_reads_as_the_same_value() {
 const TOO_MANY_TAGS: &str =
     "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32,33";
 
+#[allow(clippy::too_many_lines, reason = "a row for each key")]
 #[test]
 fn every_key_refuses_a_bad_value_with_what_it_expects() {
     // For each key what it refuses, when it reads or when it is checked, and a part of what is said.
-    let table: [(&str, &[(&str, &str)]); 52] = [
+    let table: [(&str, &[(&str, &str)]); 67] = [
         ("data_dir", &[("", "expected a path"), ("a\0b", "expected a path")]),
         ("in_memory", &[("maybe", "expected true or false")]),
         ("durability", &[("never", "expected fsync, os or memory")]),
         ("backlog_memory", &[("some", "expected a share such as 0.6"), ("1000", "at least 1MiB")]),
         ("memory_limit", &[("2.0", "expected a share such as 0.6"), ("1000", "at least 16MiB")]),
-        ("disk_free_limit", &[("0.0", "expected a size such as 2GB, or a factor"), ("lots", "such as 1.5")]),
         (
             "workers",
             &[("many", "expected a whole number"), ("0", "not between 1 and 1024"), ("1025", "1024")],
@@ -91,7 +91,6 @@ fn every_key_refuses_a_bad_value_with_what_it_expects() {
         ("auth_mechanisms", &[("plain", "expected PLAIN, AMQPLAIN, EXTERNAL or ANONYMOUS")]),
         ("anonymous_login_user", &[("", "a name of 1 to 255 bytes")]),
         ("channel_max_per_node", &[("-1", "expected a whole number")]),
-        ("cluster_queue_limit", &[("many", "expected a whole number")]),
         ("consumer_max_per_channel", &[("many", "expected a whole number")]),
         ("default_permissions.configure", &[("(", "invalid regular expression '('")]),
         ("default_permissions.write", &[("*", "invalid regular expression '*'")]),
@@ -100,6 +99,7 @@ fn every_key_refuses_a_bad_value_with_what_it_expects() {
             "listeners.tcp",
             &[("nowhere", "expected an IP address and a port"), ("127.0.0.1", "expected an IP")],
         ),
+        ("listeners.tls", &[("nowhere", "expected an IP address and a port")]),
         ("tcp.backlog", &[("0", "not between 1 and"), ("x", "whole number"), ("4294967296", "too large")]),
         ("tcp.nodelay", &[("1", "expected true or false")]),
         ("tcp.keepalive", &[("2h", "expected true or false")]),
@@ -109,6 +109,25 @@ fn every_key_refuses_a_bad_value_with_what_it_expects() {
             &[("4GiB", "less than 4GiB"), ("x", "expected a size"), ("1", "not between 2048")],
         ),
         ("tcp.receive_buffer", &[("", "expected a size"), ("1023", "not between 2048"), ("3GiB", "between")]),
+        ("tls.cacertfile", &[("", "expected a path")]),
+        ("tls.certfile", &[("", "expected a path")]),
+        ("tls.keyfile", &[("", "expected a path")]),
+        ("tls.crlfile", &[("", "expected a path")]),
+        ("tls.verify", &[("peer", "expected verify_none or verify_peer")]),
+        (
+            "tls.fail_if_no_peer_cert",
+            &[("1", "expected true or false"), ("true", "tls.verify is verify_peer")],
+        ),
+        ("tls.depth", &[("-1", "whole number"), ("65536", "too large")]),
+        ("tls.versions", &[("tlsv1.1", "expected tlsv1.3 or tlsv1.2"), ("1.3", "expected tlsv1.3")]),
+        ("tls.ciphers", &[("a\nb", "without control characters")]),
+        ("tls.honor_cipher_order", &[("1", "expected true or false")]),
+        ("tls.handshake_timeout", &[("soon", "expected a duration"), ("0", "must be longer than 0")]),
+        ("tls.cert_login_from", &[("dn", "expected distinguished_name, common_name or")]),
+        ("tls.cert_login_san_type", &[("host", "expected dns, ip, email, uri or other_name")]),
+        ("tls.cert_login_san_index", &[("-1", "expected a whole number")]),
+        ("proxy_protocol.enabled", &[("v2", "expected true or false")]),
+        ("proxy_protocol.trusted", &[("10.0.0.0/33", "a network such as"), ("lb.example", "an IP address")]),
         ("log.level", &[("loud", "expected debug, info"), ("Info", "expected debug, info")]),
         ("log.format", &[("xml", "expected human or json")]),
         ("log.dir", &[("", "expected a path")]),
@@ -143,4 +162,34 @@ fn every_key_refuses_a_bad_value_with_what_it_expects() {
     let mut none = Config::default();
     Key::named("listeners.tcp").unwrap().field.set(&mut none, &[]).unwrap();
     assert_eq!(check::listeners(&none), Err("at least one address is needed".to_owned()));
+}
+
+#[test]
+fn keys_of_tls_that_need_each_other_say_so() {
+    let tls = |set: fn(&mut Config)| {
+        let mut config = Config::default();
+        config.tls.listeners = vec!["5671".parse().unwrap()];
+        config.tls.certfile = Some("cert.pem".into());
+        config.tls.keyfile = Some("key.pem".into());
+        set(&mut config);
+        let refused = config.refused();
+        refused.into_iter().map(|(key, reason)| format!("{}: {reason}", key.name)).collect::<Vec<_>>()
+    };
+    assert_eq!(tls(|_| {}), [""; 0]);
+    assert_eq!(tls(|config| config.listeners.clear()), [""; 0], "TLS alone");
+    assert_eq!(tls(|config| config.tls.certfile = None), ["tls.certfile: listeners.tls needs it"]);
+    assert_eq!(tls(|config| config.tls.keyfile = None), ["tls.keyfile: listeners.tls needs it"]);
+    assert_eq!(
+        tls(|config| config.tls.verify = Verify::Peer),
+        ["tls.cacertfile: tls.verify = verify_peer needs it"]
+    );
+    assert_eq!(tls(|config| config.tls.versions.clear()), ["tls.versions: at least one version is needed"]);
+    let without_proxies = tls(|config| {
+        config.proxy_protocol.enabled = true;
+        config.proxy_protocol.trusted.clear();
+    });
+    assert_eq!(
+        without_proxies,
+        ["proxy_protocol.trusted: proxy_protocol.enabled needs at least one address that is trusted"]
+    );
 }
