@@ -3,10 +3,11 @@
 //! It holds what there is one of: the data directory's lock, the listeners, the workers, and the environment that the
 //! connections share. Dropped in the reverse order of its making.
 
-mod alarms;
+mod doors;
 mod kept;
 mod ports_file;
 mod reload;
+mod tls;
 mod watchdog;
 
 use std::fmt;
@@ -21,13 +22,17 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
-use crate::alarm::Alarms;
+use crate::alarm::MemoryAlarm;
 use crate::config::{Config, ListenAddress, Sources};
 use crate::connection::{self, Environment};
-use crate::net::{Admission, Bound, Listener, Workers, inherited_listeners, raise_descriptor_limit};
+use crate::net::{
+    Admission, Bound, Listener, TlsError, TlsServer, Transport, Workers, inherited_listeners,
+    raise_descriptor_limit,
+};
 use crate::store::{DirectoryError, OpenError};
 use crate::supervisor;
 use crate::vhost::registry::Vhosts;
+use doors::Door;
 use kept::Kept;
 
 /// How long clients have to answer the `connection.close` of a broker that stops.
@@ -74,18 +79,8 @@ impl Broker {
 
     /// The same at sockets that listen already, if there are any, and not at the configured addresses.
     pub fn start_at(config: Config, inherited: Vec<TcpListener>) -> Result<Self, StartError> {
-        let bound = if inherited.is_empty() {
-            let bound = config.listeners.iter().map(|address| {
-                let bound = Bound::to(*address, &config.tcp);
-                let bound = bound.map_err(|error| StartError::Listen { address: *address, error });
-                Ok((*address, bound?))
-            });
-            bound.collect::<Result<Vec<_>, _>>()?
-        } else {
-            tracing::info!("listening at the sockets that were passed, and not at listeners.tcp");
-            let bound = inherited.into_iter().map(|listener| Bound::inherited(listener, &config.tcp));
-            bound.collect::<io::Result<Vec<_>>>().map_err(StartError::Inherited)?
-        };
+        let tls = tls::read(&config).map_err(StartError::Tls)?;
+        let bound = doors::bound(&config, inherited)?;
         let disk_failed = CancellationToken::new();
         let (kept, stored) = if config.in_memory {
             tracing::warn!(
@@ -110,10 +105,10 @@ impl Broker {
             })?;
             (Some(kept), Some((vhosts, access)))
         };
-        match Self::serve(config, bound, stored, disk_failed) {
+        match Self::serve(config, tls, bound, stored, disk_failed) {
             Ok(broker) => {
                 if let Some(kept) = &kept {
-                    kept.watch(Arc::<Alarms>::clone(&broker.environment.alarms));
+                    kept.watch(Arc::<MemoryAlarm>::clone(&broker.environment.memory));
                 }
                 Ok(Self { kept, ..broker })
             }
@@ -128,7 +123,8 @@ impl Broker {
 
     fn serve(
         config: Config,
-        bound: Vec<(ListenAddress, Bound)>,
+        tls: Option<TlsServer>,
+        bound: Vec<(Door, Bound)>,
         stored: Option<(Vhosts, Access)>,
         disk_failed: CancellationToken,
     ) -> Result<Self, StartError> {
@@ -141,13 +137,15 @@ impl Broker {
         }
         let admission = Admission::new(config.max_connections.unwrap_or(descriptors));
         let workers = Arc::new(Workers::start(config.worker_threads()).map_err(StartError::Thread)?);
-        let listeners = bound.into_iter().map(|(address, bound)| {
-            bound.listen(config.tcp.backlog).map_err(|error| StartError::Listen { address, error })
+        let listeners = bound.into_iter().map(|(Door { address, transport }, bound)| {
+            let listener = bound.listen(config.tcp.backlog);
+            let listener = listener.map_err(|error| StartError::Listen { address, error })?;
+            Ok(listener.over(transport))
         });
-        let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
+        let listeners = listeners.collect::<Result<Vec<_>, StartError>>()?;
         let addresses: Vec<SocketAddr> = listeners.iter().map(Listener::address).collect();
         if let Some(path) = &config.ports_file {
-            let written = ports_file::write(path, &addresses);
+            let written = ports_file::write(path, &listeners);
             written.map_err(|error| StartError::PortsFile { path: path.clone(), error })?;
         }
         let mut environment = Environment::new(config);
@@ -155,14 +153,22 @@ impl Broker {
             environment.vhosts = vhosts;
             environment.access = Arc::new(access);
         }
+        if let Some(tls) = tls {
+            environment.set_tls(tls);
+        }
         let environment = Arc::new(environment);
+        tracing::info!("memory limit: {} MiB", environment.memory.limit() >> 20);
         let mut tasks = JoinSet::new();
-        alarms::watch(&environment, &mut tasks);
+        let alarmed = Arc::clone(&environment);
+        tasks.spawn(async move { alarmed.memory.clear_in_time().await });
         if let Some(interval) = supervisor::alive_interval() {
             tasks.spawn(watchdog::say_alive(Arc::clone(&workers), interval));
         }
         for listener in listeners {
-            tracing::info!("started TCP listener on {}", listener.address());
+            match listener.transport() {
+                Transport::Tcp => tracing::info!("started TCP listener on {}", listener.address()),
+                Transport::Tls => tracing::info!("started TLS (SSL) listener on {}", listener.address()),
+            }
             tasks.spawn(accept(
                 listener,
                 Arc::clone(&admission),
@@ -173,7 +179,7 @@ impl Broker {
         Ok(Self { environment, admission, addresses, tasks, workers, kept: None, disk_failed })
     }
 
-    /// The addresses that accept connections, in the order of the configuration.
+    /// The addresses that accept connections, in the order of the configuration, those with TLS last.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
@@ -336,6 +342,8 @@ pub enum StartError {
         /// What the operating system says.
         error: io::Error,
     },
+    /// TLS cannot be spoken.
+    Tls(TlsError),
     /// A socket that was passed cannot be listened at.
     Inherited(io::Error),
     /// What is in the data directory cannot be used.
@@ -363,6 +371,7 @@ impl fmt::Display for StartError {
             Self::Listen { address, error } => {
                 write!(f, "cannot listen on {address}: {error}; {}", remedy(error.kind()))
             }
+            Self::Tls(error) => write!(f, "TLS cannot be spoken as configured: {error}"),
             Self::Inherited(error) => write!(f, "sockets that were passed cannot be used: {error}"),
             Self::Store { path, error } => {
                 write!(
@@ -385,11 +394,11 @@ impl std::error::Error for StartError {}
 fn remedy(kind: io::ErrorKind) -> &'static str {
     match kind {
         io::ErrorKind::AddrInUse => {
-            "another program listens there (ss -ltnp names it): stop it, or choose another address with --listen"
+            "another program listens there (ss -ltnp names it): stop it, or choose another address with --listen or --listeners-tls"
         }
         io::ErrorKind::PermissionDenied => {
-            "ports below 1024 need a right of their own (CAP_NET_BIND_SERVICE): grant it, or choose another with --listen"
+            "ports below 1024 need a right of their own (CAP_NET_BIND_SERVICE): grant it, or choose another with --listen or --listeners-tls"
         }
-        _ => "choose another address with --listen",
+        _ => "choose another address with --listen or --listeners-tls",
     }
 }

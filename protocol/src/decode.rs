@@ -347,6 +347,8 @@ pub enum Looks {
     Http,
     /// The start of a TLS handshake.
     Tls,
+    /// A header of the PROXY protocol.
+    Proxy,
     /// Nothing known.
     Unknown,
 }
@@ -357,6 +359,9 @@ pub fn protocol_header(input: &[u8]) -> ProtocolHeader {
         None => ProtocolHeader::Incomplete,
         Some([b'A', b'M', b'Q', b'P', version @ ..]) => ProtocolHeader::Complete(Version(*version)),
         Some([0x16, 0x03, ..]) => ProtocolHeader::Invalid(Looks::Tls),
+        Some([b'P', b'R', b'O', b'X', b'Y', b' ', ..] | b"\r\n\r\n\0\r\nQ") => {
+            ProtocolHeader::Invalid(Looks::Proxy)
+        }
         Some(other) if is_http(*other) => ProtocolHeader::Invalid(Looks::Http),
         Some(_) => ProtocolHeader::Invalid(Looks::Unknown),
     }

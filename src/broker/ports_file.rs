@@ -3,15 +3,20 @@
 use std::fmt::Write;
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
 use std::path::Path;
 
-/// Writes a line `amqp ADDRESS:PORT` for each. The file is there with all of them, or as it was before.
-pub(super) fn write(path: &Path, addresses: &[SocketAddr]) -> io::Result<()> {
+use crate::net::{Listener, Transport};
+
+/// Writes a line `amqp ADDRESS:PORT` for each, `amqps` with TLS. The file is there with all of them, or as it was before.
+pub(super) fn write(path: &Path, listeners: &[Listener]) -> io::Result<()> {
     let mut text = String::new();
-    for address in addresses {
+    for listener in listeners {
+        let scheme = match listener.transport() {
+            Transport::Tcp => "amqp",
+            Transport::Tls => "amqps",
+        };
         // A string takes all that is written to it.
-        let _ = writeln!(text, "amqp {address}");
+        let _ = writeln!(text, "{scheme} {}", listener.address());
     }
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 
-use super::Broker;
-use crate::alarm::SetBy;
+use super::{Broker, tls};
+use crate::alarm::granted_memory;
 use crate::config::{Change, Changes, Config, LogCategory, LogLevel, Sources};
 use crate::log;
 use crate::net::max_connections;
@@ -16,14 +16,17 @@ impl Broker {
     /// needs a restart.
     ///
     /// # Errors
-    /// A log file cannot be opened.
+    /// A log file cannot be opened, or what TLS needs cannot be read.
     pub fn reload(&self, read: &Config) -> io::Result<Changes> {
         let environment = &self.environment;
         let (config, changes) = environment.config().reloaded(read);
+        let tls = tls::read(&config).map_err(io::Error::other)?;
         log::apply(&config.log)?;
-        environment.alarms.set_memory_limit(config.memory_limit, SetBy::Configuration);
-        environment.alarms.set_disk_limit(config.disk_free_limit, SetBy::Configuration);
+        environment.memory.set_limit(config.memory_limit.bytes(granted_memory()));
         self.admission.set_max(config.max_connections.unwrap_or_else(max_connections));
+        if let Some(tls) = tls {
+            environment.set_tls(tls);
+        }
         environment.set_config(Arc::new(config));
         Ok(changes)
     }

@@ -77,9 +77,6 @@ fn tell(loaded: &Loaded) {
     }
     for remark in &loaded.remarks {
         tracing::warn!("configuration: {remark}");
-        if !loaded.config.log.is_written() {
-            let _ = writeln!(std::io::stderr(), "leveret: configuration: {remark}");
-        }
     }
     if let Some(keys) = without_effect(loaded) {
         tracing::info!("{keys}: without effect, since in_memory keeps nothing");
@@ -97,6 +94,7 @@ fn without_effect(loaded: &Loaded) -> Option<String> {
 
 fn code(error: &StartError) -> u8 {
     match error {
+        StartError::Tls(_) => exit::CONFIGURATION,
         StartError::Directory(error) if error.is_misconfigured() => exit::CONFIGURATION,
         StartError::Store { error, .. } if error.is_of_other_version() => exit::CONFIGURATION,
         StartError::Directory(_) | StartError::Store { .. } | StartError::PortsFile { .. } => {

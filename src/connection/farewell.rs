@@ -16,9 +16,12 @@ pub(super) const REFUSED: Duration = Duration::from_secs(1);
 
 /// Ends our side and waits for the peer to end its own, for as long as it `has`.
 pub(super) async fn farewell<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut S, has: Duration) {
-    if socket.shutdown().await.is_err() {
-        return;
-    }
     let mut dropped = [0; 512];
-    let _ = timeout(has, async { while let Ok(1..) = socket.read(&mut dropped).await {} }).await;
+    // With TLS even our own end has to be taken by the peer.
+    let ending = async {
+        if socket.shutdown().await.is_ok() {
+            while let Ok(1..) = socket.read(&mut dropped).await {}
+        }
+    };
+    let _ = timeout(has, ending).await;
 }

@@ -8,14 +8,13 @@ use leveret_protocol::decode::{PROTOCOL_HEADER, protocol_header};
 use leveret_protocol::method::connection::CloseOk;
 use leveret_protocol::{Decoder, Event, encode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use super::Environment;
 use super::farewell::{REFUSED, farewell};
 use super::handshake::{Answer, Handshake, Negotiated, Refusal, Step};
 use crate::access::Origin;
 use crate::auth::Mechanism;
-use crate::net::{Permit, watch_without_heartbeats};
+use crate::net::{Permit, Socket, watch_without_heartbeats};
 
 /// Why a handshake did not lead to an open connection.
 pub(super) enum End {
@@ -33,7 +32,7 @@ impl From<io::Error> for End {
 
 /// The bytes of a handshake.
 pub(super) struct Greeting {
-    stream: TcpStream,
+    stream: Socket,
     input: BytesMut,
     output: BytesMut,
     permit: Permit,
@@ -46,7 +45,7 @@ pub(super) struct Greeted {
     /// The decoder, tuned.
     pub(super) decoder: Decoder,
     /// The socket.
-    pub(super) stream: TcpStream,
+    pub(super) stream: Socket,
     /// What was read beyond the handshake.
     pub(super) read_ahead: Vec<u8>,
     /// The connection's room.
@@ -54,7 +53,7 @@ pub(super) struct Greeted {
 }
 
 impl Greeting {
-    pub(super) fn new(stream: TcpStream, permit: Permit) -> Self {
+    pub(super) fn new(stream: Socket, permit: Permit) -> Self {
         Self { stream, input: BytesMut::new(), output: BytesMut::new(), permit }
     }
 
@@ -147,6 +146,7 @@ impl Greeting {
     }
 
     async fn flush(&mut self) -> io::Result<()> {
-        self.stream.write_all_buf(&mut self.output).await
+        self.stream.write_all_buf(&mut self.output).await?;
+        self.stream.flush().await
     }
 }

@@ -251,6 +251,9 @@ const fn hint(looks: Looks) -> &'static str {
     match looks {
         Looks::Http => "this is not AMQP: it looks like HTTP",
         Looks::Tls => "this is not AMQP: it looks like TLS, which this port does not speak",
+        Looks::Proxy => {
+            "this is not AMQP: it looks like the PROXY protocol, which is off (proxy_protocol.enabled)"
+        }
         Looks::Unknown => "this is not AMQP",
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Only here are frames known; channels know methods, and below them nobody knows a delivery tag.
 
+mod arrival;
 mod backpressure;
 pub mod buffers;
 pub mod capabilities;
@@ -33,21 +34,23 @@ use std::time::Duration;
 use leveret_protocol::method::connection::OpenOk;
 use leveret_protocol::table::Value;
 use leveret_protocol::{ReplyCode, TableBuf};
-use tokio::net::TcpStream;
+use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{Access, AllTaken, LoginRefused, Origin};
-use crate::alarm::{Alarms, DiskMeter, FileSystemOf, ProcessMemory};
+use crate::alarm::heap::live_bytes;
+use crate::alarm::{MemoryAlarm, granted_memory};
 use crate::auth::{Action, Claim, Resource, User, authorize};
 use crate::channel::authority::Authority;
 use crate::channel::exception::{connection_forced, user_deleted, vhost_deleted};
 use crate::channel::{Peer, Session};
 use crate::config::Config;
 use crate::name::VhostName;
-use crate::net::{Accepted, Permit, is_hung_up};
+use crate::net::{Accepted, Encryption, Permit, TlsServer, is_hung_up};
 use crate::queue::delivery::Recipient;
 use crate::vhost::Vhost;
 use crate::vhost::registry::Vhosts;
+use arrival::{Arrived, arrive};
 use channels::Channels;
 use greeting::{Greeted, Greeting};
 use handshake::{Entry, EntryRefused, Gatekeeper};
@@ -60,6 +63,8 @@ use registry::Connections;
 pub struct Environment {
     /// The checked configuration; another one when it was read again.
     config: RwLock<Arc<Config>>,
+    /// What is read for TLS, where it is spoken; another one when it was read again.
+    tls: RwLock<Option<Arc<TlsServer>>>,
     /// The `server-properties` of every `connection.start`.
     pub server_properties: Arc<TableBuf>,
     /// Who may log in, and do what.
@@ -68,8 +73,8 @@ pub struct Environment {
     pub vhosts: Vhosts,
     /// The open connections.
     pub connections: Connections,
-    /// What publishers are blocked for.
-    pub alarms: Arc<Alarms>,
+    /// The memory alarm.
+    pub memory: Arc<MemoryAlarm>,
     /// Cancelled when the broker stops: each connection is then closed with 320.
     pub stopping: CancellationToken,
 }
@@ -81,17 +86,15 @@ impl Environment {
         let vhosts = Vhosts::default().with_queue_max(config.access.cluster_queue_limit);
         vhosts.insert(Vhost::new(config.access.default_user.vhost.clone()));
         let access = Arc::new(Access::in_memory(config.access.clone()));
-        let limits = (config.memory_limit, config.disk_free_limit);
-        let directory = (!config.in_memory).then(|| FileSystemOf(config.data_dir.clone()));
-        let disk = directory.map(|directory| -> Box<dyn DiskMeter> { Box::new(directory) });
-        let alarms = Arc::new(Alarms::new(limits, Box::new(ProcessMemory), disk));
+        let limit = config.memory_limit.bytes(granted_memory());
         Self {
             config: RwLock::new(Arc::new(config)),
+            tls: RwLock::default(),
             server_properties,
             access,
             vhosts,
             connections: Connections::default(),
-            alarms,
+            memory: Arc::new(MemoryAlarm::new(limit, live_bytes)),
             stopping: CancellationToken::new(),
         }
     }
@@ -106,6 +109,16 @@ impl Environment {
     /// Connections that come from now on are served by this one.
     pub fn set_config(&self, config: Arc<Config>) {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
+    /// The certificate and the rules of TLS at present.
+    pub fn tls(&self) -> Option<Arc<TlsServer>> {
+        self.tls.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Connections that come from now on go by these.
+    pub fn set_tls(&self, tls: TlsServer) {
+        *self.tls.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(tls));
     }
 }
 
@@ -146,11 +159,23 @@ pub const DISK_FAILED: (ReplyCode, &str) = (
 /// Serves a connection until it has ended. Runs on a worker's thread.
 pub async fn serve(accepted: Accepted, permit: Permit, environment: Arc<Environment>) {
     let (peer, local) = (accepted.peer, accepted.local);
-    let Ok(stream) = TcpStream::from_std(accepted.stream) else { return };
-    let mut greeting = Greeting::new(stream, permit);
-    let handshake = greeting.handshake(peer.ip().into(), &environment);
+    let deadline = tokio::time::Instant::now() + environment.config().handshake_timeout;
+    let arrived = tokio::select! {
+        arrived = timeout_at(deadline, arrive(accepted, &environment)) => arrived,
+        () = environment.stopping.cancelled() => return,
+    };
+    let Arrived { socket, peer, local, origin, encryption } = match arrived {
+        Ok(Ok(arrived)) => arrived,
+        Ok(Err(why)) => {
+            tracing::warn!("closing AMQP connection {peer} -> {local}: {why}");
+            return why.end().await;
+        }
+        Err(_) => return tracing::warn!("closing AMQP connection {peer} -> {local}: handshake timed out"),
+    };
+    let mut greeting = Greeting::new(socket, permit);
+    let handshake = greeting.handshake(origin, &environment);
     let outcome = tokio::select! {
-        outcome = tokio::time::timeout(environment.config().handshake_timeout, handshake) => outcome,
+        outcome = timeout_at(deadline, handshake) => outcome,
         // A peer that is not yet in has nothing to be told.
         () = environment.stopping.cancelled() => return,
     };
@@ -164,12 +189,19 @@ pub async fn serve(accepted: Accepted, permit: Permit, environment: Arc<Environm
             }
         }
         Ok(Err(greeting::End::Socket)) => {}
-        Ok(Ok(agreed)) => serve_open(greeting.into_greeted(agreed), (peer, local), &environment).await,
+        Ok(Ok(agreed)) => {
+            serve_open(greeting.into_greeted(agreed), encryption, (peer, local), &environment).await;
+        }
     }
 }
 
 /// Serves a connection after its handshake.
-async fn serve_open(greeted: Greeted, (peer, local): (SocketAddr, SocketAddr), environment: &Environment) {
+async fn serve_open(
+    greeted: Greeted,
+    encryption: Option<Arc<Encryption>>,
+    (peer, local): (SocketAddr, SocketAddr),
+    environment: &Environment,
+) {
     let Greeted { negotiated, decoder, stream, read_ahead, permit } = greeted;
     let entry = negotiated.entry;
     let user = &negotiated.user.name;
@@ -179,6 +211,10 @@ async fn serve_open(greeted: Greeted, (peer, local): (SocketAddr, SocketAddr), e
     let Some(authority) = Authority::new(access, user.as_str(), vhost.name()) else { return };
     let outbox = Arc::new(Outbox::new());
     let id = environment.connections.enter(&outbox, user.clone(), vhost.name().clone());
+    if let Some(encryption) = encryption {
+        tracing::info!("connection {peer} -> {local}: {encryption}");
+        environment.connections.set_encryption(id, encryption);
+    }
     if environment.stopping.is_cancelled() {
         outbox.notify(Notice::Close(SHUTDOWN.0, SHUTDOWN.1.to_owned()));
     }
@@ -223,7 +259,7 @@ async fn serve_open(greeted: Greeted, (peer, local): (SocketAddr, SocketAddr), e
         channels: Channels::new(negotiated.channel_max, message_size_max),
         session,
         outbox,
-        alarms: Arc::clone(&environment.alarms),
+        alarm: Arc::clone(&environment.memory),
         frame_max: negotiated.frame_max,
         heartbeat: negotiated.heartbeat,
         tell_blocked: negotiated.capabilities.connection_blocked,

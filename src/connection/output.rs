@@ -110,6 +110,10 @@ impl Output {
             self.advance(count);
             written = written.saturating_add(count);
         }
+        // What is encrypted may wait in the socket.
+        if Pin::new(socket).poll_flush(cx)?.is_pending() && written == 0 {
+            return Poll::Pending;
+        }
         Poll::Ready(Ok(written))
     }
 

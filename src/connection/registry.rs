@@ -8,6 +8,7 @@ use leveret_protocol::reply_code::ReplyCode;
 
 use super::outbox::{Notice, Outbox};
 use crate::name::{ConnectionId, UserName, VhostName};
+use crate::net::Encryption;
 
 /// The open connections by id.
 #[derive(Default)]
@@ -20,14 +21,32 @@ struct Entered {
     outbox: Arc<Outbox>,
     user: UserName,
     vhost: VhostName,
+    encryption: Option<Arc<Encryption>>,
 }
 
 impl Connections {
     /// Enters a connection of a user to a virtual host.
     pub fn enter(&self, outbox: &Arc<Outbox>, user: UserName, vhost: VhostName) -> ConnectionId {
         let id = ConnectionId(self.next.fetch_add(1, Ordering::Relaxed).saturating_add(1));
-        self.open.insert(id, Entered { outbox: Arc::clone(outbox), user, vhost });
+        self.open.insert(id, Entered { outbox: Arc::clone(outbox), user, vhost, encryption: None });
         id
+    }
+
+    /// Says how the bytes of one are encrypted.
+    pub fn set_encryption(&self, id: ConnectionId, encryption: Arc<Encryption>) {
+        if let Some(mut entered) = self.open.get_mut(&id) {
+            entered.encryption = Some(encryption);
+        }
+    }
+
+    /// How the bytes of one are encrypted, if they are.
+    pub fn encryption(&self, id: ConnectionId) -> Option<Arc<Encryption>> {
+        self.open.get(&id)?.encryption.clone()
+    }
+
+    /// The ids of those that are open.
+    pub fn ids(&self) -> Vec<ConnectionId> {
+        self.open.iter().map(|entered| *entered.key()).collect()
     }
 
     /// Removes a connection that has ended.
@@ -63,11 +82,6 @@ impl Connections {
     /// What a user may do in a virtual host has changed.
     pub fn rights_changed(&self, user: &str, vhost: &str) {
         self.tell(|of, to| of.as_str() == user && to.as_str() == vhost, || Notice::RightsChanged);
-    }
-
-    /// An alarm is raised or cleared.
-    pub fn alarms_changed(&self) {
-        self.tell(|_, _| true, || Notice::AlarmsChanged);
     }
 
     fn tell(&self, whom: impl Fn(&UserName, &VhostName) -> bool, what: impl Fn() -> Notice) {

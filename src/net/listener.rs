@@ -13,6 +13,15 @@ use crate::config::{ListenAddress, TcpOptions};
 const SHORTEST_WAIT: Duration = Duration::from_millis(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
+/// What is spoken below AMQP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Nothing: bytes are sent as they are.
+    Tcp,
+    /// TLS.
+    Tls,
+}
+
 /// A connection as the kernel gave it, not yet bound to a runtime.
 #[derive(Debug)]
 pub struct Accepted {
@@ -22,6 +31,8 @@ pub struct Accepted {
     pub peer: SocketAddr,
     /// Where it connected to, in the same form.
     pub local: SocketAddr,
+    /// What is spoken there.
+    pub transport: Transport,
 }
 
 /// A socket that has its address and does not listen: whoever connects is refused.
@@ -69,7 +80,7 @@ impl Bound {
         self.0.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
         let socket = TcpListener::from_std(self.0.into())?;
         let address = socket.local_addr()?;
-        Ok(Listener { socket, address, wait: None })
+        Ok(Listener { socket, address, transport: Transport::Tcp, wait: None })
     }
 }
 
@@ -78,11 +89,23 @@ impl Bound {
 pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
+    transport: Transport,
     /// While connections cannot be accepted: how long it has waited last.
     wait: Option<Duration>,
 }
 
 impl Listener {
+    /// The same, where something else is spoken.
+    #[must_use]
+    pub fn over(self, transport: Transport) -> Self {
+        Self { transport, ..self }
+    }
+
+    /// What is spoken there.
+    pub fn transport(&self) -> Transport {
+        self.transport
+    }
+
     /// The address with the port that was taken.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -92,7 +115,8 @@ impl Listener {
     /// before it was accepted is passed over.
     pub async fn accept(&mut self) -> Accepted {
         loop {
-            match self.socket.accept().await.and_then(|(stream, peer)| prepare(stream, peer)) {
+            let accepted = self.socket.accept().await;
+            match accepted.and_then(|(stream, peer)| prepare(stream, peer, self.transport)) {
                 Ok(accepted) => {
                     if self.wait.take().is_some() {
                         tracing::info!("connections on {} are accepted again", self.address);
@@ -144,10 +168,10 @@ fn set(socket: &Socket, options: &TcpOptions) -> io::Result<()> {
     Ok(())
 }
 
-fn prepare(stream: tokio::net::TcpStream, peer: SocketAddr) -> io::Result<Accepted> {
+fn prepare(stream: tokio::net::TcpStream, peer: SocketAddr, transport: Transport) -> io::Result<Accepted> {
     let stream = stream.into_std()?;
     let local = stream.local_addr()?;
-    Ok(Accepted { stream, peer: unmapped(peer), local: unmapped(local) })
+    Ok(Accepted { stream, peer: unmapped(peer), local: unmapped(local), transport })
 }
 
 /// An IPv4 address in IPv6's clothes (`::ffff:127.0.0.1`) is the IPv4 address.

@@ -5,11 +5,17 @@ mod descriptors;
 mod inherited;
 mod keepalive;
 mod listener;
+mod proxy_protocol;
+mod socket;
+mod tls;
 mod workers;
 
 pub use admission::{Admission, Permit};
 pub use descriptors::{max_connections, open_segments, raise_descriptor_limit};
 pub use inherited::inherited_listeners;
 pub use keepalive::{is_hung_up, watch_without_heartbeats};
-pub use listener::{Accepted, Bound, Listener};
+pub use listener::{Accepted, Bound, Listener, Transport};
+pub use proxy_protocol::{Header, Malformed, NoHeader, read_header};
+pub use socket::Socket;
+pub use tls::{Certificate, Encryption, InvalidCertificate, Secured, TlsError, TlsServer};
 pub use workers::Workers;

@@ -36,4 +36,3 @@ mod returns;
 mod scheduled;
 mod topology;
 mod verification;
-mod waiting;

@@ -19,15 +19,6 @@ use std::time::Duration;
 /// Confirms are short; this takes thousands.
 const INPUT_BYTES: usize = 64 * 1024;
 
-/// How a producer publishes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Course {
-    /// Messages a second of all producers together, if not as fast as it goes.
-    pub(super) rate: Option<NonZeroU64>,
-    /// When messages expire, if ever.
-    pub(super) expiration: Option<Expiration>,
-}
-
 /// A producer, connected and ready.
 #[derive(Debug)]
 pub(super) struct Producer {
@@ -44,12 +35,12 @@ pub(super) struct Producer {
 }
 
 impl Producer {
-    /// Connects producer `number` of those that `options` ask for.
+    /// Connects producer `number` of those that `options` ask for. Its messages may expire.
     pub(super) fn open(
         options: &BenchOptions,
         topology: &Topology,
         number: usize,
-        course: Course,
+        expiration: Option<Expiration>,
         lane: Arc<Lane>,
     ) -> Result<Self, Failure> {
         let mut connection = Connection::open(&options.url, INPUT_BYTES)?;
@@ -63,7 +54,7 @@ impl Producer {
             size: options.size,
             persistent: options.persistent,
             priorities: options.priorities,
-            expiration: course.expiration,
+            expiration,
             frame_max: connection.frame_max,
             channel: CHANNEL,
         };
@@ -74,7 +65,7 @@ impl Producer {
             connection,
             image,
             window: options.confirm_window.map(|limit| ConfirmWindow::new(limit.get())),
-            pace: course.rate.map(|rate| Pace::new(0, rate.get(), producers, number)),
+            pace: options.rate.map(|rate| Pace::new(0, rate.get(), producers, number)),
             limit: options.messages_in_all().map(own_part),
             published: 0,
             confirmed: 0,

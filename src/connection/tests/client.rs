@@ -91,15 +91,6 @@ impl Kept {
     }
 
     pub(super) fn connect(&self) -> Client {
-        self.connect_with(true)
-    }
-
-    /// One that is not to be told that it is blocked.
-    pub(super) fn connect_untold(&self) -> Client {
-        self.connect_with(false)
-    }
-
-    fn connect_with(&self, tell_blocked: bool) -> Client {
         let access = Arc::clone(&self.environment.access);
         let authority = Authority::new(access, "guest", self.vhost.name()).unwrap();
         let outbox = Arc::new(Outbox::new());
@@ -117,10 +108,10 @@ impl Kept {
             channels: Channels::new(2047, 1 << 27),
             session,
             outbox,
-            alarms: Arc::clone(&self.environment.alarms),
+            alarm: Arc::clone(&self.environment.memory),
             frame_max: 131_072,
             heartbeat: 0,
-            tell_blocked,
+            tell_blocked: true,
         });
         let served = tokio::task::spawn_local(async move { open.serve().await });
         Client {

@@ -57,10 +57,7 @@ impl QueueCore {
 
     /// Takes a message whatever the limits are.
     pub fn take_all(&mut self, message: Message, home: Home) {
-        let Some(message) = self.unless_scheduled(message, home) else { return };
-        if self.groups.is_some() {
-            self.take_grouped(message, home);
-        } else {
+        if let Some(message) = self.unless_scheduled(message, home) {
             self.take(message, home);
         }
     }
