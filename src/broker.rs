@@ -3,6 +3,7 @@
 //! It holds what there is one of: the data directory's lock, the listeners, the workers, and the environment that the
 //! connections share. Dropped in the reverse order of its making.
 
+mod alarms;
 mod doors;
 mod kept;
 mod ports_file;
@@ -22,7 +23,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
-use crate::alarm::MemoryAlarm;
+use crate::alarm::Alarms;
 use crate::config::{Config, ListenAddress, Sources};
 use crate::connection::{self, Environment};
 use crate::net::{
@@ -108,7 +109,7 @@ impl Broker {
         match Self::serve(config, tls, bound, stored, disk_failed) {
             Ok(broker) => {
                 if let Some(kept) = &kept {
-                    kept.watch(Arc::<MemoryAlarm>::clone(&broker.environment.memory));
+                    kept.watch(Arc::<Alarms>::clone(&broker.environment.alarms));
                 }
                 Ok(Self { kept, ..broker })
             }
@@ -157,10 +158,8 @@ impl Broker {
             environment.set_tls(tls);
         }
         let environment = Arc::new(environment);
-        tracing::info!("memory limit: {} MiB", environment.memory.limit() >> 20);
         let mut tasks = JoinSet::new();
-        let alarmed = Arc::clone(&environment);
-        tasks.spawn(async move { alarmed.memory.clear_in_time().await });
+        alarms::watch(&environment, &mut tasks);
         if let Some(interval) = supervisor::alive_interval() {
             tasks.spawn(watchdog::say_alive(Arc::clone(&workers), interval));
         }

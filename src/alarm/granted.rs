@@ -14,12 +14,23 @@ pub fn granted_memory() -> u64 {
     groups.chain(machine).min().unwrap_or(u64::MAX)
 }
 
-/// Where the limits of the process's control group and of those around it stand: version 2's by the group's path,
-/// version 1's as a container sees its own.
+/// Where the limits of the process's control group and of those around it stand, of version 2 and of version 1. A container
+/// sees its own as the outermost.
 fn limit_files(membership: &str) -> Vec<PathBuf> {
-    let own = membership.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
-    let version_2 = Path::new(own).ancestors().map(|group| Path::new(ROOT).join(group).join("memory.max"));
-    version_2.chain([Path::new(ROOT).join("memory/memory.limit_in_bytes")]).collect()
+    let lines = || {
+        membership.lines().filter_map(|line| line.split_once(':').and_then(|(_, rest)| rest.split_once(':')))
+    };
+    let own = |controller: &str| {
+        let is_own = |controllers: &str| controllers.split(',').any(|one| one == controller);
+        let path = lines().find(|(controllers, _)| is_own(controllers)).map(|(_, path)| path);
+        path.and_then(|path| path.strip_prefix('/')).unwrap_or_default()
+    };
+    let files = |root: &str, own: &'_ str, name: &'static str| {
+        let root = Path::new(ROOT).join(root);
+        Path::new(own).ancestors().map(|group| root.join(group).join(name)).collect::<Vec<_>>()
+    };
+    let version_2 = files("", own(""), "memory.max");
+    version_2.into_iter().chain(files("memory", own("memory"), "memory.limit_in_bytes")).collect()
 }
 
 /// The total of `/proc/meminfo`, in bytes.
@@ -56,6 +67,15 @@ mod tests {
                 "/sys/fs/cgroup/system.slice/leveret.service/memory.max",
                 "/sys/fs/cgroup/system.slice/memory.max",
                 "/sys/fs/cgroup/memory.max",
+                "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+            ]
+        );
+        assert_eq!(
+            files("12:cpu,cpuacct:/c\n4:memory:/docker/1:2\n"),
+            [
+                "/sys/fs/cgroup/memory.max",
+                "/sys/fs/cgroup/memory/docker/1:2/memory.limit_in_bytes",
+                "/sys/fs/cgroup/memory/docker/memory.limit_in_bytes",
                 "/sys/fs/cgroup/memory/memory.limit_in_bytes",
             ]
         );

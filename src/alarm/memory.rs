@@ -1,66 +1,61 @@
-//! The memory alarm: while it is raised, publishers are not read.
+//! The memory alarm: raised while more memory is used than may be.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use super::limit::{Limit, SetBy};
+use super::process::MemoryMeter;
+use super::raised::{Raised, Signal};
 
-use crate::store::held_loads::LiveMemory;
-
-/// The heap is looked at once for so many bytes that connections have read. A broker that nobody publishes to never
+/// The memory is looked at once for so many bytes that connections have read. A broker that nobody publishes to never
 /// looks.
 const LOOK_EVERY_BYTES: u64 = 1024 * 1024;
 /// While the alarm is raised nobody publishes, so that time has to tell when it is over.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// What a process occupies beyond its live memory without being reproached for it: stacks, and what an allocator keeps.
+const OVERHEAD_FREE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Whether more memory is live than there may be.
+/// Whether more memory is used than there may be.
 #[derive(Debug)]
 pub struct MemoryAlarm {
-    limit: AtomicU64,
-    live_bytes: fn() -> u64,
+    limit: Limit,
+    meter: Box<dyn MemoryMeter>,
     read_since_look: AtomicU64,
-    /// What `changed` says, without its lock.
-    is_raised: AtomicBool,
-    changed: watch::Sender<bool>,
+    signal: Arc<Signal>,
 }
 
 impl MemoryAlarm {
-    /// An alarm that is raised above `limit` bytes of what `live_bytes` tells.
-    pub fn new(limit: u64, live_bytes: fn() -> u64) -> Self {
-        Self {
-            limit: AtomicU64::new(limit),
-            live_bytes,
-            read_since_look: AtomicU64::new(0),
-            is_raised: AtomicBool::new(false),
-            changed: watch::Sender::new(false),
-        }
+    pub(super) fn new(limit: u64, meter: Box<dyn MemoryMeter>, signal: Arc<Signal>) -> Self {
+        let limit = Limit::new("memory_limit", limit);
+        Self { limit, meter, read_since_look: AtomicU64::new(0), signal }
     }
 
     /// The limit in bytes.
     pub fn limit(&self) -> u64 {
-        self.limit.load(Ordering::Relaxed)
+        self.limit.bytes()
     }
 
-    /// Another limit from now on.
-    pub fn set_limit(&self, limit: u64) {
-        self.limit.store(limit, Ordering::Relaxed);
+    /// Where it is set, for people.
+    pub fn limit_text(&self) -> String {
+        self.limit.to_string()
+    }
+
+    pub(super) fn set_limit(&self, bytes: u64, by: SetBy) {
+        self.limit.set(bytes, by);
         self.look();
     }
 
-    /// Whether publishers are to be blocked. Cheap: ask after every read.
-    pub fn is_raised(&self) -> bool {
-        self.is_raised.load(Ordering::Relaxed)
-    }
-
-    /// Tells each change, beginning with the present state.
-    pub fn changes(&self) -> watch::Receiver<bool> {
-        let mut changes = self.changed.subscribe();
-        changes.mark_changed();
-        changes
+    /// How much memory is used, in bytes: what is live, and what the process occupies beyond that, of which the first 64 MiB
+    /// do not count, and no more than is live. What an allocator holds back of messages that have left would block publishers
+    /// for good otherwise.
+    pub fn used(&self) -> u64 {
+        let live = self.meter.live_bytes();
+        with_overhead(live, self.meter.resident_bytes())
     }
 
     /// A connection has read so many bytes, which may have become messages.
-    pub fn read(&self, bytes: usize) {
+    pub(super) fn read(&self, bytes: usize) {
         let bytes = bytes as u64;
         if self.read_since_look.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) >= LOOK_EVERY_BYTES
         {
@@ -69,91 +64,31 @@ impl MemoryAlarm {
         }
     }
 
-    /// Raises or clears the alarm by what is live now. It clears a little below the limit, so that it does not flutter.
-    fn look(&self) {
-        let (live, limit) = ((self.live_bytes)(), self.limit());
+    /// Raises or clears the alarm by what is used now. It clears a little below the limit, so that it does not flutter.
+    pub(super) fn look(&self) {
+        let limit = self.limit();
         let clear_below = limit - limit / 20;
-        self.changed.send_if_modified(|raised| {
-            let before = *raised;
-            *raised = live > limit || (before && live >= clear_below);
-            self.is_raised.store(*raised, Ordering::Relaxed);
-            match (before, *raised) {
-                (false, true) => tracing::warn!(
-                    "memory resource limit alarm set: {live} bytes are live, the limit is {limit}; \
-                     publishers are blocked until it clears"
-                ),
-                (true, false) => tracing::info!("memory resource limit alarm cleared: {live} bytes are live"),
-                _ => {}
-            }
-            before != *raised
-        });
-    }
-
-    /// Clears the alarm when memory is free again. Waits without a timer while there is none.
-    pub async fn clear_in_time(&self) {
-        let mut changes = self.changed.subscribe();
-        // The sender is our own, so that the channel does not end.
-        while changes.wait_for(|raised| *raised).await.is_ok() {
-            while self.is_raised() {
-                tokio::time::sleep(LOOK_EVERY).await;
-                self.look();
-            }
+        let mut used = self.meter.live_bytes();
+        // Asking the system takes longer, and below half the limit its answer does not matter.
+        if used.saturating_mul(2) >= clear_below {
+            used = with_overhead(used, self.meter.resident_bytes());
+        }
+        let is_raised = |before| used > limit || (before && used >= clear_below);
+        match self.signal.decide(|raised: &mut Raised| &mut raised.memory, is_raised) {
+            Some(true) => tracing::warn!(
+                "memory resource limit alarm set: {used} bytes are used, {limit} are allowed ({}). \
+                 Publishers will be blocked until this alarm clears",
+                self.limit
+            ),
+            Some(false) => tracing::warn!(
+                "memory resource limit alarm cleared: {used} bytes are used, {limit} are allowed"
+            ),
+            None => {}
         }
     }
 }
 
-/// What is read from the disk becomes live though nobody publishes.
-impl LiveMemory for MemoryAlarm {
-    fn is_short(&self) -> bool {
-        self.look();
-        self.is_raised()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    static LIVE: AtomicU64 = AtomicU64::new(0);
-
-    // One test, since what is live is the test's own global.
-    #[test]
-    fn the_alarm_is_raised_above_its_limit_and_cleared_a_little_below_it() {
-        let alarm = MemoryAlarm::new(1000, || LIVE.load(Ordering::Relaxed));
-        let look_at = |live| {
-            LIVE.store(live, Ordering::Relaxed);
-            alarm.look();
-            alarm.is_raised()
-        };
-        for (live, raised) in
-            [(0, false), (1000, false), (1001, true), (1000, true), (950, true), (949, false), (1000, false)]
-        {
-            assert_eq!(look_at(live), raised, "{live}");
-            assert_eq!(*alarm.changes().borrow(), raised, "{live}");
-        }
-
-        LIVE.store(1500, Ordering::Relaxed);
-        assert!(alarm.is_short() && alarm.is_raised(), "whoever reads from the disk looks as well");
-        look_at(0);
-        LIVE.store(2000, Ordering::Relaxed);
-        alarm.read(1024 * 1024 - 1);
-        assert!(!alarm.is_raised(), "not looked yet");
-        alarm.read(1);
-        assert!(alarm.is_raised());
-        alarm.set_limit(4000);
-        assert!(!alarm.is_raised(), "the limit was raised");
-        alarm.set_limit(1000);
-        assert!(alarm.is_raised());
-
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        LIVE.store(0, Ordering::Relaxed);
-        runtime.block_on(async {
-            let mut changes = alarm.changes();
-            tokio::select! {
-                () = alarm.clear_in_time() => {}
-                cleared = changes.wait_for(|raised| !raised) => drop(cleared.unwrap()),
-            }
-        });
-        assert!(!alarm.is_raised());
-    }
+fn with_overhead(live: u64, resident: u64) -> u64 {
+    let overhead = resident.saturating_sub(live).saturating_sub(OVERHEAD_FREE_BYTES);
+    live.saturating_add(overhead.min(live))
 }

@@ -10,7 +10,7 @@ use crate::config::{Config, Durability};
 use crate::store::definitions::VhostMetadata;
 use crate::store::held_loads::LiveMemory;
 use crate::store::journal::JournalFailure;
-use crate::store::{DataDirectory, DirectoryError, HostDisk, OpenError, Opening, Store};
+use crate::store::{Blocked, DataDirectory, DirectoryError, HostDisk, OpenError, Opening, Store};
 use crate::vhost::VhostStore;
 use crate::vhost::registry::Vhosts;
 use crate::vhost::restore::Restored;
@@ -49,6 +49,11 @@ impl Kept {
     /// While this memory is short, backlogs are not read for clients that hold much already.
     pub(super) fn watch(&self, memory: Arc<dyn LiveMemory>) {
         self.store.watch(memory);
+    }
+
+    /// Why publishers of what is kept are not read, if they are not.
+    pub(super) fn blocked(&self) -> Option<Blocked> {
+        self.store.handle().blocked()
     }
 
     /// Ends in order, once no connection is left, so that the next start has nothing to put right; or, when the disk

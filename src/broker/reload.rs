@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
 use super::{Broker, tls};
-use crate::alarm::granted_memory;
+use crate::alarm::SetBy;
 use crate::config::{Change, Changes, Config, LogCategory, LogLevel, Sources};
 use crate::log;
 use crate::net::max_connections;
@@ -22,7 +22,8 @@ impl Broker {
         let (config, changes) = environment.config().reloaded(read);
         let tls = tls::read(&config).map_err(io::Error::other)?;
         log::apply(&config.log)?;
-        environment.memory.set_limit(config.memory_limit.bytes(granted_memory()));
+        environment.alarms.set_memory_limit(config.memory_limit, SetBy::Configuration);
+        environment.alarms.set_disk_limit(config.disk_free_limit, SetBy::Configuration);
         self.admission.set_max(config.max_connections.unwrap_or_else(max_connections));
         if let Some(tls) = tls {
             environment.set_tls(tls);

@@ -77,6 +77,9 @@ fn tell(loaded: &Loaded) {
     }
     for remark in &loaded.remarks {
         tracing::warn!("configuration: {remark}");
+        if !loaded.config.log.is_written() {
+            let _ = writeln!(std::io::stderr(), "leveret: configuration: {remark}");
+        }
     }
     if let Some(keys) = without_effect(loaded) {
         tracing::info!("{keys}: without effect, since in_memory keeps nothing");

@@ -35,7 +35,7 @@ pub enum Written {
     InName,
 }
 
-/// A setting. Everything that is known of it stands in [`keys`], and every source and every page of help is made of that.
+/// A setting. Everything that is known of it stands in [`keys()`], and every source and every page of help is made of that.
 pub struct Key {
     /// Its name in TOML, with its section: `log.level`.
     pub name: &'static str,
@@ -65,7 +65,7 @@ impl Key {
         keys().find(|key| key.name == name)
     }
 
-    /// Its place in [`keys`].
+    /// Its place in [`keys()`].
     pub fn index(&self) -> usize {
         keys().position(|key| key.name == self.name).unwrap_or(usize::MAX)
     }

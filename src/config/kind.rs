@@ -11,7 +11,7 @@ use crate::name::{UserName, VhostName};
 use super::rotation::RotationDate;
 use super::shown::Shown;
 use super::units::{parse_bytes, parse_duration};
-use super::{Durability, ListenAddress, LogFormat, LogLevel, MemoryLimit};
+use super::{DiskLimit, Durability, ListenAddress, LogFormat, LogLevel, MemoryLimit};
 pub(super) use tls::{CERT_LOGIN, NETWORK, SAN_TYPE, TLS_VERSION, VERIFY};
 
 /// AMQP 0-9-1's short strings are no longer.
@@ -188,6 +188,19 @@ pub(super) static MEMORY: Kind<MemoryLimit> = Kind {
         // With a point, without which it would be bytes.
         MemoryLimit::Relative(share) if share.fract() == 0.0 => Shown::Literal(format!("{share:.1}")),
         MemoryLimit::Relative(share) => literal(share),
+    },
+};
+
+pub(super) static DISK: Kind<DiskLimit> = Kind {
+    form: Form::Plain,
+    placeholder: "SIZE|FACTOR",
+    choices: &[],
+    read: |text| text.parse().map_err(|error: super::InvalidUnit| error.to_string()),
+    show: |value| match value {
+        DiskLimit::Absolute(bytes) => size(*bytes),
+        // With a point, without which it would be bytes.
+        DiskLimit::Relative(times) if times.fract() == 0.0 => Shown::Literal(format!("{times:.1}")),
+        DiskLimit::Relative(times) => literal(times),
     },
 };
 

@@ -212,6 +212,11 @@ impl LogConfig {
         own.unwrap_or(self.level)
     }
 
+    /// Whether lines are written anywhere.
+    pub fn is_written(&self) -> bool {
+        self.console.enabled || self.file.path.is_some()
+    }
+
     /// The log file, if there is to be one.
     pub fn file_path(&self) -> Option<PathBuf> {
         self.file.path.as_ref().map(|path| self.dir.join(path))

@@ -1,11 +1,12 @@
 //! What an operator may decide, as one checked struct.
 //!
-//! [`Config::default`] is the embedded default. Every setting is a key of one table ([`keys`]); [`Sources::load`] reads
+//! [`Config::default`] is the embedded default. Every setting is a key of one table ([`keys()`]); [`Sources::load`] reads
 //! files, environment and flags, in order of precedence, and refuses what cannot be served, once, so that nobody below asks
 //! again. A setting is added by a field here and a row there.
 
 mod check;
 mod convert;
+mod disk_limit;
 mod durability;
 mod environment;
 mod example;
@@ -34,6 +35,7 @@ use std::time::Duration;
 use crate::auth::AccessSettings;
 
 pub use convert::convert;
+pub use disk_limit::DiskLimit;
 pub use durability::{Durability, UnknownDurability};
 pub use environment::Environment;
 pub use example::example;
@@ -100,6 +102,8 @@ pub struct Config {
     pub max_connections: Option<usize>,
     /// From this much live memory on, publishers are blocked (`vm_memory_high_watermark`).
     pub memory_limit: MemoryLimit,
+    /// With less free space than this where the data directory is, publishers are blocked (`disk_free_limit`).
+    pub disk_free_limit: DiskLimit,
     /// How many threads serve connections; `None` is one for each core.
     pub workers: Option<usize>,
     /// Sockets' options.
@@ -134,6 +138,7 @@ impl Default for Config {
             max_message_size: 16 * 1024 * 1024,
             max_connections: None,
             memory_limit: MemoryLimit::DEFAULT,
+            disk_free_limit: DiskLimit::DEFAULT,
             workers: None,
             tcp: TcpOptions::default(),
             tls: TlsSettings::default(),

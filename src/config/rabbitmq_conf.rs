@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::Config;
 use super::given::{Given, Mistake, Origin};
 use super::key::{Alias, Arity, Key, Written};
 use super::keys::keys;
@@ -101,8 +102,9 @@ impl RabbitmqConf {
         let mut given: Option<Given> = None;
         for (alias, path, setting) in found {
             let origin = Origin::File { path: path.clone(), line: setting.line };
-            let texts = texts(alias, setting)
-                .map_err(|reason| Mistake::new(origin.clone(), Some(&setting.name), reason))?;
+            // Read at once, so that a mistake is told of the line and the name that it stands in.
+            let texts = texts(alias, setting).and_then(|texts| readable(key, texts));
+            let texts = texts.map_err(|reason| Mistake::new(origin.clone(), Some(&setting.name), reason))?;
             let Some(texts) = texts else { continue };
             let is_list = matches!(alias.written, Written::InName) || key.field.arity() == Arity::List;
             match &mut given {
@@ -150,6 +152,15 @@ fn texts(alias: &Alias, setting: &Setting) -> Result<Option<Vec<String>>, String
             }
         }
     }
+}
+
+/// Refuses what the key cannot read.
+fn readable(key: &Key, texts: Option<Vec<String>>) -> Result<Option<Vec<String>>, String> {
+    match &texts {
+        Some(texts) if !texts.is_empty() => key.field.set(&mut Config::default(), texts)?,
+        _ => {}
+    }
+    Ok(texts)
 }
 
 fn is_known(name: &str) -> bool {
@@ -246,6 +257,14 @@ mod tests {
             (
                 "handshake_timeout = 10s",
                 "0.conf:1: \"handshake_timeout\": expected a whole number of milliseconds",
+            ),
+            (
+                "\nvm_memory_high_watermark.absolute = x",
+                "0.conf:2: \"vm_memory_high_watermark.absolute\": expected",
+            ),
+            (
+                "listeners.tcp.1 = 1\nlisteners.tcp.2 = x",
+                "0.conf:2: \"listeners.tcp.2\": expected an IP address",
             ),
             ("heartbeat = encrypted:abc", "0.conf:1: \"heartbeat\": encrypted values cannot be read"),
         ] {

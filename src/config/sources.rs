@@ -243,6 +243,12 @@ impl Reading {
             )
         });
         self.remarks.extend(told);
+        if !config.log.is_written() {
+            // RabbitMQ would write a file then.
+            self.remarks.push(
+                "nothing is logged: log.console.enabled is false, and log.file.path is not set".to_owned(),
+            );
+        }
         let loaded = Loaded { config, files: self.files, remarks: self.remarks, origins };
         if self.mistakes.is_empty() {
             for (key, reason) in loaded.config.refused() {

@@ -117,8 +117,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         if publishes == Publishes::Nothing {
             return (Held::Not, "");
         }
-        if self.alarm.is_raised() {
-            return (Held::Blocked, "low on memory");
+        if self.alarms.is_raised()
+            && let Some(reason) = self.alarms.raised().reason()
+        {
+            return (Held::Blocked, reason);
         }
         let Some(stored) = self.session.vhost.stored() else { return (Held::Not, "") };
         match stored.handle.blocked() {

@@ -38,8 +38,7 @@ use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{Access, AllTaken, LoginRefused, Origin};
-use crate::alarm::heap::live_bytes;
-use crate::alarm::{MemoryAlarm, granted_memory};
+use crate::alarm::{Alarms, DiskMeter, FileSystemOf, ProcessMemory};
 use crate::auth::{Action, Claim, Resource, User, authorize};
 use crate::channel::authority::Authority;
 use crate::channel::exception::{connection_forced, user_deleted, vhost_deleted};
@@ -73,8 +72,8 @@ pub struct Environment {
     pub vhosts: Vhosts,
     /// The open connections.
     pub connections: Connections,
-    /// The memory alarm.
-    pub memory: Arc<MemoryAlarm>,
+    /// What publishers are blocked for.
+    pub alarms: Arc<Alarms>,
     /// Cancelled when the broker stops: each connection is then closed with 320.
     pub stopping: CancellationToken,
 }
@@ -86,7 +85,10 @@ impl Environment {
         let vhosts = Vhosts::default().with_queue_max(config.access.cluster_queue_limit);
         vhosts.insert(Vhost::new(config.access.default_user.vhost.clone()));
         let access = Arc::new(Access::in_memory(config.access.clone()));
-        let limit = config.memory_limit.bytes(granted_memory());
+        let limits = (config.memory_limit, config.disk_free_limit);
+        let directory = (!config.in_memory).then(|| FileSystemOf(config.data_dir.clone()));
+        let disk = directory.map(|directory| -> Box<dyn DiskMeter> { Box::new(directory) });
+        let alarms = Arc::new(Alarms::new(limits, Box::new(ProcessMemory), disk));
         Self {
             config: RwLock::new(Arc::new(config)),
             tls: RwLock::default(),
@@ -94,7 +96,7 @@ impl Environment {
             access,
             vhosts,
             connections: Connections::default(),
-            memory: Arc::new(MemoryAlarm::new(limit, live_bytes)),
+            alarms,
             stopping: CancellationToken::new(),
         }
     }
@@ -259,7 +261,7 @@ async fn serve_open(
         channels: Channels::new(negotiated.channel_max, message_size_max),
         session,
         outbox,
-        alarm: Arc::clone(&environment.memory),
+        alarms: Arc::clone(&environment.alarms),
         frame_max: negotiated.frame_max,
         heartbeat: negotiated.heartbeat,
         tell_blocked: negotiated.capabilities.connection_blocked,

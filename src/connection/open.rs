@@ -26,7 +26,7 @@ use super::channels::Channels;
 use super::heartbeat::Heartbeat;
 use super::outbox::{Contents, Notice, Outbox};
 use super::output::Output;
-use crate::alarm::MemoryAlarm;
+use crate::alarm::Alarms;
 use crate::channel::Session;
 use crate::time::Time;
 
@@ -66,7 +66,7 @@ pub struct Open<S> {
     pub(super) outbox: Arc<Outbox>,
     pub(super) taken: Contents,
     pub(super) output: Output,
-    pub(super) alarm: Arc<MemoryAlarm>,
+    pub(super) alarms: Arc<Alarms>,
     pub(super) state: State,
     pub(super) heartbeat: Option<Heartbeat>,
     pub(super) heartbeat_secs: u16,
@@ -108,8 +108,8 @@ pub struct Parts<S> {
     pub session: Session,
     /// The outbox, entered in the registry.
     pub outbox: Arc<Outbox>,
-    /// The memory alarm of the broker.
-    pub alarm: Arc<MemoryAlarm>,
+    /// The alarms of the broker.
+    pub alarms: Arc<Alarms>,
     /// The negotiated largest frame, in bytes.
     pub frame_max: u32,
     /// The negotiated heartbeat interval, in seconds.
@@ -140,7 +140,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
             outbox: parts.outbox,
             taken: Contents::default(),
             output: Output::new(parts.frame_max),
-            alarm: parts.alarm,
+            alarms: parts.alarms,
             state: State::Running,
             heartbeat: Heartbeat::new(parts.heartbeat, Time::now()),
             heartbeat_secs: parts.heartbeat,
@@ -247,7 +247,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         if let Some(heartbeat) = &mut self.heartbeat {
             heartbeat.received(Time::now());
         }
-        self.alarm.read(count);
+        self.alarms.read(count);
         let chunk = buffer.freeze();
         self.frames(&chunk);
         if let Ok(buffer) = chunk.try_into_mut() {
@@ -290,6 +290,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
                 }
                 Notice::Late(late) => lates.push(late),
                 Notice::RightsChanged => rights_changed = true,
+                // Seen to when it comes to reading again, which is next.
+                Notice::AlarmsChanged => {}
                 Notice::Loaded(channel) => self.channels.loaded(channel),
                 Notice::Close(code, text) => self.close(code, &text, (0, 0)),
             }

@@ -84,6 +84,11 @@ impl Connections {
         self.tell(|of, to| of.as_str() == user && to.as_str() == vhost, || Notice::RightsChanged);
     }
 
+    /// An alarm is raised or cleared.
+    pub fn alarms_changed(&self) {
+        self.tell(|_, _| true, || Notice::AlarmsChanged);
+    }
+
     fn tell(&self, whom: impl Fn(&UserName, &VhostName) -> bool, what: impl Fn() -> Notice) {
         for entered in &self.open {
             if whom(&entered.user, &entered.vhost) {

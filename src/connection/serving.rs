@@ -158,7 +158,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         self.session.flush();
         let copied = self.session.publisher.take_copied_bytes();
         if copied > 0 {
-            self.alarm.read(copied);
+            self.alarms.read(copied);
         }
         if let Some(queue) = self.session.publisher.take_crashed() {
             self.session.confirming.clear();

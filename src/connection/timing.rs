@@ -19,6 +19,8 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(15);
 /// How often a held back connection looks whether it may go on.
 const BEHIND_PAUSE: Duration = Duration::from_millis(1);
 const BLOCKED_PAUSE: Duration = Duration::from_millis(50);
+/// The same during an alarm, whose end every connection is told of: only to see whether its client is there.
+const ALARM_PAUSE: Duration = Duration::from_secs(1);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
     /// Sleeps until the next thing that time brings, or does it.
@@ -57,6 +59,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         let held_back = match self.publishing.held {
             _ if !self.publishing.behind.is_empty() => Some(now.plus(BEHIND_PAUSE)),
             Held::Congested => Some(now.plus(BEHIND_PAUSE)),
+            Held::Blocked if self.alarms.is_raised() => Some(now.plus(ALARM_PAUSE)),
             Held::Blocked => Some(now.plus(BLOCKED_PAUSE)),
             Held::Not => None,
         };

@@ -71,8 +71,8 @@ struct Known {
     until: Time,
     /// What becomes of the message; nothing when that need not be asked any more.
     fate: Option<Fate>,
-    /// Whether it outlives the broker.
-    journalled: bool,
+    /// The file of the journal that has the last record of it, if it outlives the broker.
+    file: Option<JournalFile>,
 }
 
 impl Keys {
@@ -122,7 +122,7 @@ impl Keys {
         self.sweep(now, FORGOTTEN_AT_ONCE);
         let record = KeyRecord { key, position, until };
         if until > now {
-            self.insert(record, fate, false);
+            self.insert(record, fate, None);
         }
         record
     }
@@ -132,7 +132,7 @@ impl Keys {
         if let Some(known) = self.known.get_mut(&record.key)
             && known.position == record.position
         {
-            known.journalled = true;
+            known.file = Some(file);
             self.recorded_from = Some(self.recorded_from.map_or(file, |from| from.min(file)));
         }
     }
@@ -164,9 +164,9 @@ impl Keys {
             None if self.rules.window.is_none() => Time::NEVER,
             None => return None,
         };
-        let journalled = self.known.get(&key).is_some_and(|known| known.journalled);
+        let file = self.known.get(&key).and_then(|known| known.file);
         let record = KeyRecord { key, position: to, until };
-        self.insert(record, fate, journalled);
+        self.insert(record, fate, file);
         Some(record)
     }
 
@@ -195,7 +195,7 @@ impl Keys {
         // Of too many those go that would be forgotten first.
         records.sort_unstable_by_key(|record| (record.until, record.position));
         for record in records {
-            self.insert(record, None, true);
+            self.insert(record, None, Some(JournalFile(0)));
         }
         // Wherever they stand.
         self.recorded_from = Some(JournalFile(0));
@@ -206,8 +206,15 @@ impl Keys {
         !self.known.is_empty() && self.recorded_from.is_some_and(|from| from <= through)
     }
 
-    /// What outlives the broker, in order, from behind `after` on, at most so much of it.
-    pub fn records(&self, after: Option<KeyRecord>, max: usize) -> KeyRecords {
+    /// What stands in files of the journal up to `through` and is written to file `to` again, in order, from behind `after`
+    /// on, of at most so many keys. What stands in later files has no business before these.
+    pub fn records_through(
+        &mut self,
+        through: JournalFile,
+        to: JournalFile,
+        after: Option<KeyRecord>,
+        max: usize,
+    ) -> KeyRecords {
         use std::ops::Bound::{Excluded, Unbounded};
         let from = after.map_or(Unbounded, |after| Excluded((after.until, after.position)));
         let mut last = None;
@@ -215,16 +222,19 @@ impl Keys {
         for ((until, position), key) in self.order.range((from, Unbounded)).take(max) {
             let record = KeyRecord { key: *key, position: *position, until: *until };
             last = Some(record);
-            if self.known.get(key).is_some_and(|known| known.journalled) {
+            if let Some(file) = self.known.get_mut(key).and_then(|known| known.file.as_mut())
+                && *file <= through
+            {
+                *file = to;
                 records.push(record);
             }
         }
         KeyRecords { size: self.rules.size, records, last }
     }
 
-    /// The records of all that is known stand in this file of the journal or in later ones.
-    pub fn all_recorded(&mut self, from: JournalFile) {
-        self.recorded_from = Some(from);
+    /// The records of all that is known stand in files of the journal behind this one.
+    pub fn recorded_behind(&mut self, through: JournalFile) {
+        self.recorded_from = Some(JournalFile(through.0.saturating_add(1)));
     }
 
     /// How many are known at most.
@@ -232,12 +242,12 @@ impl Keys {
         self.rules.size
     }
 
-    fn insert(&mut self, record: KeyRecord, fate: Option<Fate>, journalled: bool) {
+    fn insert(&mut self, record: KeyRecord, fate: Option<Fate>, file: Option<JournalFile>) {
         let KeyRecord { key, position, until } = record;
         if !self.known.contains_key(&key) && self.known.len() >= self.rules.size as usize {
             self.forget_first();
         }
-        if let Some(before) = self.known.insert(key, Known { position, until, fate, journalled }) {
+        if let Some(before) = self.known.insert(key, Known { position, until, fate, file }) {
             self.order.remove(&(before.until, before.position));
         }
         self.order.insert((until, position), key);

@@ -25,7 +25,7 @@ use super::segment::file::read_block;
 use super::segment::table::SegmentId;
 use super::segment_store::{SegmentLimits, SegmentStore};
 use super::simulated::SimDisk;
-use super::stored::{BlockPlace, Damage, OutBlock, Returns, SegmentState, Stored};
+use super::stored::{BlockPlace, Damage, KeyRecord, KeyRecords, OutBlock, Returns, SegmentState, Stored};
 use super::{loader, pager};
 use crate::config::Durability;
 use crate::message::Message;
@@ -414,6 +414,24 @@ impl Stored for OvertakenQueue {
 
     fn stragglers(&self, segment: SegmentNumber) -> Vec<OutBlock> {
         self.ask(|queue| queue.stragglers(segment))
+    }
+
+    fn keys_through(&self, through: JournalFile) -> bool {
+        self.ask(|queue| queue.keys_through(through))
+    }
+
+    fn keys(
+        &self,
+        through: JournalFile,
+        to: JournalFile,
+        after: Option<KeyRecord>,
+        max: usize,
+    ) -> KeyRecords {
+        self.ask(|queue| queue.keys(through, to, after, max))
+    }
+
+    fn keys_recorded(&self, through: JournalFile) {
+        self.tell(|queue| queue.keys_recorded(through));
     }
 
     fn loaded(&self, place: BlockPlace, bytes: Result<Bytes, Damage>) {

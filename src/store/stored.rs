@@ -217,14 +217,21 @@ pub trait Stored: Send + Sync {
         false
     }
 
-    /// The keys that it knows, in an order of its own, from behind `after` on, at most so many.
-    fn keys(&self, _after: Option<KeyRecord>, _max: usize) -> KeyRecords {
+    /// The keys with a last record in files of the journal up to `through`, which are written to file `to` again: in an order of
+    /// the queue's own, from behind `after` on, of at most so many that it knows. None of a later file: its message may yet be
+    /// lost with that, and a key without its message would have the next one taken for a copy.
+    fn keys(
+        &self,
+        _through: JournalFile,
+        _to: JournalFile,
+        _after: Option<KeyRecord>,
+        _max: usize,
+    ) -> KeyRecords {
         KeyRecords::default()
     }
 
-    /// Records of all keys that it knew when it was first asked for them stand in this file of the journal or in later ones,
-    /// and those of keys that it has come to know since do.
-    fn keys_recorded(&self, _from: JournalFile) {}
+    /// Records of all keys stand in files of the journal behind this one.
+    fn keys_recorded(&self, _through: JournalFile) {}
 
     /// The block at `place` was read, or cannot be.
     fn loaded(&self, place: BlockPlace, bytes: Result<Bytes, Damage>);

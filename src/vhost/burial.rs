@@ -169,7 +169,7 @@ impl Vhost {
             // There is none any more.
             None => dead.iter().map(|dead| dead.key).collect(),
             Some(to) => {
-                let mut publisher = Publisher::default();
+                let mut publisher = Publisher::default().from_within();
                 let now = Time::now();
                 for (number, dead) in dead.iter().enumerate() {
                     let origin = Origin { channel: 0, number: number as u64 };

@@ -53,8 +53,7 @@ pub struct Publisher {
     once: Once,
     /// Something is gathered for a queue that takes messages once.
     gathers_once: bool,
-    /// What is published was in its queue before.
-    moves: bool,
+    by: By,
     /// A queue that could not take what was gathered for it.
     crashed: Option<QueueName>,
     /// Records were made for messages that were said to have none.
@@ -70,6 +69,17 @@ pub struct Origin {
     pub channel: u16,
     /// The publish, as the channel numbers them.
     pub number: u64,
+}
+
+/// Who publishes.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum By {
+    #[default]
+    Client,
+    /// The broker, to internal exchanges as well.
+    Broker,
+    /// A queue what was in it before.
+    Queue,
 }
 
 /// A range of the remembered targets.
@@ -187,7 +197,7 @@ impl Publisher {
         for at in self.gathered.drain(..) {
             let Some(known) = self.known.get_mut(at as usize) else { continue };
             let file = if known.records.is_empty() { None } else { unit.file() };
-            match hand_over(known, file, self.moves, unit) {
+            match hand_over(known, file, self.by == By::Queue, unit) {
                 Ok(published) => {
                     place(known.records.drain(..), &published, unit);
                     self.refused.extend(of(&known.origins, &published.refused));
@@ -267,7 +277,13 @@ impl Publisher {
     /// What is published from now on was in its queue before.
     #[must_use]
     pub fn moving(self) -> Self {
-        Self { moves: true, ..self }
+        Self { by: By::Queue, ..self }
+    }
+
+    /// The broker publishes from now on, to internal exchanges as well.
+    #[must_use]
+    pub fn from_within(self) -> Self {
+        Self { by: By::Broker, ..self }
     }
 
     /// Whether records were made for messages that were said to be [transient](Gathered::Transient) since this was last

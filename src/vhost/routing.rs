@@ -166,7 +166,23 @@ impl Vhost {
         Ok(())
     }
 
-    /// The same for an exchange that may be internal.
+    /// The same for what the broker publishes by itself, to an internal exchange as well.
+    pub fn route_within(
+        &self,
+        exchange: &str,
+        message: &Routable<'_>,
+        found: &mut Found,
+    ) -> Result<(), Refused> {
+        if exchange.is_empty() {
+            self.route_by_name(message, found);
+            return Ok(());
+        }
+        let first = self.exchanges().get(exchange).ok_or(Refused::NoExchange)?;
+        self.route_from(&first, message, found);
+        Ok(())
+    }
+
+    /// The same from an exchange that was found.
     pub(super) fn route_from(&self, first: &Arc<Exchange>, message: &Routable<'_>, found: &mut Found) {
         found.visit(first);
         while let Some(exchange) = found.walk.pop() {

@@ -20,7 +20,7 @@ use lapin::{
 use crate::support::Broker;
 
 /// Nothing here takes longer than this, however busy the machine is.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Runs a conversation of lapin's with a broker of its own.
 fn with_broker<F: Future<Output = ()>>(conversation: impl FnOnce(Connection) -> F) {

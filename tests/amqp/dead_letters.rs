@@ -49,6 +49,18 @@ fn a_rejected_message_goes_on_with_its_history() {
 }
 
 #[test]
+fn a_dead_letter_exchange_may_be_internal() {
+    let broker = Broker::start();
+    let mut peer = Peer::connect(&broker);
+    peer.ok("exchange.declare exchange=inside type=fanout internal");
+    peer.ok("queue.declare queue=dead");
+    peer.ok("queue.bind queue=dead exchange=inside");
+    peer.ok("queue.declare queue=q arguments={x-dead-letter-exchange:\"inside\",x-message-ttl:0}");
+    peer.send("basic.publish routing-key=q | | body");
+    assert_eq!(bodies(&consumed(&mut peer, "dead", 1)), ["body"]);
+}
+
+#[test]
 fn a_message_expires_wherever_it_stands_in_its_queue() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);

@@ -8,7 +8,7 @@ use crate::line::Line;
 use crate::support::Broker;
 
 /// How long an awaited frame may take.
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_mins(1);
 const METHOD: u8 = 1;
 const HEADER: u8 = 2;
 const BODY: u8 = 3;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::peer::Peer;
 use crate::support::Broker;
 
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Whether there is a queue of that name, asked in a way that does not count as using it.
 fn exists(peer: &mut Peer, queue: &str) -> bool {

@@ -36,3 +36,4 @@ mod returns;
 mod scheduled;
 mod topology;
 mod verification;
+mod waiting;

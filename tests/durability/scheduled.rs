@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use crate::lives::{Death, Lives, Script};
 use crate::support::{Properties, Raw, Table, assert_waited, method};
 
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 fn publish(raw: &mut Raw, exchange: &str, key: &str, delay: i32, body: &str) {
     publish_with(raw, exchange, key, &Table::new().int("x-delay", delay), body);

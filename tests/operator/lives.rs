@@ -27,7 +27,7 @@ pub(crate) struct Life {
     pub(crate) broker: Broker,
     pub(crate) vhost: Arc<Vhost>,
     pub(crate) channel: Channel,
-    _connection: Connection,
+    pub(crate) connection: Connection,
 }
 
 impl Life {
@@ -45,7 +45,7 @@ impl Life {
         let connection = Connection::connect(&url, ConnectionProperties::default()).await.unwrap();
         let channel = connection.create_channel().await.unwrap();
         channel.confirm_select(lapin::options::ConfirmSelectOptions::default()).await.unwrap();
-        Self { broker, vhost, channel, _connection: connection }
+        Self { broker, vhost, channel, connection }
     }
 
     /// Ends in order, and gives the broker that comes after.

@@ -9,6 +9,7 @@
     reason = "a test ends when something is not as it must be"
 )]
 
+mod alarms;
 #[path = "../support/directory.rs"]
 mod directory;
 mod lives;

@@ -9,7 +9,7 @@ use super::method::{self, basic_get, basic_publish, channel_open, queue_declare}
 use super::{Broker, Payload, Properties, Table};
 
 /// How long the broker may take for anything that has no time of its own.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
 pub(crate) const PROTOCOL_HEADER: &[u8; 8] = b"AMQP\0\0\x09\x01";
 

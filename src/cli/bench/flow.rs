@@ -6,11 +6,10 @@ mod expiring;
 use super::connection::Connection;
 use super::consumer::Consumer;
 use super::failure::Failure;
-use super::image::Expiration;
 use super::live::{Group, Live};
 use super::options::{BenchOptions, Scenario};
 use super::process::Usage;
-use super::producer::Producer;
+use super::producer::{Course, Producer};
 use super::report::{Report, per_second};
 use super::run::{Lane, Run, Stage, latency, total};
 use super::topology::Topology;
@@ -113,7 +112,7 @@ impl Flow<'_> {
 
     fn at_once(&mut self, live: &mut Live) -> Result<Report, Failure> {
         self.start_consumers()?;
-        let producing = self.start_producers(Synchronise::No, None)?;
+        let producing = self.start_producers(Synchronise::No, self.course())?;
         live.show(self.groups());
         let is_produced = |flow: &Self| flow.threads.iter().skip(producing).all(JoinHandle::is_finished);
 
@@ -146,7 +145,7 @@ impl Flow<'_> {
     fn backlog(&mut self, live: &mut Live) -> Result<Report, Failure> {
         self.run.begin_measuring(0);
         let from = self.snapshot(live);
-        self.start_producers(Synchronise::Yes, None)?;
+        self.start_producers(Synchronise::Yes, self.course())?;
         live.show(self.groups());
         let is_produced = |flow: &Self| flow.threads.iter().all(JoinHandle::is_finished);
         let deadline = self.options.measured().map(|measured| Instant::now() + measured);
@@ -208,22 +207,17 @@ impl Flow<'_> {
         Ok(())
     }
 
+    /// As the options say.
+    fn course(&self) -> Course {
+        Course { rate: self.options.rate, expiration: None }
+    }
+
     /// Returns how many threads there were before.
-    fn start_producers(
-        &mut self,
-        synchronise: Synchronise,
-        expiration: Option<Expiration>,
-    ) -> Result<usize, Failure> {
+    fn start_producers(&mut self, synchronise: Synchronise, course: Course) -> Result<usize, Failure> {
         let mut producers = Vec::new();
         for number in 0..self.options.producers.get() {
             let lane = Lane::new()?;
-            producers.push(Producer::open(
-                self.options,
-                &self.topology,
-                number,
-                expiration,
-                Arc::clone(&lane),
-            )?);
+            producers.push(Producer::open(self.options, &self.topology, number, course, Arc::clone(&lane))?);
             self.producers.push(lane);
         }
         let before = self.threads.len();

@@ -179,8 +179,9 @@ pub enum Scenario {
     Backlog,
     /// Consumers only, of the queues that --keep has left under --name, until they are empty
     Drain,
-    /// Producers first, of messages that expire at random moments within --duration (10 s), a million of them unless
-    /// --messages says; then as many that are consumed: with --pid, what one of each costs the broker
+    /// Producers of messages that expire at random moments within --duration (10 s), a million of them unless --messages
+    /// says; then of as many that are drained, and of as many that are consumed while they are published as evenly as the
+    /// first ones expired: with --pid, what one of each costs the broker
     Expire,
     /// Open and close connections, one after the other on each of --connections (8) threads
     Connections,

@@ -19,6 +19,15 @@ use std::time::Duration;
 /// Confirms are short; this takes thousands.
 const INPUT_BYTES: usize = 64 * 1024;
 
+/// How a producer publishes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Course {
+    /// Messages a second of all producers together, if not as fast as it goes.
+    pub(super) rate: Option<NonZeroU64>,
+    /// When messages expire, if ever.
+    pub(super) expiration: Option<Expiration>,
+}
+
 /// A producer, connected and ready.
 #[derive(Debug)]
 pub(super) struct Producer {
@@ -35,12 +44,12 @@ pub(super) struct Producer {
 }
 
 impl Producer {
-    /// Connects producer `number` of those that `options` ask for. Its messages may expire.
+    /// Connects producer `number` of those that `options` ask for.
     pub(super) fn open(
         options: &BenchOptions,
         topology: &Topology,
         number: usize,
-        expiration: Option<Expiration>,
+        course: Course,
         lane: Arc<Lane>,
     ) -> Result<Self, Failure> {
         let mut connection = Connection::open(&options.url, INPUT_BYTES)?;
@@ -54,7 +63,7 @@ impl Producer {
             size: options.size,
             persistent: options.persistent,
             priorities: options.priorities,
-            expiration,
+            expiration: course.expiration,
             frame_max: connection.frame_max,
             channel: CHANNEL,
         };
@@ -65,7 +74,7 @@ impl Producer {
             connection,
             image,
             window: options.confirm_window.map(|limit| ConfirmWindow::new(limit.get())),
-            pace: options.rate.map(|rate| Pace::new(0, rate.get(), producers, number)),
+            pace: course.rate.map(|rate| Pace::new(0, rate.get(), producers, number)),
             limit: options.messages_in_all().map(own_part),
             published: 0,
             confirmed: 0,

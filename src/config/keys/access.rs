@@ -4,7 +4,7 @@ use super::{PLAIN, many, maybe, named, one, same};
 use crate::config::key::{Alias, Key, Written};
 use crate::config::{check, rabbitmq_values as from};
 
-pub(super) static KEYS: [Key; 12] = [
+pub(super) static KEYS: [Key; 13] = [
     Key {
         name: "default_user",
         doc: "The user that a broker makes whose data directory is empty.",
@@ -71,6 +71,15 @@ pub(super) static KEYS: [Key; 12] = [
         example: Some("100000"),
         rabbitmq: &[Alias { name: "channel_max_per_node", written: Written::As(from::unless_infinity) }],
         field: maybe!(NUMBER_64, access.channel_max_per_node),
+        ..PLAIN
+    },
+    Key {
+        name: "cluster_queue_limit",
+        doc: "How many queues all virtual hosts together may have.",
+        unset: Some("no limit"),
+        example: Some("100000"),
+        rabbitmq: &[Alias { name: "cluster_queue_limit", written: Written::As(from::unless_infinity) }],
+        field: maybe!(NUMBER_64, access.cluster_queue_limit),
         ..PLAIN
     },
     Key {

@@ -4,7 +4,7 @@ use super::{PLAIN, maybe, one, same};
 use crate::config::key::{Alias, Key, Reload, Written};
 use crate::config::{check, rabbitmq_values as from};
 
-pub(super) static KEYS: [Key; 15] = [
+pub(super) static KEYS: [Key; 16] = [
     Key {
         name: "data_dir",
         doc: "The directory for everything that is kept; made if it is missing, used by one broker at a time, never deleted.",
@@ -47,6 +47,18 @@ pub(super) static KEYS: [Key; 15] = [
         ],
         check: check::memory_limit,
         field: one!(MEMORY, memory_limit),
+        ..PLAIN
+    },
+    Key {
+        name: "disk_free_limit",
+        doc: "With how little free space where data_dir is publishers are blocked: a size such as 2GB, or a factor such as 1.5 \
+              of the memory that the machine or the container grants; 0 never blocks them.",
+        reload: Reload::AtOnce,
+        rabbitmq: &[
+            same("disk_free_limit.absolute"),
+            Alias { name: "disk_free_limit.relative", written: Written::As(from::share) },
+        ],
+        field: one!(DISK, disk_free_limit),
         ..PLAIN
     },
     Key {

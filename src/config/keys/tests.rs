@@ -58,12 +58,13 @@ const TOO_MANY_TAGS: &str =
 #[test]
 fn every_key_refuses_a_bad_value_with_what_it_expects() {
     // For each key what it refuses, when it reads or when it is checked, and a part of what is said.
-    let table: [(&str, &[(&str, &str)]); 67] = [
+    let table: [(&str, &[(&str, &str)]); 69] = [
         ("data_dir", &[("", "expected a path"), ("a\0b", "expected a path")]),
         ("in_memory", &[("maybe", "expected true or false")]),
         ("durability", &[("never", "expected fsync, os or memory")]),
         ("backlog_memory", &[("some", "expected a share such as 0.6"), ("1000", "at least 1MiB")]),
         ("memory_limit", &[("2.0", "expected a share such as 0.6"), ("1000", "at least 16MiB")]),
+        ("disk_free_limit", &[("0.0", "expected a size such as 2GB, or a factor"), ("lots", "such as 1.5")]),
         (
             "workers",
             &[("many", "expected a whole number"), ("0", "not between 1 and 1024"), ("1025", "1024")],
@@ -91,6 +92,7 @@ fn every_key_refuses_a_bad_value_with_what_it_expects() {
         ("auth_mechanisms", &[("plain", "expected PLAIN, AMQPLAIN, EXTERNAL or ANONYMOUS")]),
         ("anonymous_login_user", &[("", "a name of 1 to 255 bytes")]),
         ("channel_max_per_node", &[("-1", "expected a whole number")]),
+        ("cluster_queue_limit", &[("many", "expected a whole number")]),
         ("consumer_max_per_channel", &[("many", "expected a whole number")]),
         ("default_permissions.configure", &[("(", "invalid regular expression '('")]),
         ("default_permissions.write", &[("*", "invalid regular expression '*'")]),

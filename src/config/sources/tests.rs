@@ -237,6 +237,17 @@ fn b86_a_secret_that_others_may_read_is_remarked() {
 }
 
 #[test]
+fn a_log_that_goes_nowhere_is_remarked() {
+    let silent = Case::new(&[("rabbitmq/rabbitmq.conf", "log.console = false\nlog.file = false")]);
+    assert_eq!(
+        silent.remarks(),
+        ["nothing is logged: log.console.enabled is false, and log.file.path is not set"]
+    );
+    let file = Case::new(&[("rabbitmq/rabbitmq.conf", "log.console = false\nlog.file = rabbit.log")]);
+    assert_eq!(file.remarks(), Vec::<String>::new());
+}
+
+#[test]
 fn a_secret_is_nowhere_shown() {
     let secret = "hunter2";
     let case = Case::new(&[("leveret/leveret.toml", &format!("default_pass = '{secret}'\n"))]);

@@ -91,6 +91,15 @@ impl Kept {
     }
 
     pub(super) fn connect(&self) -> Client {
+        self.connect_with(true)
+    }
+
+    /// One that is not to be told that it is blocked.
+    pub(super) fn connect_untold(&self) -> Client {
+        self.connect_with(false)
+    }
+
+    fn connect_with(&self, tell_blocked: bool) -> Client {
         let access = Arc::clone(&self.environment.access);
         let authority = Authority::new(access, "guest", self.vhost.name()).unwrap();
         let outbox = Arc::new(Outbox::new());
@@ -108,10 +117,10 @@ impl Kept {
             channels: Channels::new(2047, 1 << 27),
             session,
             outbox,
-            alarm: Arc::clone(&self.environment.memory),
+            alarms: Arc::clone(&self.environment.alarms),
             frame_max: 131_072,
             heartbeat: 0,
-            tell_blocked: true,
+            tell_blocked,
         });
         let served = tokio::task::spawn_local(async move { open.serve().await });
         Client {

@@ -80,7 +80,7 @@ async fn a_connection_that_panics_gives_back_what_it_held() {
             1 << 20,
         ),
         outbox,
-        alarm: Arc::clone(&environment.memory),
+        alarms: Arc::clone(&environment.alarms),
         frame_max: 131_072,
         heartbeat: 0,
         tell_blocked: true,

@@ -187,16 +187,22 @@ impl QueueCore {
     }
 
     /// See [`Stored::keys`](crate::store::stored::Stored::keys).
-    pub fn key_records(&mut self, after: Option<KeyRecord>, max: usize, now: Time) -> KeyRecords {
+    pub fn key_records(
+        &mut self,
+        (through, to): (JournalFile, JournalFile),
+        after: Option<KeyRecord>,
+        max: usize,
+        now: Time,
+    ) -> KeyRecords {
         let Some(keys) = &mut self.keys else { return KeyRecords::default() };
         keys.sweep(now, max);
-        keys.records(after, max)
+        keys.records_through(through, to, after, max)
     }
 
     /// See [`Stored::keys_recorded`](crate::store::stored::Stored::keys_recorded).
-    pub fn keys_recorded(&mut self, from: JournalFile) {
+    pub fn keys_recorded(&mut self, through: JournalFile) {
         if let Some(keys) = &mut self.keys {
-            keys.all_recorded(from);
+            keys.recorded_behind(through);
         }
     }
 }

@@ -57,7 +57,10 @@ impl QueueCore {
 
     /// Takes a message whatever the limits are.
     pub fn take_all(&mut self, message: Message, home: Home) {
-        if let Some(message) = self.unless_scheduled(message, home) {
+        let Some(message) = self.unless_scheduled(message, home) else { return };
+        if self.groups.is_some() {
+            self.take_grouped(message, home);
+        } else {
             self.take(message, home);
         }
     }

@@ -162,17 +162,8 @@ fn what_outlives_the_broker_is_told_in_parts_and_is_known_to_the_next() {
         }
     }
     assert!(before.stand_through(JournalFile(3)) && !before.stand_through(JournalFile(2)));
-    let (mut records, mut last) = (Vec::new(), None);
-    loop {
-        let part = before.records(last, 2);
-        records.extend(part.records);
-        last = part.last;
-        if last.is_none() {
-            break;
-        }
-    }
-    assert_eq!(records.iter().map(|record| record.position.0).collect::<Vec<_>>(), [1, 2, 3, 5, 6]);
-    before.all_recorded(JournalFile(9));
+    let records = again(&mut before, 8, 9);
+    assert_eq!(places(&records), [1, 2, 3, 5, 6]);
     assert!(!before.stand_through(JournalFile(8)));
     let mut next = keys(Some(300), 3);
     next.restore(records, after(302));
@@ -182,6 +173,38 @@ fn what_outlives_the_broker_is_told_in_parts_and_is_known_to_the_next() {
         "the time goes on meanwhile, and there is room for three"
     );
     assert!(next.stand_through(JournalFile(0)), "nobody knows where");
+}
+
+/// What of files up to `through` is written to file `to` again.
+fn again(keys: &mut Keys, through: u64, to: u64) -> Vec<KeyRecord> {
+    let (mut records, mut last) = (Vec::new(), None);
+    loop {
+        let part = keys.records_through(JournalFile(through), JournalFile(to), last, 2);
+        records.extend(part.records);
+        last = part.last;
+        if last.is_none() {
+            keys.recorded_behind(JournalFile(through));
+            return records;
+        }
+    }
+}
+
+fn places(records: &[KeyRecord]) -> Vec<u64> {
+    records.iter().map(|record| record.position.0).collect()
+}
+
+#[test]
+fn what_stands_in_newer_files_is_not_written_again_before_it_is_there() {
+    let mut keys = keys(Some(300), 10);
+    for (number, file) in [(1, 3), (2, 4), (3, 4), (4, 5), (5, 4)] {
+        let record = keys.keep(key(number), Position(number), after(number), None, None);
+        keys.recorded(record, JournalFile(file));
+    }
+    assert_eq!(places(&again(&mut keys, 3, 4)), [1]);
+    assert_eq!(places(&again(&mut keys, 4, 6)), [1, 2, 3, 5]);
+    assert_eq!(places(&again(&mut keys, 5, 6)), [4]);
+    assert!(!keys.stand_through(JournalFile(5)) && keys.stand_through(JournalFile(6)));
+    assert_eq!(places(&again(&mut keys, 6, 7)), [1, 2, 3, 4, 5]);
 }
 
 proptest! {

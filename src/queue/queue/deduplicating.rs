@@ -92,11 +92,16 @@ impl Queue {
         self.deduplicates && self.with_stored(|core, _| core.keys_through(through))
     }
 
-    pub(super) fn stored_keys(&self, after: Option<KeyRecord>, max: usize) -> KeyRecords {
-        self.with_stored(|core, _| core.key_records(after, max, Time::now()))
+    pub(super) fn stored_keys(
+        &self,
+        files: (JournalFile, JournalFile),
+        after: Option<KeyRecord>,
+        max: usize,
+    ) -> KeyRecords {
+        self.with_stored(|core, _| core.key_records(files, after, max, Time::now()))
     }
 
-    pub(super) fn stored_keys_recorded(&self, from: JournalFile) {
-        self.with_stored(|core, _| core.keys_recorded(from));
+    pub(super) fn stored_keys_recorded(&self, through: JournalFile) {
+        self.with_stored(|core, _| core.keys_recorded(through));
     }
 }

@@ -352,12 +352,18 @@ impl Stored for Queue {
         self.stored_keys_through(through)
     }
 
-    fn keys(&self, after: Option<KeyRecord>, max: usize) -> KeyRecords {
-        self.stored_keys(after, max)
+    fn keys(
+        &self,
+        through: JournalFile,
+        to: JournalFile,
+        after: Option<KeyRecord>,
+        max: usize,
+    ) -> KeyRecords {
+        self.stored_keys((through, to), after, max)
     }
 
-    fn keys_recorded(&self, from: JournalFile) {
-        self.stored_keys_recorded(from);
+    fn keys_recorded(&self, through: JournalFile) {
+        self.stored_keys_recorded(through);
     }
 
     fn loaded(&self, place: BlockPlace, bytes: Result<Bytes, Damage>) {

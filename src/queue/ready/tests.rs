@@ -1,12 +1,14 @@
 //! Tests of the ready messages by themselves.
 
 use bytes::{Bytes, BytesMut};
+use leveret_protocol::properties::PropertiesBuilder;
 
 use super::*;
 use crate::place::{JournalFile, SegmentNumber};
 use crate::store::positions::PositionSet;
 use crate::store::segment::block::{Records, push_record};
 use crate::store::stored::{Returns, Standing};
+use crate::time::Time;
 
 fn message(body: &[u8]) -> Message {
     Message::compose("exchange", "key", &[0, 0], body).unwrap()
@@ -30,6 +32,23 @@ fn messages_leave_in_order_whatever_their_size() {
     let expected: Vec<_> = bodies.iter().enumerate().map(|(at, body)| (at as u64, body.clone())).collect();
     assert_eq!(drain(&mut ready), expected);
     assert_eq!((ready.len(), ready.bytes()), (0, 0));
+}
+
+#[test]
+fn messages_that_expire_at_the_same_time_leave_in_their_order() {
+    for count in [2, 5, 300] {
+        let mut ready = Ready::default();
+        for position in 0..count {
+            let expiration = PropertiesBuilder { expiration: Some("5"), ..PropertiesBuilder::default() };
+            let mut message = Message::compose("", "q", &expiration.finish(), b"body").unwrap();
+            message.arrive(Time::from_millis(1000 + position / 100));
+            message.expires();
+            ready.push(0, Position(position), message, Home::Transient);
+        }
+        let expired = ready.expire(Time::from_millis(2000), 1000, true, &mut Vec::new());
+        let positions: Vec<u64> = expired.entries.iter().map(|entry| entry.position.0).collect();
+        assert_eq!(positions, (0..count).collect::<Vec<_>>());
+    }
 }
 
 #[test]

@@ -213,3 +213,19 @@ fn a_single_active_consumer_that_follows_gets_a_group_when_the_one_before_has_se
     settle(&queue, &keys[1..], Settlement::Requeue);
     assert_eq!(came(&two).0, ["a2", "a3"]);
 }
+
+#[test]
+fn who_did_not_know_that_a_queue_may_refuse_publishes_into_its_groups_all_the_same() {
+    let queue = grouped(100);
+    queue.set_terms(Arc::new(Terms {
+        max_length: Some(100),
+        overflow: Overflow::RejectPublish,
+        ..Terms::default()
+    }));
+    let (one, two) = (consuming(&queue, 1), consuming(&queue, 2));
+    for body in ["a0 1", "a0 2"] {
+        queue.publish_of(&mut vec![message(body, None)], None, false).unwrap();
+    }
+    let came: Vec<_> = [one, two].iter().map(|inbox| came(inbox).0).collect();
+    assert!(came.contains(&vec![]), "a group is with one consumer: {came:?}");
+}

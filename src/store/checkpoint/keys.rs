@@ -27,15 +27,14 @@ impl Checkpoints {
             if !queue.keys_through(through) {
                 continue;
             }
-            let (mut first, mut after) = (None, None);
+            let mut after = None;
             loop {
                 if self.store.ends.is_closed() {
                     return Err(Stop::Ended);
                 }
                 let ticket = self.ticket();
                 let file = ticket.file();
-                let from = *first.get_or_insert(file);
-                let known = queue.keys(after, KEYS_AT_ONCE);
+                let known = queue.keys(through, file, after, KEYS_AT_ONCE);
                 let mut group = Group::new(Durability::Os);
                 for record in known.records {
                     group.know(stored.id(), known.size, record);
@@ -50,7 +49,7 @@ impl Checkpoints {
                 }
                 after = known.last;
                 if after.is_none() {
-                    queue.keys_recorded(from);
+                    queue.keys_recorded(through);
                     break;
                 }
             }

@@ -2,7 +2,7 @@
 
 use leveret_protocol::table::Table;
 
-use super::{ExtraKeys, Publisher, Route, Routed};
+use super::{By, ExtraKeys, Publisher, Route, Routed};
 use crate::exchange::Routable;
 use crate::message::Message;
 use crate::store::unit::Unit;
@@ -119,7 +119,11 @@ impl Publisher {
         found.clear();
         let properties = message.properties();
         let routable = Routable { routing_key, extra_keys, headers, properties, message: kept };
-        let outcome = vhost.route(exchange, &routable, &mut found);
+        let outcome = if self.by == By::Client {
+            vhost.route(exchange, &routable, &mut found)
+        } else {
+            vhost.route_within(exchange, &routable, &mut found)
+        };
         let route = self.route_found(&mut found);
         let lasting = found.holds_for_the_key() && extra_keys.is_empty();
         self.found = found;

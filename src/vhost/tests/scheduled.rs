@@ -3,22 +3,28 @@
 use std::time::Duration;
 
 use leveret_protocol::properties::Properties;
-use leveret_protocol::table::TableBuilder;
+use leveret_protocol::table::{TableBuf, TableBuilder};
+use serde_json::json;
 
+use super::policies::policy;
 use super::*;
 use crate::message::{Message, Parts};
-use crate::queue::Queue;
+use crate::place::{JournalFile, Position};
+use crate::policy::PolicyKind;
 use crate::queue::due::due;
+use crate::queue::{Queue, QueueId};
 use crate::store::Journal;
-use crate::store::definitions::Opened;
+use crate::store::definitions::{Definition, Opened, PolicyDefinition, QueueDefinition, VhostDefinition};
 use crate::store::journal::{Limits, Start};
 use crate::store::recovery::{Alive, Recovery};
 use crate::store::simulated::SimDisk;
+use crate::store::stored::Returns;
 use crate::store::temporary::Temporary;
 use crate::store::unit::Unit;
 use crate::time::Time;
 use crate::vhost::publisher::{Origin, Publisher};
 use crate::vhost::registry::Vhosts;
+use crate::vhost::restore::Restored;
 
 /// How many of the many ways in which the power may go are tried.
 const WAYS: u64 = 32;
@@ -151,5 +157,34 @@ fn a_message_is_in_one_place_whenever_the_power_goes_while_it_moves() {
         kept.queue.cancel_scheduled(id, &mut unit).unwrap().unwrap();
         unit.group().require_sync();
         kept.end(unit);
+    }
+}
+
+#[test]
+fn what_waits_by_a_policy_alone_waits_on_for_the_next_broker() {
+    for (pattern, expected) in [("^q$", (0, 1)), ("^other$", (1, 0))] {
+        let policy = policy(PolicyKind::User, "p", pattern, &json!({ "scheduled": true }));
+        let queue = QueueDefinition {
+            vhost: "/".into(),
+            name: "q".into(),
+            id: QueueId::stored(1),
+            auto_delete: false,
+            arguments: TableBuf::default(),
+            paused: false,
+        };
+        let definitions = vec![
+            Definition::Vhost(VhostDefinition { name: "/".into(), ..VhostDefinition::default() }),
+            Definition::Queue(queue),
+            Definition::Policy(PolicyDefinition { vhost: "/".into(), kind: PolicyKind::User, policy }),
+        ];
+        let restored = Restored::new(definitions, Durability::Fsync, &StoreHandle::in_memory(), &|_| true);
+        let headers = TableBuilder::new().int("x-delay", 3_600_000).finish();
+        let properties = Properties::parse(&[0x10, 0, 2]).unwrap().with_headers(headers.as_table());
+        let mut message = Message::compose("", "q", &properties, b"body").unwrap();
+        message.arrive(Time::now());
+        let queue = &restored.queues()[0];
+        queue.push_restored(Position(0), Returns::default(), JournalFile(1), message);
+        let status = queue.status().unwrap();
+        assert_eq!((status.ready, status.scheduled), expected, "{pattern}");
     }
 }

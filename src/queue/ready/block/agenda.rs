@@ -166,11 +166,12 @@ impl Packed {
             .collect();
         let mut rest = Time::NEVER;
         if noted.len() > max {
-            rest = noted.select_nth_unstable_by_key(max, |noted| noted.deadline).1.deadline;
+            rest = noted.select_nth_unstable_by_key(max, |noted| (noted.deadline, noted.position)).1.deadline;
             noted.truncate(max);
             noted.shrink_to_fit();
         }
-        noted.sort_unstable_by_key(|noted| std::cmp::Reverse(noted.deadline));
+        // Of those with the same deadline the first goes first.
+        noted.sort_unstable_by_key(|noted| std::cmp::Reverse((noted.deadline, noted.position)));
         Agenda { noted, rest }
     }
 
