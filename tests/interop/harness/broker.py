@@ -10,6 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 LISTENER = re.compile(r"started TCP listener on 127\.0\.0\.1:(\d+)")
+TLS_LISTENER = re.compile(r"started TLS \(SSL\) listener on 127\.0\.0\.1:(\d+)")
 READY = "Server startup complete"
 START_SECONDS = 30
 STOP_SECONDS = 15
@@ -31,18 +32,27 @@ def build() -> Path:
 
 
 class Broker:
-    """A running broker. `url` is valid once `start` has returned."""
+    """A running broker, with TLS. Guest logs in by the common name of a certificate, too."""
 
-    def __init__(self, binary: Path, data_directory: Path):
-        self._command = [str(binary), "--listen", "127.0.0.1:0", "--data-dir", str(data_directory)]
+    def __init__(self, binary: Path, data_directory: Path, certificates: Path):
+        self._command = [
+            str(binary), "--listen", "127.0.0.1:0", "--data-dir", str(data_directory),
+            "--listeners-tls", "127.0.0.1:0",
+            "--tls-cacertfile", str(certificates / "ca.pem"),
+            "--tls-certfile", str(certificates / "server.pem"),
+            "--tls-keyfile", str(certificates / "server-key.pem"),
+            "--tls-verify", "verify_peer",
+            "--tls-cert-login-from", "common_name",
+        ]
         self._lines: deque[str] = deque(maxlen=LINES_KEPT)
         self._changed = threading.Condition()
         self._port: int | None = None
+        self._tls_port: int | None = None
         self._ready = False
         self._ended = False
 
     def start(self) -> str:
-        """Starts the broker, waits for its two lines and returns its URL."""
+        """Starts the broker, waits for its lines and returns its URL."""
         # Out of reach of an interrupt at the terminal: the clients go first, then the broker, by its pid.
         self._process = subprocess.Popen(
             self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -58,8 +68,12 @@ class Broker:
             raise BrokerFailed(f"the broker {what}; it printed:\n{self.log()}")
         return f"amqp://guest:guest@127.0.0.1:{self._port}/%2F"
 
+    def tls_url(self) -> str:
+        """Where it speaks TLS, once `start` has returned."""
+        return f"amqps://guest:guest@localhost:{self._tls_port}/%2F"
+
     def _is_ready(self) -> bool:
-        return self._ready and self._port is not None
+        return self._ready and self._port is not None and self._tls_port is not None
 
     def _read(self) -> None:
         for line in self._process.stdout:
@@ -67,6 +81,8 @@ class Broker:
                 self._lines.append(line)
                 if found := LISTENER.search(line):
                     self._port = int(found.group(1))
+                if found := TLS_LISTENER.search(line):
+                    self._tls_port = int(found.group(1))
                 self._ready = self._ready or READY in line
                 self._changed.notify_all()
         with self._changed:

@@ -36,4 +36,5 @@ ROWS = (
     "hello", "work-queue", "publish-subscribe", "routing", "topics", "rpc", "direct-reply-to",
     "confirms", "returns", "get", "message-16mb", "channels-1000", "nack-requeue", "cancel-notify",
     "channel-error", "exclusive-queue", "heartbeat", "tx", "properties",
+    "tls", "tls-external",
 )

@@ -36,10 +36,14 @@ class Surroundings:
     url: str
     run: str
     scratch: Path
+    # Where TLS is spoken and the folder of its certificates, if it is.
+    tls: tuple[str, Path] | None = None
 
     def environment(self, client: str) -> dict[str, str]:
+        tls = {"INTEROP_TLS_URL": self.tls[0], "INTEROP_CERTIFICATES": str(self.tls[1])} if self.tls else {}
         return {
             **os.environ,
+            **tls,
             "INTEROP_URL": self.url,
             "INTEROP_RUN": self.run,
             "INTEROP_SCRATCH": str(self.scratch / client),

@@ -14,7 +14,7 @@ from threading import Event, Lock
 from typing import Callable
 from urllib.parse import quote, unquote, urlsplit
 
-from . import broker, environment
+from . import broker, certificates, environment
 from .catalogue import CLIENTS, Client
 from .client_process import ClientProcess, Outcome, Surroundings, scenarios_of
 from .environment import HERE, PYTHON
@@ -46,11 +46,14 @@ def _with_broker(arguments: argparse.Namespace, clients: list[Client], scratch: 
     if arguments.url:
         url = complete(arguments.url)
         broker.reachable(url, PYTHON)
-        return _report(_run(arguments, clients, scratch, url, lambda: None), "")
-    started = broker.Broker(broker.build(), scratch / "data")
+        tls = (arguments.tls_url, Path(arguments.certificates).resolve()) if arguments.tls_url else None
+        return _report(_run(arguments, clients, scratch, url, tls, lambda: None), "")
+    certificates.make(scratch / "tls")
+    started = broker.Broker(broker.build(), scratch / "data", scratch / "tls")
     url = started.start()
     try:
-        outcomes = _run(arguments, clients, scratch, url, started.death)
+        tls = (started.tls_url(), scratch / "tls")
+        outcomes = _run(arguments, clients, scratch, url, tls, started.death)
     finally:
         before = time.monotonic()
         problem = started.stop()
@@ -58,8 +61,8 @@ def _with_broker(arguments: argparse.Namespace, clients: list[Client], scratch: 
     return _report(outcomes, started.log())
 
 
-def _run(arguments, clients, scratch, url, death) -> list[Outcome]:
-    surroundings = Surroundings(url, uuid.uuid4().hex[:8], scratch)
+def _run(arguments, clients, scratch, url, tls, death) -> list[Outcome]:
+    surroundings = Surroundings(url, uuid.uuid4().hex[:8], scratch, tls)
     processes = {client: ClientProcess(client, surroundings) for client in clients}
     ends = time.monotonic() + arguments.deadline
     interrupted = Event()
@@ -171,6 +174,8 @@ def _without_password(url: str) -> str:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests/interop/run", description=__doc__)
     parser.add_argument("--url", help="an already running broker, amqp://...; without it Leveret is built and started")
+    parser.add_argument("--tls-url", help="with --url: where that broker speaks TLS, amqps://...; guest logs in by certificate, too")
+    parser.add_argument("--certificates", default=".", help="with --tls-url: the folder of ca.pem, client.pem and client-key.pem")
     parser.add_argument("--client", action="append", default=[], choices=[client.name for client in CLIENTS], help="only this client; may be repeated")
     parser.add_argument("--scenario", action="append", default=[], help="only this scenario; may be repeated")
     parser.add_argument("--jobs", type=int, default=4, help="clients at the same time (default 4)")

@@ -3,6 +3,7 @@
 import './delivery.js';
 import './errors.js';
 import './publishing.js';
+import './tls.js';
 import './tutorials.js';
 import { AMQPLIB } from './client.js';
 
