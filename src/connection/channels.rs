@@ -329,9 +329,9 @@ impl Channels {
     pub fn confirm(&mut self, until: Option<Batch>, session: &mut Session, peer: &mut dyn Peer) {
         let done = session.done();
         let late = session.publisher.take_late_records();
-        for origin in session.publisher.take_refused() {
-            if let Some(channel) = self.open_mut(origin.channel) {
-                channel.refused(origin);
+        for refusal in session.publisher.take_refused() {
+            if let Some(channel) = self.open_mut(refusal.origin.channel) {
+                channel.refused(refusal.origin);
             }
         }
         let mut until = until;

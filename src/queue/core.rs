@@ -23,6 +23,7 @@ pub use dying::Dead;
 pub use getting::{Asker, Taken};
 pub use scheduling::{Due, Listed};
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -107,8 +108,8 @@ pub struct QueueCore {
     dead: Vec<Dead>,
     /// The places of messages that nobody needed to know to be leaving: that they are done with is still to be written.
     gone: Vec<Position>,
-    /// What could not leave, and when it is tried again.
-    staying: Vec<(Time, Dead)>,
+    /// What could not leave, by when it is tried again.
+    staying: BTreeMap<(Time, Position), Dead>,
     staged: Vec<ConsumerKey>,
     awaits: Vec<Await>,
     askers: Vec<Asker>,
@@ -145,7 +146,7 @@ impl QueueCore {
             due: Vec::new(),
             dead: Vec::new(),
             gone: Vec::new(),
-            staying: Vec::new(),
+            staying: BTreeMap::new(),
             staged: Vec::new(),
             awaits: Vec::new(),
             askers: Vec::new(),

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
 use super::Vhost;
-use super::publisher::{Origin, Publisher};
+use super::publisher::{Origin, Publisher, Refusal};
 use crate::place::{Position, QueueId};
 use crate::queue::core::{Dead, Due};
 use crate::queue::death::{Reason, dead_letter, would_cycle};
@@ -123,6 +123,15 @@ fn portion(dead: &mut impl Iterator<Item = Dead>) -> Vec<Dead> {
     part
 }
 
+/// Where a dead message went.
+#[derive(Default)]
+struct Sent {
+    /// The queues, where each of them is to have it.
+    targets: Vec<QueueId>,
+    /// There is none, or no exchange.
+    nowhere: bool,
+}
+
 impl Vhost {
     /// Its queues have it as their undertaker from now on.
     pub(super) fn appoint(self: &Arc<Self>) {
@@ -164,47 +173,65 @@ impl Vhost {
     /// Buries some messages, with their records in this unit. Gives those that nobody takes for now.
     fn bury_part(&self, queue: &Arc<Queue>, dead: Vec<Dead>, unit: &mut Unit) -> Vec<Dead> {
         let Ok(terms) = queue.terms() else { return Vec::new() };
-        let mut staying = Vec::new();
         let keys: Vec<UnackedKey> = match &terms.dead_letter {
             // There is none any more.
             None => dead.iter().map(|dead| dead.key).collect(),
             Some(to) => {
                 let mut publisher = Publisher::default().from_within();
                 let now = Time::now();
+                let mut sent = Vec::with_capacity(dead.len());
                 for (number, dead) in dead.iter().enumerate() {
                     let origin = Origin { channel: 0, number: number as u64 };
-                    self.send(queue, dead, to, origin, now, (&mut publisher, unit));
+                    sent.push(self.send(queue, dead, to, origin, now, (&mut publisher, unit)));
                 }
                 publisher.flush(self, unit);
-                let mut refused = publisher.take_refused();
-                // What copies are taken for may still be lost.
-                refused.extend(
-                    publisher
-                        .take_copied()
-                        .iter()
-                        .filter(|copied| copied.is_unsure())
-                        .map(|copied| copied.origin),
-                );
-                refused.sort_unstable();
-                let is_staying = |number: usize| {
-                    refused.binary_search_by_key(&(number as u64), |origin| origin.number).is_ok()
-                };
-                let mut keys = Vec::with_capacity(dead.len());
-                for (number, dead) in dead.into_iter().enumerate() {
-                    if to.at_least_once && is_staying(number) {
-                        staying.push(dead);
-                    } else {
-                        keys.push(dead.key);
-                    }
+                if to.at_least_once {
+                    return Self::divide_dead(queue, dead, &sent, &mut publisher, unit);
                 }
-                keys
+                dead.iter().map(|dead| dead.key).collect()
             }
         };
+        queue.left(&keys, unit.group());
+        Vec::new()
+    }
+
+    /// Those that all have got that they were to go to leave, the others stay.
+    fn divide_dead(
+        queue: &Arc<Queue>,
+        dead: Vec<Dead>,
+        sent: &[Sent],
+        publisher: &mut Publisher,
+        unit: &mut Unit,
+    ) -> Vec<Dead> {
+        let mut refused = publisher.take_refused();
+        refused.sort_unstable();
+        // What copies are taken for may still be lost.
+        let copied = publisher.take_copied();
+        let mut unsure: Vec<u64> =
+            copied.iter().filter(|copied| copied.is_unsure()).map(|copied| copied.origin.number).collect();
+        unsure.sort_unstable();
+        let (mut staying, mut keys) = (Vec::new(), Vec::with_capacity(dead.len()));
+        for ((number, mut dead), sent) in (0..).zip(dead).zip(sent) {
+            let refused_by = |queue: &QueueId| {
+                let refusal = Refusal { origin: Origin { channel: 0, number }, by: *queue };
+                refused.binary_search(&refusal).is_ok()
+            };
+            let is_refused = refused.binary_search_by_key(&number, |refusal| refusal.origin.number).is_ok();
+            let is_unsure = unsure.binary_search(&number).is_ok();
+            if !sent.nowhere && !is_refused && !is_unsure {
+                keys.push(dead.key);
+                continue;
+            }
+            if !is_unsure {
+                dead.taken_by.extend(sent.targets.iter().filter(|target| !refused_by(target)));
+            }
+            staying.push(dead);
+        }
         queue.left(&keys, unit.group());
         staying
     }
 
-    /// Publishes a dead message where dead messages go. Where there is nothing, or it would go in a circle, it is dropped.
+    /// Publishes a dead message where dead messages go, but to nobody who has it. Where it would go in a circle it is dropped.
     fn send(
         &self,
         queue: &Arc<Queue>,
@@ -213,15 +240,25 @@ impl Vhost {
         origin: Origin,
         now: Time,
         (publisher, unit): (&mut Publisher, &mut Unit),
-    ) {
+    ) -> Sent {
         let key = to.routing_key.as_deref();
         let (name, exchange) = (queue.name().as_str(), to.exchange.as_str());
-        let Some(letter) = dead_letter(&dead.message, name, dead.reason, exchange, key, now) else { return };
+        let Some(letter) = dead_letter(&dead.message, name, dead.reason, exchange, key, now) else {
+            return Sent::default();
+        };
         let keys: Vec<&str> = death::cc(&letter).collect();
         let headers = letter.properties().headers();
+        let nowhere = Sent { targets: Vec::new(), nowhere: true };
         // An exchange that does not exist takes nothing.
-        let Ok(routed) = publisher.route(self, &letter, &keys, headers, unit) else { return };
+        let Ok(routed) = publisher.route(self, &letter, &keys, headers, unit) else { return nowhere };
+        if publisher.leads_nowhere(routed) {
+            return nowhere;
+        }
+        let mut sent = Sent::default();
         let routed = publisher.without(routed, |target| {
+            if dead.taken_by.contains(&target.id()) {
+                return true;
+            }
             let cycles = would_cycle(&letter, target.name().as_str());
             if cycles {
                 tracing::warn!(
@@ -229,9 +266,12 @@ impl Vhost {
                     target = target.name().as_str(),
                     "a dead message would go in a circle without ever being rejected: it is dropped"
                 );
+            } else if to.at_least_once {
+                sent.targets.push(target.id());
             }
             cycles
         });
         publisher.gather(self, routed, letter.clone(), origin, unit);
+        sent
     }
 }

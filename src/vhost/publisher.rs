@@ -48,7 +48,7 @@ pub struct Publisher {
     found: Found,
     behind: Vec<Behind>,
     /// Messages that a queue has refused.
-    refused: Vec<Origin>,
+    refused: Vec<Refusal>,
     /// Those that are taken once only.
     once: Once,
     /// Something is gathered for a queue that takes messages once.
@@ -69,6 +69,15 @@ pub struct Origin {
     pub channel: u16,
     /// The publish, as the channel numbers them.
     pub number: u64,
+}
+
+/// A queue has refused a publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Refusal {
+    /// Which publish.
+    pub origin: Origin,
+    /// Which queue.
+    pub by: QueueId,
 }
 
 /// Who publishes.
@@ -191,6 +200,14 @@ impl Publisher {
         Routed::Once(Route { first, count, journalled, once })
     }
 
+    /// Whether no queue is to get a message, nor a requester, and no exchange knows it.
+    pub fn leads_nowhere(&self, routed: Routed) -> bool {
+        match routed {
+            Routed::Lasting(route) | Routed::Once(route) => route.count == 0 && self.once.routed.is_empty(),
+            Routed::Reply => false,
+        }
+    }
+
     /// Hands the gathered messages to their queues, and completes their records.
     pub fn flush(&mut self, vhost: &Vhost, unit: &mut Unit) {
         self.gathers_once = false;
@@ -200,7 +217,7 @@ impl Publisher {
             match hand_over(known, file, self.by == By::Queue, unit) {
                 Ok(published) => {
                     place(known.records.drain(..), &published, unit);
-                    self.refused.extend(of(&known.origins, &published.refused));
+                    self.refused.extend(of(&known.origins, &published.refused, known.queue.id()));
                     if known.queue.deduplicates() {
                         know(&known.queue, &published, unit);
                         self.once.copied.extend(copied(&known.origins, &published));
@@ -258,7 +275,7 @@ impl Publisher {
     }
 
     /// The messages that a queue has refused since this was last taken, each as often as one did.
-    pub fn take_refused(&mut self) -> Vec<Origin> {
+    pub fn take_refused(&mut self) -> Vec<Refusal> {
         std::mem::take(&mut self.refused)
     }
 

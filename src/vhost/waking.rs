@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Vhost;
 use super::exchange::Exchange;
-use super::publisher::{Origin, Publisher, Routed};
+use super::publisher::{Origin, Publisher, Refusal, Routed};
 use super::routing::Found;
 use crate::exchange::Routable;
 use crate::message::Message;
@@ -94,7 +94,7 @@ impl Vhost {
         queue: &Queue,
         by_exchange: bool,
         part: &[Due],
-        mut refused: Vec<Origin>,
+        mut refused: Vec<Refusal>,
     ) -> (Vec<Due>, Vec<UnackedKey>) {
         let goes = by_exchange
             || queue.terms().is_ok_and(|terms| terms.overflow == Overflow::RejectPublishDeadLetter);
@@ -104,7 +104,7 @@ impl Vhost {
         refused.sort_unstable();
         let (mut stays, mut left) = (Vec::new(), Vec::with_capacity(part.len()));
         for (number, due) in (0..).zip(part) {
-            if refused.binary_search_by_key(&number, |origin| origin.number).is_ok() {
+            if refused.binary_search_by_key(&number, |refusal| refusal.origin.number).is_ok() {
                 stays.push(due.clone());
             } else {
                 left.push(due.key);

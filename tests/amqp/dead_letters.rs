@@ -273,6 +273,36 @@ fn a_message_that_must_arrive_stays_until_the_queue_that_refused_it_has_room() {
 }
 
 #[test]
+fn a_message_that_must_arrive_comes_once_to_those_that_took_it_while_others_refuse_it() {
+    let broker = Broker::start();
+    let mut peer = Peer::connect(&broker);
+    peer.ok("exchange.declare exchange=x type=fanout");
+    peer.ok("queue.declare queue=full arguments={x-max-length:1,x-overflow:\"reject-publish\"}");
+    peer.ok("queue.declare queue=roomy");
+    peer.ok("queue.declare queue=sure arguments={x-dead-letter-exchange:\"x\",x-dead-letter-strategy:\"at-least-once\",x-overflow:\"reject-publish\",x-message-ttl:0}");
+    for queue in ["full", "roomy"] {
+        peer.ok(&format!("queue.bind queue={queue} exchange=x"));
+    }
+    peer.send("basic.publish routing-key=full | | first");
+    peer.send("basic.publish routing-key=sure | | second");
+    assert_eq!(bodies(&consumed(&mut peer, "full", 2)), ["first", "second"]);
+    assert_eq!(peer.counts(1, "roomy"), (1, 0));
+}
+
+#[test]
+fn a_message_that_must_arrive_stays_until_there_is_somewhere_for_it_to_go() {
+    let broker = Broker::start();
+    let mut peer = Peer::connect(&broker);
+    peer.ok("queue.declare queue=sure arguments={x-dead-letter-exchange:\"x\",x-dead-letter-strategy:\"at-least-once\",x-overflow:\"reject-publish\",x-message-ttl:0}");
+    peer.send("basic.publish routing-key=sure | | body");
+    peer.ok("queue.declare queue=dead");
+    assert_eq!(peer.counts(1, "sure"), (0, 0));
+    peer.ok("exchange.declare exchange=x type=fanout");
+    peer.ok("queue.bind queue=dead exchange=x");
+    assert_eq!(bodies(&consumed(&mut peer, "dead", 1)), ["body"]);
+}
+
+#[test]
 fn a_long_chain_of_full_queues_is_gone_through_to_its_end() {
     const QUEUES: usize = 120;
     let broker = Broker::start();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{QueueCore, kept};
 use crate::message::Message;
-use crate::place::{Home, Position};
+use crate::place::{Home, Position, QueueId};
 use crate::queue::death::Reason;
 use crate::queue::id::UnackedKey;
 use crate::queue::ready::Entry;
@@ -24,6 +24,8 @@ pub struct Dead {
     pub reason: Reason,
     /// How often it was refused where it went.
     pub attempts: u32,
+    /// The queues that have it already, while others have not.
+    pub taken_by: Vec<QueueId>,
 }
 
 /// So many messages are dropped under one lock: more than come with one batch.
@@ -123,7 +125,7 @@ impl QueueCore {
         }
         let message = entry.message.clone();
         let key = self.unacked.insert(entry, Holder::Leaving);
-        self.dead.push(Dead { key, message, reason, attempts: 0 });
+        self.dead.push(Dead { key, message, reason, attempts: 0, taken_by: Vec::new() });
     }
 
     /// Whether anything is to leave, or has left and nobody has written it.
@@ -155,20 +157,22 @@ impl QueueCore {
         for mut dead in dead {
             let after = RETRY_MIN.saturating_mul(1 << dead.attempts.min(16)).min(RETRY_MAX);
             dead.attempts = dead.attempts.saturating_add(1);
-            self.staying.push((now.plus(after), dead));
+            if let Some(entry) = self.unacked.get(dead.key) {
+                self.staying.insert((now.plus(after), entry.position), dead);
+            }
         }
     }
 
     /// When the first of those is tried again.
     pub(super) fn next_try(&self) -> Time {
-        self.staying.iter().map(|(time, _)| *time).min().unwrap_or(Time::NEVER)
+        self.staying.first_key_value().map_or(Time::NEVER, |((time, _), _)| *time)
     }
 
-    /// Tries those again whose time has come.
-    pub(super) fn try_again(&mut self, now: Time) {
-        let (due, staying) =
-            std::mem::take(&mut self.staying).into_iter().partition(|(time, _)| *time <= now);
-        self.staying = staying;
-        self.dead.extend(due.into_iter().map(|(_, dead)| dead));
+    /// Tries those again whose time has come, at most so many.
+    pub(super) fn try_again(&mut self, now: Time, max: usize) {
+        for _ in 0..max {
+            let Some(first) = self.staying.first_entry().filter(|first| first.key().0 <= now) else { return };
+            self.dead.push(first.remove());
+        }
     }
 }

@@ -57,7 +57,7 @@ impl QueueCore {
     /// Does what is due, as much of it as goes under one lock. Follow with [`Self::next_due`]: when that is not later
     /// than `now`, there is more.
     pub fn expire(&mut self, now: Time) {
-        self.try_again(now);
+        self.try_again(now, EXPIRED_AT_ONCE);
         self.ask_ahead(now);
         self.retry(now, EXPIRED_AT_ONCE);
         self.tell_late(now, EXPIRED_AT_ONCE);

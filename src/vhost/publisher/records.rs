@@ -1,8 +1,9 @@
 //! The records of published messages, and the places of those in their queues.
 
 use super::once::{Copied, know};
-use super::{Known, Origin, Record, Route};
+use super::{Known, Origin, Record, Refusal, Route};
 use crate::message::Message;
+use crate::place::QueueId;
 use crate::queue::Queue;
 use crate::queue::queue::Published;
 use crate::store::op::TARGET_BYTES;
@@ -62,7 +63,7 @@ pub(super) fn publish_again(
     let Ok(published) = published else { return Again { has_records, ..none } };
     place(records.into_iter(), &published, unit);
     know(&successor, &published, unit);
-    let refused = of(&origins, &published.refused).collect();
+    let refused = of(&origins, &published.refused, successor.id()).collect();
     Again { has_records, refused, copied: copied(&origins, &published).collect() }
 }
 
@@ -70,7 +71,7 @@ pub(super) fn publish_again(
 #[derive(Default)]
 pub(super) struct Again {
     pub(super) has_records: bool,
-    pub(super) refused: Vec<Origin>,
+    pub(super) refused: Vec<Refusal>,
     pub(super) copied: Vec<Copied>,
 }
 
@@ -83,8 +84,12 @@ pub(super) fn place(records: impl Iterator<Item = Record>, published: &Published
     }
 }
 
-pub(super) fn of<'o>(origins: &'o [Origin], indexes: &'o [u32]) -> impl Iterator<Item = Origin> + 'o {
-    indexes.iter().filter_map(|index| origins.get(*index as usize).copied())
+pub(super) fn of<'o>(
+    origins: &'o [Origin],
+    indexes: &'o [u32],
+    by: QueueId,
+) -> impl Iterator<Item = Refusal> + 'o {
+    indexes.iter().filter_map(move |index| Some(Refusal { origin: *origins.get(*index as usize)?, by }))
 }
 
 pub(super) fn copied<'o>(
