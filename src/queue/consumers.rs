@@ -155,6 +155,10 @@ impl Consumers {
         key
     }
 
+    pub(super) fn get(&self, key: ConsumerKey) -> Option<&Member> {
+        self.members.get(key.at as usize)?.as_ref().filter(|member| member.key == key)
+    }
+
     pub(super) fn get_mut(&mut self, key: ConsumerKey) -> Option<&mut Member> {
         self.members.get_mut(key.at as usize)?.as_mut().filter(|member| member.key == key)
     }

@@ -197,6 +197,16 @@ impl Unacked {
         })
     }
 
+    /// Where those are that consumers hold, in no order.
+    pub(super) fn with_consumers(&self) -> impl Iterator<Item = (UnackedKey, ConsumerKey)> {
+        self.places.iter().enumerate().filter_map(|(at, place)| match place {
+            Place::Taken { holder: Holder::Consumer(consumer), .. } => {
+                Some((UnackedKey::new(u32::try_from(at).ok()?), *consumer))
+            }
+            Place::Taken { .. } | Place::Free { .. } => None,
+        })
+    }
+
     /// Those that `wanted` says yes to are to be found by their positions from now on.
     pub(super) fn seek(&mut self, wanted: impl Fn(&Entry) -> bool) {
         for (at, place) in self.places.iter_mut().enumerate() {

@@ -7,6 +7,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
+use foldhash::HashSet;
+
 use super::QueueCore;
 use crate::place::Position;
 use crate::queue::delivery::Late;
@@ -54,10 +56,41 @@ impl QueueCore {
         self.terms.consumer_timeout.is_some() || self.consumers.any_timeout()
     }
 
+    /// The queue says something else of how long deliveries may be out: that holds for those that are, too, unless their
+    /// consumers have times of their own. One that had no time so far is timed from now on, since nobody knows any more
+    /// when it was given.
+    pub(super) fn time_deliveries_anew(&mut self) {
+        let timed = std::mem::take(&mut self.deadlines.0);
+        let timed =
+            timed.into_iter().map(|Reverse(deadline)| deadline).filter(|deadline| self.is_out(deadline));
+        let (own, others): (Vec<_>, Vec<_>) = timed
+            .collect::<Vec<_>>()
+            .into_iter()
+            .partition(|deadline| self.own_timeout(deadline.consumer).is_some());
+        self.deadlines.0.extend(own.into_iter().map(Reverse));
+        let Some(timeout) = self.terms.consumer_timeout else { return };
+        let known: HashSet<UnackedKey> = others.iter().map(|deadline| deadline.key).collect();
+        let others = others.into_iter().map(|deadline| {
+            let at = deadline.at.minus(deadline.timeout).plus(timeout);
+            Reverse(Deadline { at, timeout, ..deadline })
+        });
+        self.deadlines.0.extend(others);
+        let untimed: Vec<_> = self.unacked.with_consumers().filter(|(key, _)| !known.contains(key)).collect();
+        for (key, consumer) in untimed {
+            if self.own_timeout(consumer).is_none() {
+                self.time_delivery(key, consumer);
+            }
+        }
+    }
+
+    fn own_timeout(&self, consumer: ConsumerKey) -> Option<Duration> {
+        self.consumers.get(consumer)?.consumer.timeout
+    }
+
     /// A message is given to a consumer, who has a time for it or not.
     #[cold]
     pub(super) fn time_delivery(&mut self, key: UnackedKey, consumer: ConsumerKey) {
-        let own = self.consumers.get_mut(consumer).and_then(|member| member.consumer.timeout);
+        let own = self.own_timeout(consumer);
         let Some(timeout) = own.or(self.terms.consumer_timeout).filter(|timeout| !timeout.is_zero()) else {
             return;
         };

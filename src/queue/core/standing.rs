@@ -10,8 +10,11 @@ impl QueueCore {
     pub fn set_terms(&mut self, terms: Arc<Terms>) {
         self.is_plain = *terms == Terms::default() && self.groups.is_none();
         self.counts = terms.counts();
-        self.terms = terms;
+        let before = std::mem::replace(&mut self.terms, terms).consumer_timeout;
         self.look_at_clock();
+        if self.terms.consumer_timeout != before {
+            self.time_deliveries_anew();
+        }
     }
 
     /// What is in force.

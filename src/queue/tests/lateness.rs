@@ -118,3 +118,35 @@ fn what_is_settled_in_time_leaves_no_memory_behind_one_that_is_not() {
     assert!(core.timed_deliveries() <= 2048, "{}", core.timed_deliveries());
     assert_eq!(late(&mut core, &inbox, 1000 + 3_600_000), [Position(0)]);
 }
+
+#[test]
+fn what_is_out_is_late_by_the_time_that_is_in_force() {
+    let millis = Duration::from_millis;
+    let after = |core: &mut QueueCore, now: u64, timeout: Option<u64>| {
+        core.at(at(now));
+        core.set_terms(Arc::new(Terms { consumer_timeout: timeout.map(millis), ..Terms::default() }));
+    };
+    // When the queue's time changes at 1010 and what was given at 1000 is out: when it is late.
+    for (queue, own, changed, expected) in [
+        (Some(100), None, Some(300), Some(1300)),
+        (Some(100), None, Some(20), Some(1020)),
+        (Some(100), None, Some(5), Some(1010)),
+        (Some(100), None, None, None),
+        (None, None, Some(50), Some(1060)),
+        (Some(100), Some(70), Some(20), Some(1070)),
+        (Some(100), Some(70), None, Some(1070)),
+        (Some(100), Some(0), Some(20), None),
+        (None, Some(0), Some(20), None),
+    ] {
+        let (mut core, inbox) = (core(queue.map(millis)), Inbox::new(1, 1 << 30));
+        core.consume(Consumer { timeout: own.map(millis), ..consumer(&inbox, 0) }).unwrap();
+        publish(&mut core, 1000);
+        after(&mut core, 1010, changed);
+        let case = format!("{queue:?} {own:?} {changed:?}");
+        assert_eq!(core.next_due().max(at(1010)), expected.map_or(Time::NEVER, at), "{case}");
+        if let Some(expected) = expected {
+            assert_eq!(late(&mut core, &inbox, expected), [Position(0)], "{case}");
+        }
+        assert_eq!(late(&mut core, &inbox, 9000), [], "{case}");
+    }
+}

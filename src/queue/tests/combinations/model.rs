@@ -326,6 +326,24 @@ impl Model {
         (0..self.messages.len()).map(time).min().unwrap_or(Time::NEVER)
     }
 
+    /// Deliveries are late by another time of the queue's from now on, those that are out too.
+    pub(super) fn time_anew(&mut self, timeout: Option<Duration>) {
+        let before = self.terms.consumer_timeout;
+        if timeout == before {
+            return;
+        }
+        for message in &mut self.messages {
+            let Place::Held { by: Some(by), late, .. } = &mut message.place else { continue };
+            if self.consumers[*by].timeout.is_some() {
+                continue;
+            }
+            *late = timeout.map(|timeout| match (*late, before) {
+                (Some(late), Some(before)) => late.minus(before).plus(timeout),
+                _ => self.now.plus(timeout),
+            });
+        }
+    }
+
     /// What is due by now happens. Gives the deliveries that are late; what waited for its time is the caller's.
     pub(super) fn happens(&mut self) -> Vec<usize> {
         let now = self.now;

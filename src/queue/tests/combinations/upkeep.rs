@@ -22,6 +22,7 @@ impl Run {
     pub(super) fn set_terms(&mut self, terms: &Terms) -> Result<(), String> {
         self.core.at(self.model.now);
         self.core.set_terms(Arc::new(terms.clone()));
+        self.model.time_anew(terms.consumer_timeout);
         self.model.terms = terms.clone();
         self.perform()
     }
