@@ -212,7 +212,8 @@ impl Access {
 
     /// Makes the default user. Gives what to wait for until it is on the disk.
     pub fn add_default_user(&self) -> Option<Batch> {
-        let default = &self.settings.default_user;
+        let settings = self.settings();
+        let default = &settings.default_user;
         let salt_of = |error| tracing::error!("the default user gets no password: {error}");
         let password = Self::hash(default.password.expose()).map_err(salt_of).ok();
         let limits = UserLimits::default();

@@ -51,16 +51,18 @@ impl fmt::Display for LoginRefused {
 impl Access {
     /// Whether a mechanism can be chosen by a peer from there.
     pub fn offers(&self, mechanism: Mechanism, origin: &Origin) -> bool {
-        self.settings.mechanisms.contains(&mechanism)
+        let settings = self.settings();
+        settings.mechanisms.contains(&mechanism)
             && match mechanism {
                 Mechanism::Plain | Mechanism::AmqPlain => true,
                 Mechanism::External => origin.certificate.is_some(),
-                Mechanism::Anonymous => self.settings.anonymous_user.is_some(),
+                Mechanism::Anonymous => settings.anonymous_user.is_some(),
             }
     }
 
     /// The user that a peer is. A password takes the same time whether it is wrong or its user unknown.
     pub fn log_in(&self, claim: Claim<'_>, origin: &Origin) -> Result<Arc<User>, LoginRefused> {
+        let settings = self.settings();
         let user = match claim {
             Claim::Password(credentials) => {
                 let user = self.user(credentials.login);
@@ -74,12 +76,12 @@ impl Access {
                 self.user(name)
             }
             Claim::Anonymous => {
-                let name = self.settings.anonymous_user.as_ref().ok_or(LoginRefused::NotAnonymous)?;
+                let name = settings.anonymous_user.as_ref().ok_or(LoginRefused::NotAnonymous)?;
                 self.user(name.as_str())
             }
         };
         let user = user.ok_or(LoginRefused::InvalidCredentials)?;
-        if self.settings.loopback_users.contains(&user.name) && !origin.address.to_canonical().is_loopback() {
+        if settings.loopback_users.contains(&user.name) && !origin.address.to_canonical().is_loopback() {
             return Err(LoginRefused::LoopbackOnly);
         }
         Ok(user)

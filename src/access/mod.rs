@@ -23,7 +23,7 @@ use book::Book;
 /// Who may do what in a broker.
 #[derive(Debug)]
 pub struct Access {
-    settings: AccessSettings,
+    settings: RwLock<Arc<AccessSettings>>,
     book: RwLock<Book>,
     epoch: AtomicU64,
     /// Held while something is changed.
@@ -63,7 +63,7 @@ impl Access {
 
     fn with(settings: AccessSettings, definitions: Option<Arc<Definitions>>) -> Self {
         Self {
-            settings,
+            settings: RwLock::new(Arc::new(settings)),
             book: RwLock::default(),
             epoch: AtomicU64::new(1),
             changing: Mutex::default(),
@@ -73,9 +73,14 @@ impl Access {
         }
     }
 
-    /// What the configuration says.
-    pub fn settings(&self) -> &AccessSettings {
-        &self.settings
+    /// What the configuration says at present.
+    pub fn settings(&self) -> Arc<AccessSettings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The configuration was read again: who logs in, opens a channel or consumes from now on finds this.
+    pub fn set_settings(&self, settings: AccessSettings) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
     }
 
     /// A number that grows with every change.
@@ -114,7 +119,7 @@ impl Access {
                 Some(places.channels.take(max).map_err(|AllTaken(max)| ChannelRefused::User(max))?)
             }
         };
-        let of_node = self.channels.take(self.settings.channel_max_per_node);
+        let of_node = self.channels.take(self.settings().channel_max_per_node);
         let of_node = of_node.map_err(|AllTaken(max)| ChannelRefused::Node(max))?;
         Ok(ChannelPlace { _of_user: of_user, _of_node: of_node })
     }

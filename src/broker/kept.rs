@@ -105,8 +105,8 @@ fn restore(
         handle,
     };
     let parameters = restored.global_parameters(&vhost_store);
-    let vhosts = Vhosts::kept_in(parameters, vhost_store.clone(), config.durability)
-        .with_queue_max(config.access.cluster_queue_limit);
+    let vhosts = Vhosts::kept_in(parameters, vhost_store.clone(), config.durability);
+    vhosts.set_queue_max(config.access.cluster_queue_limit);
     let definitions = Arc::clone(&vhost_store.definitions);
     let access = Access::restored(config.access.clone(), restored.take_access(), definitions);
     let mut until = None;

@@ -24,6 +24,8 @@ impl Broker {
         log::apply(&config.log)?;
         environment.alarms.set_memory_limit(config.memory_limit, SetBy::Configuration);
         environment.alarms.set_disk_limit(config.disk_free_limit, SetBy::Configuration);
+        environment.access.set_settings(config.access.clone());
+        environment.vhosts.set_queue_max(config.access.cluster_queue_limit);
         self.admission.set_max(config.max_connections.unwrap_or_else(max_connections));
         if let Some(tls) = tls {
             environment.set_tls(tls);

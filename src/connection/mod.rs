@@ -82,7 +82,8 @@ impl Environment {
     /// The environment of a broker with this configuration.
     pub fn new(config: Config) -> Self {
         let server_properties = Arc::new(capabilities::server_properties(&config.cluster_name));
-        let vhosts = Vhosts::default().with_queue_max(config.access.cluster_queue_limit);
+        let vhosts = Vhosts::default();
+        vhosts.set_queue_max(config.access.cluster_queue_limit);
         vhosts.insert(Vhost::new(config.access.default_user.vhost.clone()));
         let access = Arc::new(Access::in_memory(config.access.clone()));
         let limits = (config.memory_limit, config.disk_free_limit);

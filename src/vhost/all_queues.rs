@@ -3,16 +3,23 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The queues of a broker, counted.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct AllQueues {
-    max: Option<u64>,
+    /// Beyond all numbers when there is no limit.
+    max: AtomicU64,
     count: AtomicU64,
 }
 
+impl Default for AllQueues {
+    fn default() -> Self {
+        Self { max: AtomicU64::new(u64::MAX), count: AtomicU64::new(0) }
+    }
+}
+
 impl AllQueues {
-    /// None yet, of which there may be so many.
-    pub(super) fn up_to(max: Option<u64>) -> Self {
-        Self { max, count: AtomicU64::new(0) }
+    /// So many there may be from now on. Those that are there stay.
+    pub(super) fn set_max(&self, max: Option<u64>) {
+        self.max.store(max.unwrap_or(u64::MAX), Ordering::Release);
     }
 
     /// So many are there from the start, however many there may be.
@@ -22,7 +29,7 @@ impl AllQueues {
 
     /// Counts one that is about to be made; the error is how many there may be.
     pub(super) fn take(&self) -> Result<(), u64> {
-        let max = self.max.unwrap_or(u64::MAX);
+        let max = self.max.load(Ordering::Acquire);
         let next = |count: u64| if count < max { count.checked_add(1) } else { None };
         let taken = self.count.try_update(Ordering::AcqRel, Ordering::Acquire, next);
         taken.map(|_| ()).map_err(|_| max)
@@ -40,12 +47,15 @@ mod tests {
 
     #[test]
     fn there_are_as_many_as_there_may_be_and_those_from_the_start_stay() {
-        let queues = AllQueues::up_to(Some(2));
+        let queues = AllQueues::default();
+        queues.set_max(Some(2));
         queues.add(3);
         assert_eq!(queues.take(), Err(2));
         queues.give_back();
         queues.give_back();
         assert_eq!((queues.take(), queues.take()), (Ok(()), Err(2)));
+        queues.set_max(None);
+        assert_eq!(queues.take(), Ok(()));
         assert_eq!(AllQueues::default().take(), Ok(()));
     }
 }

@@ -69,10 +69,9 @@ impl Vhosts {
         Self { parameters, store: Some(store), durability, ..Self::default() }
     }
 
-    /// The same; all of them together may have so many queues.
-    #[must_use]
-    pub fn with_queue_max(self, max: Option<u64>) -> Self {
-        Self { all_queues: Arc::new(AllQueues::up_to(max)), ..self }
+    /// All of them together may have so many queues from now on.
+    pub fn set_queue_max(&self, max: Option<u64>) {
+        self.all_queues.set_max(max);
     }
 
     /// The virtual host of that name.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use leveret::access::Access;
 use leveret::auth::{AccessSettings, Permission, Tags, User, UserLimits};
 use leveret::broker::Broker as Running;
-use leveret::config::Config;
+use leveret::config::{Changes, Config};
 use leveret::connection::Environment;
 use tokio::runtime::{Builder, Runtime};
 
@@ -46,6 +46,13 @@ impl House {
 
     pub(crate) fn environment(&self) -> &Arc<Environment> {
         self.running.as_ref().unwrap().environment()
+    }
+
+    /// The configuration is read again, in which this has changed.
+    pub(crate) fn reload(&self, change: impl FnOnce(&mut Config)) -> Changes {
+        let mut config = Config::clone(&self.environment().config());
+        change(&mut config);
+        self.running.as_ref().unwrap().reload(&config).unwrap()
     }
 
     pub(crate) fn access(&self) -> &Access {

@@ -21,7 +21,7 @@ fn is_let_in(house: &House, mechanism: &str, response: &str) -> bool {
     false
 }
 
-fn offered(house: &House) -> String {
+pub(crate) fn offered(house: &House) -> String {
     let mut raw = Raw::tcp(&house.broker);
     raw.send_bytes(PROTOCOL_HEADER);
     let start = raw.expect(0, method::CONNECTION_START);

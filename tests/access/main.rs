@@ -18,6 +18,7 @@ mod kept;
 mod limits;
 mod login;
 mod operations;
+mod reload;
 mod revocation;
 mod topics;
 mod vhosts;

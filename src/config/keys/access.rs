@@ -1,7 +1,7 @@
 //! Keys of users: the first one, and how users may log in.
 
 use super::{PLAIN, many, maybe, named, one, same};
-use crate::config::key::{Alias, Key, Written};
+use crate::config::key::{Alias, Key, Reload, Written};
 use crate::config::{check, rabbitmq_values as from};
 
 pub(super) static KEYS: [Key; 13] = [
@@ -42,6 +42,7 @@ pub(super) static KEYS: [Key; 13] = [
     Key {
         name: "loopback_users",
         doc: "Users that may log in from this machine only.",
+        reload: Reload::NewConnections,
         rabbitmq: &[named("loopback_users.$name")],
         field: many!(USER, access.loopback_users),
         ..PLAIN
@@ -50,6 +51,7 @@ pub(super) static KEYS: [Key; 13] = [
         name: "auth_mechanisms",
         doc: "The mechanisms that are offered. EXTERNAL is to connections with a certificate, ANONYMOUS where \
               anonymous_login_user is set.",
+        reload: Reload::NewConnections,
         rabbitmq: &[same("auth_mechanisms.$name")],
         check: check::auth_mechanisms,
         field: many!(MECHANISM, access.mechanisms),
@@ -60,6 +62,7 @@ pub(super) static KEYS: [Key; 13] = [
         doc: "The user as whom those log in that do not say who they are.",
         unset: Some("they may not log in"),
         example: Some("guest"),
+        reload: Reload::NewConnections,
         rabbitmq: &[Alias { name: "anonymous_login_user", written: Written::As(from::unless_none) }],
         field: maybe!(USER, access.anonymous_user),
         ..PLAIN
@@ -69,6 +72,7 @@ pub(super) static KEYS: [Key; 13] = [
         doc: "How many channels all connections together may have open.",
         unset: Some("no limit"),
         example: Some("100000"),
+        reload: Reload::AtOnce,
         rabbitmq: &[Alias { name: "channel_max_per_node", written: Written::As(from::unless_infinity) }],
         field: maybe!(NUMBER_64, access.channel_max_per_node),
         ..PLAIN
@@ -78,6 +82,7 @@ pub(super) static KEYS: [Key; 13] = [
         doc: "How many queues all virtual hosts together may have.",
         unset: Some("no limit"),
         example: Some("100000"),
+        reload: Reload::AtOnce,
         rabbitmq: &[Alias { name: "cluster_queue_limit", written: Written::As(from::unless_infinity) }],
         field: maybe!(NUMBER_64, access.cluster_queue_limit),
         ..PLAIN
@@ -87,6 +92,7 @@ pub(super) static KEYS: [Key; 13] = [
         doc: "How many consumers a channel may have.",
         unset: Some("no limit"),
         example: Some("1000"),
+        reload: Reload::AtOnce,
         rabbitmq: &[Alias { name: "consumer_max_per_channel", written: Written::As(from::unless_infinity) }],
         field: maybe!(NUMBER_64, access.consumer_max_per_channel),
         ..PLAIN
