@@ -160,7 +160,7 @@ impl QueueCore {
     /// Whether it has to be told [the time](Self::at) before anything is done.
     #[inline]
     pub fn reads_clock(&self) -> bool {
-        self.reads_clock
+        self.reads_clock || self.may_be_overdue()
     }
 
     /// What follows happens at this time.
@@ -243,6 +243,9 @@ impl QueueCore {
         }
         if self.groups.is_some() {
             return self.deliver_grouped();
+        }
+        if self.may_be_overdue() {
+            return self.deliver_in_time();
         }
         let mut wanted = false;
         let any_paged = self.ready.paged() > 0;

@@ -3,6 +3,8 @@
 use super::QueueCore;
 use crate::message::Message;
 use crate::queue::death::Reason;
+use crate::queue::delivery::cost;
+use crate::queue::ready::Entry;
 use crate::time::Time;
 
 /// So many messages expire under one lock.
@@ -52,6 +54,55 @@ impl QueueCore {
     pub(super) fn is_overdue(&self, message: &Message) -> bool {
         message.deadline() <= self.now
             || self.terms.message_ttl.is_some_and(|ttl| message.arrived().plus(ttl) <= self.now)
+    }
+
+    /// Whether a ready message may have waited too long.
+    #[inline]
+    pub(super) fn may_be_overdue(&self) -> bool {
+        self.ready.has_deadlines() || (!self.is_plain && self.terms.message_ttl.is_some())
+    }
+
+    /// See [`QueueCore::deliver`]. What has waited too long is given to nobody, though the timer, which serves all queues, may
+    /// not have come to it.
+    pub(super) fn deliver_in_time(&mut self) {
+        let mut wanted = false;
+        let any_paged = self.ready.paged() > 0;
+        let mut left = EXPIRED_AT_ONCE;
+        // As soon as somebody can take it: what is taken out of its block and put back waits by itself.
+        while left > 0 && self.consumers.first().is_some() {
+            if any_paged && self.ready.head_is_paged() {
+                wanted = true;
+                break;
+            }
+            let Some(entry) = self.ready.pop() else { break };
+            if self.is_overdue(&entry.message) {
+                self.bury(entry, Reason::Expired);
+                left = left.saturating_sub(1);
+                continue;
+            }
+            let Some(key) = self.choose(cost(&entry.message)) else {
+                self.ready.give_back(entry);
+                break;
+            };
+            self.stage(key, entry);
+            wanted = true;
+        }
+        if wanted && any_paged {
+            self.ready.ask_ahead(&mut self.loads);
+        }
+    }
+
+    /// Takes the first ready message that has not waited too long; nothing either while there are many before it that
+    /// have, which the timer comes to.
+    pub(super) fn pop_in_time(&mut self) -> Option<Entry> {
+        for _ in 0..EXPIRED_AT_ONCE {
+            let entry = self.ready.pop()?;
+            if !self.is_overdue(&entry.message) {
+                return Some(entry);
+            }
+            self.bury(entry, Reason::Expired);
+        }
+        None
     }
 
     /// Does what is due, as much of it as goes under one lock. Follow with [`Self::next_due`]: when that is not later

@@ -42,7 +42,9 @@ impl QueueCore {
         if self.ready.head_is_paged() {
             return Taken::OnDisk;
         }
-        let Some(mut entry) = self.ready.pop() else { return Taken::Empty };
+        let Some(mut entry) = self.pop_in_time() else {
+            return if self.ready.head_is_paged() { Taken::OnDisk } else { Taken::Empty };
+        };
         if no_ack {
             self.discard(&entry, group);
             return Taken::Message(entry, None);

@@ -80,8 +80,12 @@ impl QueueCore {
                     break;
                 }
                 let Some(entry) = self.ready.pop() else { break };
-                wanted = true;
                 left = left.saturating_sub(1);
+                if self.is_overdue(&entry.message) {
+                    self.bury(entry, Reason::Expired);
+                    continue;
+                }
+                wanted = true;
                 if let Err((entry, group)) = self.offer(entry) {
                     self.park(entry, group);
                 }
@@ -120,7 +124,7 @@ impl QueueCore {
                 if self.ready.head_is_paged() {
                     return Taken::OnDisk;
                 }
-                let Some(entry) = self.ready.pop() else { break };
+                let Some(entry) = self.pop_in_time() else { break };
                 let of = self.look_at(&entry.message).0;
                 self.park(entry, of);
                 continue;

@@ -1,12 +1,19 @@
 //! The rules that a user of a queue relies on, one by one.
 
-use super::super::core::{QueueCore, Settlement};
+use std::time::Duration;
+
+use leveret_protocol::properties::PropertiesBuilder;
+
+use super::super::core::{QueueCore, Settlement, Taken};
 use super::super::delivery::DELIVERY_OVERHEAD_BYTES;
+use super::super::groups::{GroupBy, MessageGroups};
 use super::super::id::UnackedKey;
 use super::super::queue::{ConsumeRefused, DeleteRefused, Got, Status};
+use super::super::terms::Terms;
 use super::super::{Gone, ready::Entry};
 use super::*;
 use crate::place::Home;
+use crate::time::Time;
 
 const AMPLE: i64 = 1 << 30;
 
@@ -339,4 +346,67 @@ fn a_purge_takes_what_is_ready_and_leaves_what_is_held() {
     assert_eq!(queue.purge(&mut Group::default()), Ok(2));
     queue.settle(&[key.unwrap()], Settlement::Requeue, &mut Group::default());
     assert_eq!(queue.status().unwrap(), Status { ready: 1, unacked: 0, consumers: 0, ..Status::default() });
+}
+
+/// Messages that may wait so long each, if they say so, in a queue whose terms say it of all.
+fn waiting(options: &QueueOptions, ttl: Option<u64>, messages: &[(&str, Option<&str>)]) -> QueueCore {
+    let mut core = QueueCore::new(QueueId::fresh(), options);
+    let message_ttl = ttl.map(Duration::from_millis);
+    core.set_terms(Arc::new(Terms { message_ttl, ..Terms::default() }));
+    for (body, expiration) in messages {
+        let properties = PropertiesBuilder { expiration: *expiration, ..PropertiesBuilder::default() };
+        let mut message = Message::compose("", "q", &properties.finish(), body.as_bytes()).unwrap();
+        message.arrive(Time::from_millis(1000));
+        if expiration.is_some() {
+            message.expires();
+        }
+        core.publish(message, Home::Transient);
+    }
+    core
+}
+
+#[test]
+fn what_has_waited_too_long_is_given_to_nobody_though_the_timer_has_not_come_to_it() {
+    let groups = MessageGroups { by: GroupBy::named("type"), look_ahead: 10 };
+    let grouped = QueueOptions { message_groups: Some(groups), ..QueueOptions::default() };
+    let own: &[_] = &[("a", Some("50")), ("b", None), ("c", Some("99")), ("d", Some("100")), ("e", None)];
+    let same: &[_] = &[("a", None), ("b", None)];
+    for options in [QueueOptions::default(), grouped] {
+        for (ttl, messages, at, expected) in
+            [(None, own, 1099, "bde"), (Some(99), same, 1099, ""), (Some(99), same, 1098, "ab")]
+        {
+            let now = Time::from_millis(at);
+            let mut core = waiting(&options, ttl, messages);
+            assert!(core.reads_clock());
+            core.at(now);
+            let mut got = String::new();
+            while let Taken::Message(entry, _) = core.get(true, &mut Group::default()) {
+                got.push_str(std::str::from_utf8(entry.message.body()).unwrap());
+            }
+            assert_eq!((got.as_str(), core.ready()), (expected, 0));
+
+            let (mut core, inbox) = (waiting(&options, ttl, messages), Inbox::new(1, AMPLE));
+            core.at(now);
+            core.consume(consumer(&inbox, 0)).unwrap();
+            core.deliver();
+            core.hand_over();
+            assert_eq!((inbox.bodies().concat().as_str(), core.ready()), (expected, 0));
+        }
+    }
+}
+
+#[test]
+fn what_nobody_can_take_stays_where_it_is_in_a_queue_whose_messages_expire() {
+    let (mut core, inbox) =
+        (waiting(&QueueOptions::default(), Some(99), &[("a", None), ("b", None)]), Inbox::new(1, AMPLE));
+    core.at(Time::from_millis(1001));
+    core.consume(Consumer { prefetch: 1, no_ack: false, ..consumer(&inbox, 0) }).unwrap();
+    for _ in 0..3 {
+        core.deliver();
+        core.hand_over();
+    }
+    assert_eq!((inbox.bodies().concat().as_str(), core.ready(), core.unacked()), ("a", 1, 1));
+    assert!(
+        matches!(core.get(true, &mut Group::default()), Taken::Message(entry, _) if entry.message.body() == b"b" && !entry.redelivered)
+    );
 }
