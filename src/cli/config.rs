@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use super::exit;
 use super::flags::ConfigFlags;
 use super::serve::refuse;
-use crate::config::{Key, Loaded, Mistakes, Origin, Shown, convert, example, keys};
+use crate::config::{Key, Loaded, Mistake, Mistakes, Origin, Shown, convert, example, keys};
+use crate::net::{TlsError, TlsServer};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -92,7 +93,7 @@ pub(super) fn run(options: ConfigOptions) -> ExitCode {
 }
 
 fn check(options: CheckOptions) -> ExitCode {
-    let loaded = options.flags.sources().load();
+    let loaded = options.flags.sources().load().and_then(with_files);
     match (options.format, loaded) {
         (Format::Text, Ok(loaded)) => {
             let files: Vec<String> = loaded.files.iter().map(|path| path.display().to_string()).collect();
@@ -114,8 +115,18 @@ fn check(options: CheckOptions) -> ExitCode {
     }
 }
 
+/// What it names for TLS has to be readable, too.
+fn with_files(loaded: Loaded) -> Result<Loaded, Mistakes> {
+    if loaded.config.tls.listeners.is_empty() {
+        return Ok(loaded);
+    }
+    let Err(TlsError { key, reason }) = TlsServer::read(&loaded.config.tls) else { return Ok(loaded) };
+    let origin = Key::named(key).map(|key| loaded.origin(key).clone()).unwrap_or_default();
+    Err(Mistakes(vec![Mistake { origin, key: Some(key.to_owned()), reason, nearest: None }]))
+}
+
 fn objects(mistakes: &Mistakes) -> Vec<Value> {
-    let object = |mistake: &crate::config::Mistake| {
+    let object = |mistake: &Mistake| {
         let (file, line) = match &mistake.origin {
             Origin::File { path, line } => (Some(path.display().to_string()), (*line > 0).then_some(*line)),
             _ => (None, None),

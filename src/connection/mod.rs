@@ -163,8 +163,10 @@ pub const DISK_FAILED: (ReplyCode, &str) = (
 pub async fn serve(accepted: Accepted, permit: Permit, environment: Arc<Environment>) {
     let (peer, local) = (accepted.peer, accepted.local);
     let deadline = tokio::time::Instant::now() + environment.config().handshake_timeout;
+    // Apart, so that its size is not that of every connection for as long as it lives.
+    let arriving = Box::pin(arrive(accepted, &environment));
     let arrived = tokio::select! {
-        arrived = timeout_at(deadline, arrive(accepted, &environment)) => arrived,
+        arrived = timeout_at(deadline, arriving) => arrived,
         () = environment.stopping.cancelled() => return,
     };
     let Arrived { socket, peer, local, origin, encryption } = match arrived {

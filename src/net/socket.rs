@@ -27,7 +27,7 @@ impl AsyncRead for Socket {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tls(stream) => read(stream, cx, buffer),
         }
     }
 }
@@ -37,7 +37,7 @@ impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => write(stream, cx, bytes),
         }
     }
 
@@ -49,7 +49,7 @@ impl AsyncWrite for Socket {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Self::Tls(stream) => write_vectored(stream, cx, slices),
         }
     }
 
@@ -62,7 +62,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             // Nothing ever waits there.
             Self::Plain(_) => Poll::Ready(Ok(())),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => flush(stream, cx),
         }
     }
 
@@ -72,6 +72,36 @@ impl AsyncWrite for Socket {
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
+}
+
+// What is done with TLS stands apart, so that it does not make larger what every connection runs through.
+
+#[inline(never)]
+fn read(
+    stream: &mut TlsStream<TcpStream>,
+    cx: &mut Context<'_>,
+    buffer: &mut ReadBuf<'_>,
+) -> Poll<io::Result<()>> {
+    Pin::new(stream).poll_read(cx, buffer)
+}
+
+#[inline(never)]
+fn write(stream: &mut TlsStream<TcpStream>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    Pin::new(stream).poll_write(cx, bytes)
+}
+
+#[inline(never)]
+fn write_vectored(
+    stream: &mut TlsStream<TcpStream>,
+    cx: &mut Context<'_>,
+    slices: &[IoSlice<'_>],
+) -> Poll<io::Result<usize>> {
+    Pin::new(stream).poll_write_vectored(cx, slices)
+}
+
+#[inline(never)]
+fn flush(stream: &mut TlsStream<TcpStream>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    Pin::new(stream).poll_flush(cx)
 }
 
 impl AsFd for Socket {

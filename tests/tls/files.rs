@@ -87,3 +87,20 @@ fn a_broker_does_not_start_with_them() {
     let said = "TLS cannot be spoken as configured: tls.keyfile: ";
     assert!(ended.log.iter().any(|line| line.contains(said)), "{ended:#?}");
 }
+
+#[test]
+fn config_check_looks_at_them_too() {
+    let authority = Authority::new("A");
+    let files = Files::new(&authority, &authority.server(&["localhost"]));
+    let check = || {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_leveret"));
+        command.args(["config", "check"]).args(files.flags(&[])).env("LEVERET_CONFIG", "/dev/null");
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(check(), (Some(0), String::new()));
+    files.put("cert.pem", "nothing");
+    let path = files.path("cert.pem");
+    let reason = "there is no certificate (BEGIN CERTIFICATE) in it";
+    assert_eq!(check(), (Some(78), format!("leveret: --tls-certfile: {}: {reason}\n", path.display())));
+}

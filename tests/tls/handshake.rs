@@ -1,6 +1,6 @@
 //! Who gets a handshake, and what both sides learn when there is none.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
 use rustls::crypto::ring::{cipher_suite, default_provider};
@@ -217,4 +217,44 @@ fn handshakes_of_tls_count_among_those_who_have_not_logged_in() {
     let mut refused = Raw::tcp(&house.broker);
     assert_eq!(refused.recv_within(DEADLINE), Received::End(0));
     drop(silent);
+}
+
+#[test]
+fn b19_new_keys_without_end_end_the_connection_and_no_other() {
+    let authority = Authority::new("A");
+    let house = House::new(&authority, &[]);
+    let config = speaking(&[&version::TLS13], &authority, None);
+    let mut witness = connect(house.tls, "localhost", &config).unwrap();
+    let mut client = connect(house.tls, "localhost", &config).unwrap();
+    // New keys now and then are as they should be.
+    witness.conn.refresh_traffic_keys().unwrap();
+    for _ in 0..10_000 {
+        let asked = client.conn.refresh_traffic_keys();
+        // Until it was told to stop, or nobody takes what it sends.
+        if asked.is_err() || client.flush().is_err() {
+            break;
+        }
+    }
+    // An alert, or a reset that was faster.
+    let error = client.read_to_end(&mut Vec::new()).unwrap_err();
+    assert!(!matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}");
+    witness.write_all(&[1, 0, 0, 0, 0, 0, 0, 0xce]).unwrap();
+    let mut rest = Vec::new();
+    let _ = witness.read_to_end(&mut rest);
+    assert!(rest.windows(4).any(|method| method == [0, 10, 0, 50]), "it is served to its close");
+}
+
+#[test]
+fn b19_records_of_a_byte_each_are_read_as_what_they_make() {
+    let authority = Authority::new("A");
+    let house = House::new(&authority, &[]);
+    let mut client = connect(house.tls, "localhost", &trusting(&authority, None)).unwrap();
+    // A heartbeat, then something that is wrong.
+    for byte in [8, 0, 0, 0, 0, 0, 0, 0xce, 1, 0, 0, 0, 0, 0, 0, 0xce] {
+        client.write_all(&[byte]).unwrap();
+        client.flush().unwrap();
+    }
+    let mut rest = Vec::new();
+    let _ = client.read_to_end(&mut rest);
+    assert!(rest.windows(4).any(|method| method == [0, 10, 0, 50]));
 }

@@ -5,6 +5,7 @@
 
 use super::failure::Failure;
 use super::skim::{Skimmed, skim};
+use super::socket::Socket;
 use super::url::AmqpUrl;
 use bytes::BytesMut;
 use leveret_protocol::decode::PROTOCOL_HEADER;
@@ -12,14 +13,13 @@ use leveret_protocol::method::{channel, connection};
 use leveret_protocol::{Decoder, Event, Method, Table, TableBuf, TableBuilder, encode, limits};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 /// The one channel that a connection of the load generator uses.
 pub(super) const CHANNEL: u16 = 1;
 /// How long a broker may take to answer a call; deleting a long queue takes its time.
 const CALL_MAX: Duration = Duration::from_mins(1);
-/// How long connecting may take, and each answer of the handshake.
+/// How long each answer of the handshake may take.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// How long a broker may take to agree to a close.
 const CLOSE_MAX: Duration = Duration::from_secs(3);
@@ -27,7 +27,7 @@ const CLOSE_MAX: Duration = Duration::from_secs(3);
 /// A connection and what has been read from it but not yet looked at.
 #[derive(Debug)]
 pub(super) struct Connection {
-    stream: TcpStream,
+    stream: Socket,
     decoder: Decoder,
     input: Box<[u8]>,
     seen: usize,
@@ -54,7 +54,8 @@ pub(super) enum Filled {
 impl Connection {
     /// Connects and logs in. Reads up to `input_bytes` at a time.
     pub(super) fn open(url: &AmqpUrl, input_bytes: usize) -> Result<Self, Failure> {
-        let stream = connect(url).map_err(|why| Failure::during(format!("cannot connect to {url}"), why))?;
+        let stream =
+            Socket::connect(url).map_err(|why| Failure::during(format!("cannot connect to {url}"), why))?;
         let mut opening = Self {
             stream,
             decoder: Decoder::new(limits::FRAME_MAX_DEFAULT),
@@ -256,7 +257,12 @@ impl Connection {
     }
 
     /// Waits until the socket can be read or written as `interest` says, at most `longest`.
-    pub(super) fn wait(&self, interest: PollFlags, longest: Duration) -> Result<PollFlags, Failure> {
+    pub(super) fn wait(&mut self, interest: PollFlags, longest: Duration) -> Result<PollFlags, Failure> {
+        if self.stream.has_more() && interest.contains(PollFlags::IN) {
+            return Ok(PollFlags::IN);
+        }
+        // What is encrypted goes on its way whatever is waited for.
+        let interest = if self.stream.push()? { interest | PollFlags::OUT } else { interest };
         let mut sockets = [PollFd::new(&self.stream, interest)];
         let timeout = Timespec {
             tv_sec: i64::try_from(longest.as_secs()).unwrap_or(i64::MAX),
@@ -271,7 +277,7 @@ impl Connection {
         Ok(socket.revents())
     }
 
-    fn wait_until(&self, interest: PollFlags, deadline: Instant) -> Result<(), Failure> {
+    fn wait_until(&mut self, interest: PollFlags, deadline: Instant) -> Result<(), Failure> {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(Failure::new("the broker does not answer"));
@@ -298,21 +304,6 @@ impl Connection {
             }
         }
     }
-}
-
-fn connect(url: &AmqpUrl) -> io::Result<TcpStream> {
-    let mut refused = io::Error::new(ErrorKind::NotFound, "the name has no address");
-    for address in (url.host.as_str(), url.port).to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, CONNECT_MAX) {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                stream.set_nonblocking(true)?;
-                return Ok(stream);
-            }
-            Err(error) => refused = error,
-        }
-    }
-    Err(refused)
 }
 
 fn client_properties() -> TableBuf {

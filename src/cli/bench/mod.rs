@@ -22,6 +22,7 @@ mod producer;
 mod report;
 mod run;
 mod skim;
+mod socket;
 mod topology;
 mod url;
 

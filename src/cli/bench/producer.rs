@@ -136,7 +136,7 @@ impl Producer {
     }
 
     /// Waits for a confirm or for the next message to be due.
-    fn wait(&self, now_ns: u64) -> Result<(), Failure> {
+    fn wait(&mut self, now_ns: u64) -> Result<(), Failure> {
         let full = self.window.as_ref().is_some_and(|window| window.room() == 0);
         let longest = match &self.pace {
             Some(pace) if !full => Duration::from_nanos(pace.due_ns(self.published).saturating_sub(now_ns)),

@@ -202,20 +202,26 @@ fn verifier(
 
 /// Why TLS cannot be spoken as configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsError(String);
+pub struct TlsError {
+    /// The key of the configuration that it is about.
+    pub key: &'static str,
+    /// What is wrong, with the file that it is wrong with.
+    pub reason: String,
+}
 
 impl TlsError {
-    fn of(key: &str, path: Option<&Path>, reason: &dyn fmt::Display) -> Self {
-        Self(match path {
-            Some(path) => format!("{key}: {}: {reason}", path.display()),
-            None => format!("{key}: {reason}"),
-        })
+    fn of(key: &'static str, path: Option<&Path>, reason: &dyn fmt::Display) -> Self {
+        let reason = match path {
+            Some(path) => format!("{}: {reason}", path.display()),
+            None => reason.to_string(),
+        };
+        Self { key, reason }
     }
 }
 
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        write!(f, "{}: {}", self.key, self.reason)
     }
 }
 
