@@ -20,6 +20,7 @@ pub mod pattern;
 pub mod place;
 pub mod policy;
 pub mod queue;
+pub mod rate;
 pub mod store;
 pub mod supervisor;
 pub mod term;

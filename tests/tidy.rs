@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 
 /// The modules of `src/`, lowest first: each may import those before it and nothing else. The program itself, `main`
 /// and `lib`, stands above them all.
-const LAYERS: [&str; 28] = [
+const LAYERS: [&str; 29] = [
     "name",
     "place",
     "time",
     "timer",
     "message",
     "term",
+    "rate",
     "equivalence",
     "pattern",
     "auth",
@@ -41,11 +42,12 @@ const LAYERS: [&str; 28] = [
 ];
 
 /// Decisions without effects: these are given the time and answer with what is to be done.
-const PURE: [&str; 26] = [
+const PURE: [&str; 27] = [
     "src/equivalence.rs",
     "src/pattern",
     "src/exchange/",
     "src/term.rs",
+    "src/rate.rs",
     "src/policy/",
     "src/queue/core",
     "src/queue/ready",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::places::Places;
 use crate::auth::{Permission, Rights, TopicPermission, User};
 use crate::name::{UserName, VhostName};
+use crate::rate::{Limited, RateMeter};
 use crate::store::definitions::AccessDefinition;
 
 /// All users of a broker.
@@ -26,6 +27,7 @@ pub(super) struct Entry {
 pub(super) struct Usage {
     pub(super) connections: Places,
     pub(super) channels: Places,
+    pub(super) publish_rate: Option<Arc<RateMeter>>,
 }
 
 /// What a user may do in a virtual host.
@@ -61,7 +63,10 @@ impl Book {
             AccessDefinition::User(user) => {
                 let (name, user) = (user.name.clone(), Arc::new(user));
                 let known = self.users.remove(&name);
-                let (usage, grants) = known.map(|entry| (entry.usage, entry.grants)).unwrap_or_default();
+                let (mut usage, grants) = known.map(|entry| (entry.usage, entry.grants)).unwrap_or_default();
+                let limited = || Limited::User(name.as_str().into());
+                usage.publish_rate =
+                    RateMeter::changed(usage.publish_rate, user.limits.publish_rate, limited);
                 self.users.insert(name, Entry { user, usage, grants });
             }
             AccessDefinition::Permission(user, vhost, permission) => {

@@ -114,7 +114,8 @@ impl Access {
         self.change_user(name, |user| user.tags = tags)
     }
 
-    /// Sets the limits of a user. What it has beyond them stays.
+    /// Sets the limits of a user. What it has beyond them stays, and what it may publish in a second holds for connections
+    /// that come: `Environment::set_user_limits` tells those that are open.
     pub fn set_limits(&self, name: &str, limits: UserLimits) -> Result<Option<Batch>, AccessError> {
         self.change_user(name, |user| user.limits = limits)
     }

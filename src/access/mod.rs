@@ -17,6 +17,7 @@ pub use places::{AllTaken, Place, Places};
 
 use crate::auth::{AccessSettings, Penalties, Rights, User};
 use crate::name::VhostName;
+use crate::rate::RateMeter;
 use crate::store::definitions::{AccessDefinition, Definitions};
 use book::Book;
 
@@ -122,6 +123,11 @@ impl Access {
         let of_node = self.channels.take(self.settings().channel_max_per_node);
         let of_node = of_node.map_err(|AllTaken(max)| ChannelRefused::Node(max))?;
         Ok(ChannelPlace { _of_user: of_user, _of_node: of_node })
+    }
+
+    /// How much a user may publish in a second, if there is a limit.
+    pub fn publish_rate(&self, user: &str) -> Option<Arc<RateMeter>> {
+        self.book().get(user).and_then(|entry| entry.usage.publish_rate.clone())
     }
 
     fn usage(

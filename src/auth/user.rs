@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::password::PasswordHash;
 use crate::name::UserName;
+use crate::rate::RateLimit;
 
 /// A user as an operator has defined it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct UserLimits {
     pub max_connections: Option<u64>,
     /// Channels of all its connections together: RabbitMQ's `max-channels`.
     pub max_channels: Option<u64>,
+    /// How much it may publish in a second; our own.
+    pub publish_rate: RateLimit,
 }
 
 /// A user has more tags than it may have.

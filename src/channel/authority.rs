@@ -11,6 +11,7 @@ use crate::access::Access;
 use crate::auth::{Action, Resource, Rights, authorize};
 use crate::exchange::ExchangeType;
 use crate::name::{UserName, VhostName};
+use crate::rate::RateMeter;
 use crate::vhost::Vhost;
 use crate::vhost::publisher::ExtraKeys;
 
@@ -35,6 +36,11 @@ impl Authority {
     /// Who it is.
     pub fn user(&self) -> &UserName {
         &self.rights.user.name
+    }
+
+    /// How much it may publish in a second, if there is a limit.
+    pub fn publish_rate(&self) -> Option<Arc<RateMeter>> {
+        self.access.publish_rate(self.user().as_str())
     }
 
     /// Where users are known.

@@ -68,6 +68,7 @@ impl Session {
         message_size_max: u64,
     ) -> Self {
         let unit = vhost.unit();
+        let publisher = Publisher::of_client(&vhost, authority.publish_rate());
         Self {
             connection,
             name,
@@ -80,7 +81,7 @@ impl Session {
             synced: None,
             confirming: Vec::new(),
             unconfirmed: Vec::new(),
-            publisher: Publisher::default(),
+            publisher,
             exclusive_queues: HashMap::default(),
             consumer_cancel_notify,
             message_size_max,
@@ -92,6 +93,11 @@ impl Session {
     #[inline]
     pub fn now(&mut self) -> Time {
         *self.now.get_or_insert_with(Time::now)
+    }
+
+    /// The user may have other rights and limits than before.
+    pub fn renew_limits(&mut self) {
+        self.publisher.limit_user(self.authority.publish_rate());
     }
 
     /// The same with somebody who is told when the journal went on.

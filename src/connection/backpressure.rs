@@ -1,6 +1,8 @@
-//! When a connection's publishes are not read: during an alarm, while the disk has more than enough to write, and while
-//! those that it publishes to are far behind.
+//! When a connection's publishes are not read: during an alarm, while the disk has more than enough to write, while those
+//! that it publishes to are far behind, and when more was published than may be in a second.
 
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use leveret_protocol::method::connection;
@@ -41,6 +43,26 @@ pub(super) enum Held {
     Congested,
     /// An alarm is raised, and the client was told if it wants to be.
     Blocked,
+    /// More was published than may be in a second, and the client was told if it wants to be; it is read again then.
+    Over(Time),
+    /// It is read again, and told so then: by and by, so that it is not blocked again at once.
+    Easing(Time),
+}
+
+impl Held {
+    /// Whether the client is to think that it is blocked.
+    fn is_told(self) -> bool {
+        matches!(self, Self::Blocked | Self::Over(_) | Self::Easing(_))
+    }
+
+    /// Whether nothing is read for as long as that takes.
+    fn is_blocked(self) -> bool {
+        matches!(self, Self::Blocked | Self::Over(_))
+    }
+
+    fn is_read(self) -> bool {
+        matches!(self, Self::Not | Self::Easing(_))
+    }
 }
 
 /// What holds back the reading of publishes.
@@ -50,7 +72,7 @@ pub(super) struct Publishing {
     /// Why nothing is read, if that is so.
     pub(super) held: Held,
     pub(super) wants_to_be_told: bool,
-    /// Who is far behind.
+    /// Who is far behind, and which limits are passed.
     pub(super) behind: Vec<Behind>,
     /// Since when they hold it back.
     pub(super) held_since: Option<Time>,
@@ -61,10 +83,27 @@ pub(super) struct Publishing {
 }
 
 impl Publishing {
+    /// Whether anybody is far behind.
+    pub(super) fn any_behind(&self) -> bool {
+        self.behind.iter().any(|behind| behind.over().is_none())
+    }
+
+    /// These were found while a batch was handed over.
+    pub(super) fn found_behind(&mut self, found: Vec<Behind>) {
+        for behind in found {
+            let is_known = behind.over().is_some_and(|meter| {
+                self.behind.iter().filter_map(Behind::over).any(|known| Arc::ptr_eq(known, meter))
+            });
+            if !is_known {
+                self.behind.push(behind);
+            }
+        }
+    }
+
     /// Whether the client of a blocked connection without heartbeats is to be sent one. As long as what it sent is not
     /// read its end does not arrive either; its machine answers what comes for a client that is gone.
     pub(super) fn probe_is_due(&mut self, now: Time) -> bool {
-        if self.held != Held::Blocked {
+        if !self.held.is_blocked() {
             self.probed = None;
             return false;
         }
@@ -86,54 +125,86 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
             return false;
         }
         self.publishing.behind.retain(Behind::persists);
-        if !self.publishing.behind.is_empty() {
-            let now = Time::now();
-            if now < self.publishing.held_since.get_or_insert(now).plus(HOLD_MAX) {
-                return true;
-            }
-            self.publishing.behind.clear();
+        if !self.publishing.behind.is_empty() && self.waits_for_those_behind() {
+            return true;
         }
         self.publishing.held_since = None;
         let (held, reason) = self.held();
-        let blocked = held == Held::Blocked;
-        if blocked != (self.publishing.held == Held::Blocked) && self.publishing.wants_to_be_told {
-            let told =
-                if blocked { connection::Blocked { reason }.into() } else { connection::Unblocked {}.into() };
+        if held.is_told() != self.publishing.held.is_told() && self.publishing.wants_to_be_told {
+            let told = if held.is_told() {
+                connection::Blocked { reason: &reason }.into()
+            } else {
+                connection::Unblocked {}.into()
+            };
             self.output.method(0, told);
         }
-        if !blocked || !(self.is_hung_up)(&self.socket) {
+        if !held.is_blocked() || !(self.is_hung_up)(&self.socket) {
             self.publishing.hung_up_since = None;
         } else if self.publishing.hung_up_since.is_none() {
             self.publishing.hung_up_since = Some(Time::now());
         }
         self.publishing.held = held;
-        held != Held::Not
+        !held.is_read()
+    }
+
+    /// Whether those that are far behind have a while left.
+    fn waits_for_those_behind(&mut self) -> bool {
+        if !self.publishing.any_behind() {
+            return false;
+        }
+        let now = Time::now();
+        if now < self.publishing.held_since.get_or_insert(now).plus(HOLD_MAX) {
+            return true;
+        }
+        self.publishing.behind.retain(|behind| behind.over().is_some());
+        false
     }
 
     /// What keeps publishes from being read now; with the reason that clients are told, in RabbitMQ's words where it has
     /// some.
-    fn held(&self) -> (Held, &'static str) {
+    fn held(&self) -> (Held, Cow<'static, str>) {
         let publishes = self.publishing.publishes;
         if publishes == Publishes::Nothing {
-            return (Held::Not, "");
+            return (Held::Not, "".into());
         }
         if self.alarms.is_raised()
             && let Some(reason) = self.alarms.raised().reason()
         {
-            return (Held::Blocked, reason);
+            return (Held::Blocked, reason.into());
         }
-        let Some(stored) = self.session.vhost.stored() else { return (Held::Not, "") };
-        match stored.handle.blocked() {
+        let stored = self.session.vhost.stored();
+        let held = match stored.and_then(|stored| stored.handle.blocked()) {
             Some(Blocked::NoSpace) => (Held::Blocked, "low on disk"),
             Some(Blocked::DiskFailed) => (Held::Blocked, "disk failed"),
             Some(Blocked::JournalFull) => (Held::Blocked, "disk is behind"),
             // Over in a moment.
             Some(Blocked::PagingLags) => (Held::Congested, ""),
-            None if publishes == Publishes::Journalled && stored.journal.is_congested() => {
+            None if publishes == Publishes::Journalled
+                && stored.is_some_and(|stored| stored.journal.is_congested()) =>
+            {
                 (Held::Congested, "")
             }
-            None => (Held::Not, ""),
+            None if self.publishing.behind.is_empty() => (Held::Not, ""),
+            None => return self.over(),
+        };
+        (held.0, held.1.into())
+    }
+
+    /// Which limit on what is published in a second is passed, and until when.
+    fn over(&self) -> (Held, Cow<'static, str>) {
+        let now = Time::now();
+        let passed = self.publishing.behind.iter().filter_map(Behind::over);
+        let Some(latest) = passed.max_by_key(|meter| meter.over_until(now)) else {
+            return (Held::Not, "".into());
+        };
+        let until = latest.over_until(now);
+        if until <= now {
+            return (Held::Easing(latest.eased_at(now)), "".into());
         }
+        if latest.is_news(now) {
+            tracing::warn!("connection {} is held back: {latest}", self.session.name);
+        }
+        (Held::Over(until), latest.to_string().into())
     }
 
     /// Whether the client is gone whose publishes are not read. It has a while in which the alarm may clear, so that what
@@ -142,7 +213,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         self.publishing.hung_up_since.is_some_and(|since| now >= since.plus(HUNG_UP_MAX))
     }
 
+    /// Whether nothing is read for now.
     pub(super) fn may_be_held_back(&self) -> bool {
+        !self.publishing.held.is_read() || self.publishing.any_behind()
+    }
+
+    /// Whether time is to bring another look at what holds it back.
+    pub(super) fn is_to_look_again(&self) -> bool {
         self.publishing.held != Held::Not || !self.publishing.behind.is_empty()
     }
 }

@@ -1,6 +1,6 @@
 //! What an operator changes of users and virtual hosts that open connections have to feel.
 //!
-//! What nobody feels at once (a user that is added, a password, tags, limits) is changed in [`Access`] itself.
+//! What nobody feels at once (a user that is added, a password, tags) is changed in [`Access`] itself.
 //!
 //! [`Access`]: crate::access::Access
 
@@ -8,7 +8,7 @@ use std::fmt;
 
 use super::Environment;
 use crate::access::AccessError;
-use crate::auth::{Permission, TopicPermission};
+use crate::auth::{Permission, TopicPermission, UserLimits};
 use crate::channel::exception::{connection_forced, user_deleted, vhost_deleted};
 use crate::name::{UserName, VhostName};
 use crate::place::Batch;
@@ -73,6 +73,13 @@ impl Environment {
         let exception = connection_forced(user_deleted(&UserName::from(name)));
         self.connections.close_user(name, exception.code, &exception.text);
         tracing::info!("user '{name}' is deleted");
+        Ok(until)
+    }
+
+    /// Sets the limits of a user. What it has beyond them stays; how much it may publish in a second holds at once.
+    pub fn set_user_limits(&self, name: &str, limits: UserLimits) -> Changed {
+        let until = self.access.set_limits(name, limits)?;
+        self.connections.limits_changed(name);
         Ok(until)
     }
 

@@ -84,6 +84,11 @@ impl Connections {
         self.tell(|of, to| of.as_str() == user && to.as_str() == vhost, || Notice::RightsChanged);
     }
 
+    /// The limits of a user have changed.
+    pub fn limits_changed(&self, user: &str) {
+        self.tell(|of, _| of.as_str() == user, || Notice::RightsChanged);
+    }
+
     /// An alarm is raised or cleared.
     pub fn alarms_changed(&self) {
         self.tell(|_, _| true, || Notice::AlarmsChanged);

@@ -39,6 +39,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
             return;
         }
         self.end_batch();
+        self.session.renew_limits();
         if let Some(text) = self.session.authority.lost_access() {
             self.close(ReplyCode::NotAllowed, &not_allowed(text).text, (0, 0));
             return;

@@ -175,7 +175,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
             }
         }
         self.channels.confirm(until, &mut self.session, &mut self.output);
-        self.publishing.behind.append(&mut self.session.publisher.take_behind());
+        let behind = self.session.publisher.take_behind();
+        if !behind.is_empty() {
+            self.publishing.found_behind(behind);
+        }
     }
 
     /// A journal that failed keeps nothing any more: the connection is closed, and nothing is confirmed.

@@ -48,7 +48,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
             }
             let Some(timer) = &mut self.timer else { return Poll::Pending };
             ready!(timer.as_mut().poll(cx));
-            if self.may_be_held_back() {
+            if self.is_to_look_again() {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -57,10 +57,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
 
     pub(super) fn deadline(&self, now: Time) -> Option<Time> {
         let held_back = match self.publishing.held {
-            _ if !self.publishing.behind.is_empty() => Some(now.plus(BEHIND_PAUSE)),
+            _ if self.publishing.any_behind() => Some(now.plus(BEHIND_PAUSE)),
             Held::Congested => Some(now.plus(BEHIND_PAUSE)),
             Held::Blocked if self.alarms.is_raised() => Some(now.plus(ALARM_PAUSE)),
             Held::Blocked => Some(now.plus(BLOCKED_PAUSE)),
+            // A limit may be changed meanwhile.
+            Held::Over(until) | Held::Easing(until) => Some(until.min(now.plus(ALARM_PAUSE))),
             Held::Not => None,
         };
         let stalled = self.stalled_since.map(|since| since.plus(SEND_TIMEOUT));

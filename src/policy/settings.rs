@@ -8,6 +8,7 @@ use super::definition::Definition;
 use super::policy::PolicyKind;
 use super::printed::Printed;
 use crate::pattern::{PATTERN_MAX_BYTES, Pattern};
+use crate::rate::{MAX_PUBLISH_BYTES_RATE, MAX_PUBLISH_RATE, PUBLISH_RATE_OVERFLOW};
 
 /// What the value of a setting may be.
 enum Rule {
@@ -90,7 +91,7 @@ const SHARDS: &str = "shards-per-node";
 const SHARDS_KEY: &str = "routing-key";
 
 /// In the order of their names, in which they are checked.
-const KNOWN: [Setting; 35] = [
+const KNOWN: [Setting; 38] = [
     setting("alternate-exchange", Rule::Text, "~ is not a valid alternate exchange name"),
     setting("consumer-disconnected-timeout", NOT_NEGATIVE, "~ is not a valid consumer disconnected timeout"),
     setting("consumer-timeout", NOT_NEGATIVE, "~ is not a valid consumer timeout"),
@@ -141,6 +142,11 @@ const KNOWN: [Setting; 35] = [
     setting("max-length", NOT_NEGATIVE, "~ is not a valid maximum length").merged(Merge::Least),
     setting("max-length-bytes", NOT_NEGATIVE, "~ is not a valid maximum length in bytes")
         .merged(Merge::Least),
+    // Two that are not RabbitMQ's.
+    setting(MAX_PUBLISH_BYTES_RATE, POSITIVE, "~ is not a valid maximum of bytes published in a second")
+        .merged(Merge::Least),
+    setting(MAX_PUBLISH_RATE, POSITIVE, "~ is not a valid maximum of messages published in a second")
+        .merged(Merge::Least),
     setting(
         "member-placement-tag",
         Rule::SomeText,
@@ -152,6 +158,13 @@ const KNOWN: [Setting; 35] = [
         "overflow",
         Rule::Word(&["drop-head", "reject-publish", "reject-publish-dlx"]),
         "~ is not a valid overflow value",
+    )
+    .merged(Merge::Operator),
+    // Not one of RabbitMQ's.
+    setting(
+        PUBLISH_RATE_OVERFLOW,
+        Rule::Word(&["block", "reject"]),
+        "~ is not a valid publish-rate-overflow value. Must be one of: block, reject",
     )
     .merged(Merge::Operator),
     setting("queue-leader-locator", LOCATORS, "~ is not a valid queue leader locator value"),

@@ -42,6 +42,12 @@ pub(super) const DELAYED_RETRY_FACTOR: &str = "x-delayed-retry-factor";
 pub(super) const DELAYED_RETRY_JITTER: &str = "x-delayed-retry-jitter";
 /// How long a message may be unacked, in milliseconds.
 pub(super) const CONSUMER_TIMEOUT: &str = "x-consumer-timeout";
+/// How many messages are taken in a second; our own, as the two below.
+pub(super) const MAX_PUBLISH_RATE: &str = "x-max-publish-rate";
+/// How many bytes of bodies are taken in a second.
+pub(super) const MAX_PUBLISH_BYTES_RATE: &str = "x-max-publish-bytes-rate";
+/// What happens to those who publish more.
+pub(super) const PUBLISH_RATE_OVERFLOW: &str = "x-publish-rate-overflow";
 /// The highest priority of a queue's messages.
 pub(super) const MAX_PRIORITY: &str = "x-max-priority";
 /// Whether only one consumer at a time gets messages.
@@ -69,7 +75,7 @@ const PRIORITY_MAX: i64 = 255;
 type Rule = fn(Value<'_>, Table<'_>) -> Result<(), Reason>;
 
 /// In the order in which RabbitMQ looks at them.
-const KNOWN: [(&str, Rule); 34] = [
+const KNOWN: [(&str, Rule); 37] = [
     (QUEUE_TYPE, queue_type),
     (EXPIRES, expires),
     (MESSAGE_TTL, milliseconds),
@@ -104,10 +110,13 @@ const KNOWN: [(&str, Rule); 34] = [
     (DEDUPLICATION_WINDOW, boolean),
     (CACHE_TTL, expires),
     (CACHE_SIZE, positive),
+    (MAX_PUBLISH_RATE, positive),
+    (MAX_PUBLISH_BYTES_RATE, positive),
+    (PUBLISH_RATE_OVERFLOW, rate_overflow),
 ];
 
 /// What may be changed while a queue is used.
-const CHANGEABLE: [&str; 21] = [
+const CHANGEABLE: [&str; 24] = [
     EXPIRES,
     MESSAGE_TTL,
     DEAD_LETTER_EXCHANGE,
@@ -129,6 +138,9 @@ const CHANGEABLE: [&str; 21] = [
     DELAYED_RETRY_JITTER,
     CONSUMER_TIMEOUT,
     "x-consumer-disconnected-timeout",
+    MAX_PUBLISH_RATE,
+    MAX_PUBLISH_BYTES_RATE,
+    PUBLISH_RATE_OVERFLOW,
 ];
 
 /// What is checked, stored and compared, but not acted on yet.
@@ -313,6 +325,10 @@ fn queue_version(value: Value<'_>, _: Table<'_>) -> Result<(), Reason> {
 
 fn overflow(value: Value<'_>, _: Table<'_>) -> Result<(), Reason> {
     word(value, &["drop-head", "reject-publish", "reject-publish-dlx"], "invalid_overflow")
+}
+
+fn rate_overflow(value: Value<'_>, _: Table<'_>) -> Result<(), Reason> {
+    word(value, &["block", "reject"], "invalid_publish_rate_overflow")
 }
 
 fn dead_letter_strategy(value: Value<'_>, _: Table<'_>) -> Result<(), Reason> {

@@ -9,6 +9,7 @@ use super::arguments as name;
 use super::retry::{Retry, thousandths};
 use crate::name::ExchangeName;
 use crate::policy::Definition;
+use crate::rate::{self, RateLimit, RateOverflow};
 
 /// What is in force on a queue. None of it changes what was declared, and all of it may change while the queue is used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub struct Terms {
     pub consumer_timeout: Option<Duration>,
     /// Whether messages wait here for the times that they ask for. Those that do when this ends wait on.
     pub scheduled: bool,
+    /// How much may be published to it in a second.
+    pub publish_rate: RateLimit,
 }
 
 /// What happens when a queue is at its limit.
@@ -117,6 +120,7 @@ impl Terms {
             consumer_timeout: milliseconds(name::CONSUMER_TIMEOUT, "consumer-timeout")
                 .filter(|timeout| !timeout.is_zero()),
             scheduled: said.is_so(name::SCHEDULED, "scheduled"),
+            publish_rate: said.publish_rate(),
         }
     }
 
@@ -166,6 +170,15 @@ impl<'a> Said<'a> {
     fn is_so(self, name: &str, key: &str) -> bool {
         let argument = self.arguments.get(name).and_then(Value::as_bool);
         argument.or_else(|| self.policies.boolean(key)) == Some(true)
+    }
+
+    fn publish_rate(self) -> RateLimit {
+        let overflow = self.argument_first(name::PUBLISH_RATE_OVERFLOW, rate::PUBLISH_RATE_OVERFLOW);
+        RateLimit::new(
+            self.least(name::MAX_PUBLISH_RATE, rate::MAX_PUBLISH_RATE),
+            self.least(name::MAX_PUBLISH_BYTES_RATE, rate::MAX_PUBLISH_BYTES_RATE),
+            overflow.and_then(RateOverflow::from_name).unwrap_or_default(),
+        )
     }
 
     /// As the type of the retry: the policy decides.

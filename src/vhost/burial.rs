@@ -213,7 +213,7 @@ impl Vhost {
         let (mut staying, mut keys) = (Vec::new(), Vec::with_capacity(dead.len()));
         for ((number, mut dead), sent) in (0..).zip(dead).zip(sent) {
             let refused_by = |queue: &QueueId| {
-                let refusal = Refusal { origin: Origin { channel: 0, number }, by: *queue };
+                let refusal = Refusal { origin: Origin { channel: 0, number }, by: Some(*queue) };
                 refused.binary_search(&refusal).is_ok()
             };
             let is_refused = refused.binary_search_by_key(&number, |refusal| refusal.origin.number).is_ok();

@@ -37,6 +37,7 @@ use crate::place::Batch;
 use crate::policy::Policies;
 use crate::queue::registry::Registry;
 use crate::queue::undertaker::UndertakerCell;
+use crate::rate::{Limited, RateLimit, RateMeter};
 use crate::store::definitions::{Definition, Definitions, VhostDefinition, VhostMetadata};
 use crate::store::unit::Unit;
 use crate::store::{Journal, StoreHandle};
@@ -64,6 +65,7 @@ pub struct Vhost {
     own_durability: Option<Durability>,
     metadata: RwLock<Arc<VhostMetadata>>,
     connections: Places,
+    publish_rate: RwLock<Option<Arc<RateMeter>>>,
     /// Its queues count among these.
     all_queues: Arc<AllQueues>,
     /// Whether nothing is made in it any more, since it is being deleted.
@@ -105,6 +107,7 @@ impl Vhost {
             own_durability: own,
             metadata: RwLock::default(),
             connections: Places::default(),
+            publish_rate: RwLock::default(),
             all_queues: Arc::default(),
             is_ending: AtomicBool::new(false),
             undertaker: UndertakerCell::default(),
@@ -212,8 +215,23 @@ impl Vhost {
             record.define(&Definition::Vhost(VhostDefinition { name, durability, metadata }));
             record.commit()
         });
+        let mut rate = self.publish_rate.write().unwrap_or_else(PoisonError::into_inner);
+        let limited = || Limited::Vhost(self.name.as_str().into());
+        let limit = rate.as_ref().map_or(RateLimit::NONE, |meter| meter.limit());
+        let is_limited_otherwise = limit != metadata.publish_rate;
+        *rate = RateMeter::changed(rate.take(), metadata.publish_rate, limited);
+        drop(rate);
         *self.metadata.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(metadata);
+        if is_limited_otherwise {
+            // Publishers find out anew what limits them.
+            self.new_epoch();
+        }
         until
+    }
+
+    /// How much clients may publish in it in a second, if there is a limit.
+    pub fn publish_rate(&self) -> Option<Arc<RateMeter>> {
+        self.publish_rate.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Its connections.

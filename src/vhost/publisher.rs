@@ -6,6 +6,7 @@
 mod behind;
 mod known;
 mod once;
+mod rates;
 mod records;
 mod routes;
 
@@ -24,6 +25,7 @@ pub use behind::Behind;
 use known::{Known, Record, gather_for, hand_over};
 pub use once::{Claim, Claims, Copied};
 use once::{Once, know};
+use rates::Rates;
 use records::{copied, of, place, publish_again, record};
 
 /// The keys besides the routing key that a message is routed by (CC and BCC).
@@ -60,6 +62,8 @@ pub struct Publisher {
     late_records: bool,
     /// Bytes that were gathered beyond what was received: messages that go to more than one queue.
     copied_bytes: usize,
+    /// The limits on what its client publishes in a second.
+    rates: Rates,
 }
 
 /// Which publish a message is, for whoever has to know that a queue refused it.
@@ -71,13 +75,13 @@ pub struct Origin {
     pub number: u64,
 }
 
-/// A queue has refused a publish.
+/// A publish was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Refusal {
     /// Which publish.
     pub origin: Origin,
-    /// Which queue.
-    pub by: QueueId,
+    /// Which queue; none when it is over a limit on all that is published.
+    pub by: Option<QueueId>,
 }
 
 /// Who publishes.
@@ -100,6 +104,8 @@ pub struct Route {
     journalled: bool,
     /// Whether any of them takes messages once.
     once: bool,
+    /// Whether there is a limit on what is published to them in a second.
+    limited: bool,
 }
 
 /// What became of a message.
@@ -140,9 +146,15 @@ impl Publisher {
         origin: Origin,
         unit: &mut Unit,
     ) -> Gathered {
-        let (Routed::Lasting(route) | Routed::Once(route)) = routed else {
+        let (Routed::Lasting(mut route) | Routed::Once(mut route)) = routed else {
             return self.reply(vhost, &message, unit);
         };
+        if route.limited {
+            match self.within_rates(routed, &message, origin) {
+                Some(within) => route = within,
+                None => return Gathered::Transient,
+            }
+        }
         let targets = route.range();
         let Some((last, others)) = self.targets.get(targets).and_then(<[u32]>::split_last) else {
             let is_known = !self.once.routed.is_empty() && self.once.goes_nowhere(origin);
@@ -168,8 +180,10 @@ impl Publisher {
         }
         // The message itself goes to the last: with one queue nothing is counted up and down.
         gather_for(&mut self.known, &mut self.gathered, &mut self.spare, *last, message, origin);
-        if let Routed::Once(route) = routed {
-            self.targets.truncate(route.first as usize);
+        if let Routed::Once(once) = routed {
+            self.targets.truncate(once.first as usize);
+        } else if route.limited {
+            self.forget_those_left(routed, route);
         }
         if journalled { Gathered::Journalled } else { Gathered::Transient }
     }
@@ -178,7 +192,7 @@ impl Publisher {
     pub fn without(&mut self, routed: Routed, mut dropped: impl FnMut(&Queue) -> bool) -> Routed {
         let (Routed::Lasting(route) | Routed::Once(route)) = routed else { return routed };
         let targets = self.targets.get(route.range()).unwrap_or_default();
-        let (mut journalled, mut once) = (false, false);
+        let (mut journalled, mut once, limited) = (false, false, route.limited);
         let known = |at: &u32| self.known.get(*at as usize);
         let left: Vec<u32> = targets
             .iter()
@@ -197,7 +211,7 @@ impl Publisher {
         let first = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
         let count = u32::try_from(left.len()).unwrap_or(u32::MAX);
         self.targets.extend(left);
-        Routed::Once(Route { first, count, journalled, once })
+        Routed::Once(Route { first, count, journalled, once, limited })
     }
 
     /// Whether no queue is to get a message, nor a requester, and no exchange knows it.
@@ -310,14 +324,9 @@ impl Publisher {
     }
 
     /// Bytes that were gathered beyond what was received since this was last taken: a message to a thousand queues may
-    /// take a thousand times its place.
+    /// take a thousand times its place. All that there can be when a limit on what is published in a second was passed.
     pub fn copied_bytes(&self) -> usize {
         self.copied_bytes
-    }
-
-    /// Takes the count of [`Self::copied_bytes`].
-    pub fn take_copied_bytes(&mut self) -> usize {
-        std::mem::take(&mut self.copied_bytes)
     }
 
     /// Those that were found to be behind since this was last asked.
@@ -346,21 +355,23 @@ impl Publisher {
 
     fn route_to(&mut self, queues: &[Arc<Queue>]) -> Route {
         let first = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
-        let (mut journalled, mut once) = (false, false);
+        let (mut journalled, mut once, mut limited) = (false, false, self.rates.limit_all());
         for queue in queues {
             journalled |= queue.is_journalled();
             once |= queue.deduplicates();
             let at = self.know(queue);
+            limited |= self.known.get(at as usize).is_some_and(|known| known.rate.is_some());
             self.targets.push(at);
         }
         let count = u32::try_from(queues.len()).unwrap_or(u32::MAX);
-        Route { first, count, journalled, once }
+        Route { first, count, journalled, once, limited }
     }
 
     fn know(&mut self, queue: &Arc<Queue>) -> u32 {
         *self.by_id.entry(queue.id()).or_insert_with(|| {
             self.known.push(Known {
                 queue: Arc::clone(queue),
+                rate: self.rates.of(queue),
                 gathered: Vec::new(),
                 origins: Vec::new(),
                 may_refuse: queue.may_refuse() || queue.deduplicates(),
@@ -398,6 +409,7 @@ impl Publisher {
         self.route_bytes = 0;
         self.targets.clear();
         self.last = None;
+        self.rates.renew(vhost);
         self.epoch = epoch;
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use leveret::auth::{Tags, TopicPermission, UserLimits};
+use leveret::rate::{RateLimit, RateOverflow};
 use leveret::store::definitions::VhostMetadata;
 
 use crate::house::House;
@@ -17,13 +18,17 @@ fn change(house: &House) {
     }
     access.set_password("passwordless", None).unwrap();
     access.set_tags("a", Tags::parse("administrator,my own").unwrap()).unwrap();
-    access.set_limits("b", UserLimits { max_connections: Some(7), max_channels: None }).unwrap();
+    let publish_rate = RateLimit::new(None, Some(5), RateOverflow::Block);
+    access
+        .set_limits("b", UserLimits { max_connections: Some(7), publish_rate, ..UserLimits::default() })
+        .unwrap();
     let metadata = VhostMetadata {
         description: "of tests".to_owned(),
         tags: vec!["x".to_owned(), "y".to_owned()],
         default_queue_type: Some("quorum".to_owned()),
         max_connections: None,
         max_queues: Some(9),
+        publish_rate: RateLimit::new(Some(100), Some(1_000_000), RateOverflow::Reject),
     };
     environment.create_vhost("v", metadata.clone()).unwrap();
     environment.change_vhost("v", VhostMetadata { max_queues: Some(5), ..metadata }).unwrap();

@@ -21,7 +21,7 @@ fn b17_a_virtual_host_and_a_user_have_as_many_connections_as_they_may() {
     first.expect(0, method::CONNECTION_CLOSE_OK);
     drop(first);
     house.environment().change_vhost("/", VhostMetadata::default()).unwrap();
-    let limits = UserLimits { max_connections: Some(1), max_channels: None };
+    let limits = UserLimits { max_connections: Some(1), ..UserLimits::default() };
     house.access().set_limits("u", limits).unwrap();
     let text = "NOT_ALLOWED - connection refused for user 'u': user connection limit (1) is reached; \
                 it is max-connections of the user";
@@ -88,7 +88,7 @@ fn b29_a_user_and_the_broker_have_as_many_channels_as_they_may() {
     let house = House::with(AccessSettings { channel_max_per_node: Some(4), ..AccessSettings::default() });
     house.add("u", "");
     house.allow("u", ".*", ".*", ".*");
-    let limits = UserLimits { max_connections: None, max_channels: Some(2) };
+    let limits = UserLimits { max_channels: Some(2), ..UserLimits::default() };
     house.access().set_limits("u", limits).unwrap();
     let mut raw = house.connect("u");
     raw.open_channel(2);

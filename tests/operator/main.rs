@@ -14,5 +14,6 @@ mod alarms;
 mod directory;
 mod lives;
 mod log_levels;
+mod rates;
 mod restart;
 mod running;

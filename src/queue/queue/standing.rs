@@ -8,18 +8,20 @@ use super::{Gone, Queue, used};
 use crate::policy::{Definition, InForce, Subject};
 use crate::queue::options::QueueOptions;
 use crate::queue::terms::Terms;
+use crate::rate::{Limited, RateLimit, RateMeter};
 use crate::time::Time;
 
 /// What was declared, and which policies match.
 pub(super) struct Standing {
     options: Arc<QueueOptions>,
     policies: Option<Arc<InForce>>,
+    rate: Option<Arc<RateMeter>>,
 }
 
 impl Standing {
     /// As declared, without any policy.
     pub(super) fn declared(options: QueueOptions) -> Self {
-        Self { options: Arc::new(options), policies: None }
+        Self { options: Arc::new(options), policies: None, rate: None }
     }
 }
 
@@ -68,6 +70,7 @@ impl Queue {
     /// What is in force from now on. Of a backlog that is too long by this much may go now, and the rest soon.
     pub fn set_terms(self: &Arc<Self>, terms: Arc<Terms>) {
         self.may_refuse.store(terms.may_refuse(), Ordering::Relaxed);
+        self.limit_rate(terms.publish_rate);
         let _gone = self.with(|core| {
             core.at(Time::now());
             core.set_terms(terms);
@@ -79,6 +82,18 @@ impl Queue {
     /// What is in force.
     pub fn terms(&self) -> Result<Arc<Terms>, Gone> {
         self.with(|core| Arc::clone(core.terms()))
+    }
+
+    fn limit_rate(&self, limit: RateLimit) {
+        let mut standing = self.standing.write().unwrap_or_else(PoisonError::into_inner);
+        let limited = || Limited::Queue(self.name.as_str().into());
+        standing.rate = RateMeter::changed(standing.rate.take(), limit, limited);
+    }
+
+    /// How much clients may publish to it in a second, if there is a limit: they see to it themselves. That changes with an
+    /// epoch of its virtual host.
+    pub fn publish_rate(&self) -> Option<Arc<RateMeter>> {
+        self.standing.read().unwrap_or_else(PoisonError::into_inner).rate.clone()
     }
 
     /// Whether it may refuse messages. That changes with an epoch of its virtual host.

@@ -23,6 +23,8 @@ mod tag {
     pub(super) const TAG: u8 = 3;
     pub(super) const MAX_CONNECTIONS: u8 = 4;
     pub(super) const MAX_CHANNELS: u8 = 5;
+    /// And the two behind it.
+    pub(super) const PUBLISH_RATE: u8 = 6;
 
     pub(super) const CONFIGURE: u8 = 1;
     pub(super) const WRITE: u8 = 2;
@@ -70,6 +72,7 @@ impl AccessDefinition {
                 fields
                     .number(tag::MAX_CONNECTIONS, user.limits.max_connections)
                     .number(tag::MAX_CHANNELS, user.limits.max_channels)
+                    .rate(tag::PUBLISH_RATE, user.limits.publish_rate)
             }
             Self::Permission(_, _, permission) => fields
                 .bytes(tag::CONFIGURE, permission.configure.as_str().as_bytes())
@@ -130,6 +133,7 @@ fn user(name: UserName, fields: Fields<'_>) -> Result<User, Malformed> {
     let limits = UserLimits {
         max_connections: fields.number(tag::MAX_CONNECTIONS)?,
         max_channels: fields.number(tag::MAX_CHANNELS)?,
+        publish_rate: fields.rate(tag::PUBLISH_RATE)?,
     };
     Ok(User { name, password, tags, limits })
 }

@@ -261,6 +261,7 @@ mod tests {
     use crate::config::Durability;
     use crate::exchange::ExchangeType;
     use crate::policy::{Component, Policy};
+    use crate::rate::{RateLimit, RateOverflow};
     use crate::store::definitions::VhostMetadata;
 
     fn arguments() -> impl Strategy<Value = TableBuf> {
@@ -285,6 +286,7 @@ mod tests {
                         default_queue_type: is_quorum.then(|| "quorum".to_owned()),
                         max_connections: limit,
                         max_queues: limit.map(|limit| limit / 2),
+                        publish_rate: RateLimit::new(limit, None, RateOverflow::Block),
                     };
                     Definition::Vhost(VhostDefinition { name: name.into(), durability, metadata })
                 }),
@@ -357,8 +359,9 @@ mod tests {
             (name(), any::<Option<[u8; 4]>>(), hashing, "[a-z, ]{0,9}", any::<(Option<u64>, Option<u64>)>())
                 .prop_map(|(name, salt, hashing, tags, (max_connections, max_channels))| {
                     let password = salt.map(|salt| PasswordHash::new(hashing, salt, &salt));
-                    let (tags, limits) =
-                        (Tags::parse(&tags).unwrap(), UserLimits { max_connections, max_channels });
+                    let publish_rate = RateLimit::new(max_connections, max_channels, RateOverflow::Reject);
+                    let limits = UserLimits { max_connections, max_channels, publish_rate };
+                    let tags = Tags::parse(&tags).unwrap();
                     AccessDefinition::User(User { name: name.into(), password, tags, limits })
                 }),
             (name(), name(), pattern(), pattern(), pattern()).prop_map(

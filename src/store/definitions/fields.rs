@@ -3,6 +3,10 @@
 //! A field that is not known is passed over, so that a value of a later version with more to say is still read. A
 //! later version whose values mean something else has another version octet.
 
+use std::num::NonZeroU64;
+
+use crate::rate::{RateLimit, RateOverflow};
+
 /// The version of the values written here.
 const VERSION: u8 = 1;
 
@@ -56,6 +60,13 @@ impl FieldWriter {
             Some(number) => self.bytes(tag, &number.to_le_bytes()),
             None => self,
         }
+    }
+
+    /// Appends the limits of a rate, and what happens at them: up to three fields.
+    pub(super) fn rate(self, tag: u8, rate: RateLimit) -> Self {
+        let fields = self.number(tag, rate.messages.map(NonZeroU64::get));
+        let fields = fields.number(tag.saturating_add(1), rate.bytes.map(NonZeroU64::get));
+        fields.flag(tag.saturating_add(2), rate.overflow == RateOverflow::Reject)
     }
 
     /// Appends a field that is there when it is true.
@@ -120,6 +131,13 @@ impl<'a> Fields<'a> {
     pub(super) fn number(self, tag: u8) -> Result<Option<u64>, Malformed> {
         let Some(bytes) = self.get(tag) else { return Ok(None) };
         bytes.try_into().map(|bytes| Some(u64::from_le_bytes(bytes))).map_err(|_| Malformed::Field("number"))
+    }
+
+    /// The limits of a rate, and what happens at them.
+    pub(super) fn rate(self, tag: u8) -> Result<RateLimit, Malformed> {
+        let rejects = self.flag(tag.saturating_add(2));
+        let overflow = if rejects { RateOverflow::Reject } else { RateOverflow::Block };
+        Ok(RateLimit::new(self.number(tag)?, self.number(tag.saturating_add(1))?, overflow))
     }
 
     /// A field that is there or not.

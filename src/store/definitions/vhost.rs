@@ -3,6 +3,7 @@
 use super::fields::{FieldWriter, Fields, Malformed};
 use crate::config::Durability;
 use crate::name::VhostName;
+use crate::rate::RateLimit;
 
 /// A virtual host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct VhostMetadata {
     pub max_connections: Option<u64>,
     /// How many queues it may have.
     pub max_queues: Option<u64>,
+    /// How much may be published in it in a second.
+    pub publish_rate: RateLimit,
 }
 
 mod tag {
@@ -38,12 +41,20 @@ mod tag {
     pub(super) const DEFAULT_QUEUE_TYPE: u8 = 4;
     pub(super) const MAX_CONNECTIONS: u8 = 5;
     pub(super) const MAX_QUEUES: u8 = 6;
+    /// And the two behind it.
+    pub(super) const PUBLISH_RATE: u8 = 7;
 }
 
 impl VhostDefinition {
     pub(super) fn value(&self) -> Vec<u8> {
-        let VhostMetadata { description, tags, default_queue_type, max_connections, max_queues } =
-            &self.metadata;
+        let VhostMetadata {
+            description,
+            tags,
+            default_queue_type,
+            max_connections,
+            max_queues,
+            publish_rate,
+        } = &self.metadata;
         let mut fields = FieldWriter::new();
         if let Some(durability) = self.durability {
             fields = fields.bytes(tag::DURABILITY, durability.as_str().as_bytes());
@@ -58,7 +69,8 @@ impl VhostDefinition {
             fields = fields.bytes(tag::DEFAULT_QUEUE_TYPE, queue_type.as_bytes());
         }
         let fields = fields.number(tag::MAX_CONNECTIONS, *max_connections);
-        fields.number(tag::MAX_QUEUES, *max_queues).finish()
+        let fields = fields.number(tag::MAX_QUEUES, *max_queues);
+        fields.rate(tag::PUBLISH_RATE, *publish_rate).finish()
     }
 
     pub(super) fn of(name: VhostName, fields: Fields<'_>) -> Result<Self, Malformed> {
@@ -74,6 +86,7 @@ impl VhostDefinition {
             default_queue_type: optional(tag::DEFAULT_QUEUE_TYPE, "default queue type")?,
             max_connections: fields.number(tag::MAX_CONNECTIONS)?,
             max_queues: fields.number(tag::MAX_QUEUES)?,
+            publish_rate: fields.rate(tag::PUBLISH_RATE)?,
         };
         Ok(Self { name, durability: durability(fields)?, metadata })
     }

@@ -7,6 +7,7 @@ use crate::message::Message;
 use crate::place::JournalFile;
 use crate::queue::queue::Published;
 use crate::queue::{Gone, Queue};
+use crate::rate::RateMeter;
 use crate::store::unit::Unit;
 
 /// A queue that messages were routed to, and those that are gathered for it.
@@ -16,6 +17,8 @@ pub(super) struct Known {
     /// Whose these are, if it may refuse any.
     pub(super) origins: Vec<Origin>,
     pub(super) may_refuse: bool,
+    /// The limit on what is published to it in a second, if that concerns whoever publishes.
+    pub(super) rate: Option<Arc<RateMeter>>,
     /// Which of them have a record, and where in it their position is to stand.
     pub(super) records: Vec<Record>,
 }

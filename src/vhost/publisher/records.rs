@@ -89,7 +89,9 @@ pub(super) fn of<'o>(
     indexes: &'o [u32],
     by: QueueId,
 ) -> impl Iterator<Item = Refusal> + 'o {
-    indexes.iter().filter_map(move |index| Some(Refusal { origin: *origins.get(*index as usize)?, by }))
+    indexes
+        .iter()
+        .filter_map(move |index| Some(Refusal { origin: *origins.get(*index as usize)?, by: Some(by) }))
 }
 
 pub(super) fn copied<'o>(

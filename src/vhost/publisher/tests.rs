@@ -1,3 +1,5 @@
+mod rates;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::*;
