@@ -16,6 +16,9 @@ use crate::store::definitions::{
     AccessDefinition, Definition, permission_key, topic_permission_key, user_key,
 };
 
+/// Names are shortstrs of AMQP: no longer, in bytes, and not empty.
+const NAME_MAX_BYTES: usize = 255;
+
 /// Why nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessError {
@@ -23,6 +26,8 @@ pub enum AccessError {
     NoSuchUser,
     /// There is one of that name.
     UserExists,
+    /// It is empty, or longer than a name of AMQP can be.
+    InvalidName,
 }
 
 impl fmt::Display for AccessError {
@@ -30,6 +35,7 @@ impl fmt::Display for AccessError {
         f.write_str(match self {
             Self::NoSuchUser => "no such user",
             Self::UserExists => "there is a user of that name",
+            Self::InvalidName => "a user's name has 1 to 255 bytes",
         })
     }
 }
@@ -80,6 +86,9 @@ impl Access {
 
     /// Adds a user. Gives what to wait for until that is on the disk, here as below.
     pub fn add_user(&self, user: User) -> Result<Option<Batch>, AccessError> {
+        if user.name.is_empty() || user.name.as_str().len() > NAME_MAX_BYTES {
+            return Err(AccessError::InvalidName);
+        }
         self.change(|book| match book.get(user.name.as_str()) {
             Some(_) => Err(AccessError::UserExists),
             None => Ok(Change::Define(AccessDefinition::User(user))),

@@ -7,7 +7,6 @@ use super::StartError;
 use crate::access::Access;
 use crate::alarm::granted_memory;
 use crate::config::{Config, Durability};
-use crate::store::definitions::VhostMetadata;
 use crate::store::held_loads::LiveMemory;
 use crate::store::journal::JournalFailure;
 use crate::store::{Blocked, DataDirectory, DirectoryError, HostDisk, OpenError, Opening, Store};
@@ -107,16 +106,14 @@ fn restore(
     let parameters = restored.global_parameters(&vhost_store);
     let vhosts = Vhosts::kept_in(parameters, vhost_store.clone(), config.durability);
     vhosts.set_queue_max(config.access.cluster_queue_limit);
+    vhosts.set_settings(config.vhosts.clone());
     let definitions = Arc::clone(&vhost_store.definitions);
     let access = Access::restored(config.access.clone(), restored.take_access(), definitions);
     let mut until = None;
     let is_new = restored.is_empty();
     if is_new {
         let name = config.access.default_user.vhost.clone();
-        let metadata =
-            VhostMetadata { description: "Default virtual host".into(), ..VhostMetadata::default() };
-        // There is none yet.
-        until = vhosts.create(name, metadata).unwrap_or_default();
+        until = vhosts.create_default(name);
     } else {
         for vhost in restored.kept_in(&vhost_store) {
             vhosts.insert(vhost);

@@ -188,8 +188,8 @@ fn declare_actively(declare: &queue::Declare<'_>, session: &mut Session) -> Resu
 
 /// The arguments with the type that queues of the virtual host have that are declared without one, where it can be theirs.
 fn with_default_type(declare: &queue::Declare<'_>, vhost: &Vhost) -> Option<TableBuf> {
-    let metadata = vhost.metadata();
-    let queue_type = metadata.default_queue_type.as_deref()?;
+    let (metadata, settings) = (vhost.metadata(), vhost.settings());
+    let queue_type = metadata.default_queue_type.as_ref().or(settings.default_queue_type.as_ref())?;
     let can_be = declare.durable && !declare.exclusive && !declare.auto_delete && !declare.queue.is_empty();
     if !can_be || declare.arguments.get(QUEUE_TYPE).is_some() {
         return None;

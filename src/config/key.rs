@@ -20,7 +20,8 @@ pub enum Reload {
 
 /// Another name of a key, in rabbitmq.conf, and how its values are written there.
 pub struct Alias {
-    /// The name. One that ends with `.$name` stands for several, each of which gives one value of a list.
+    /// The name. One that ends with `.$name` stands for several, each of which gives one value of a list; so does
+    /// each `$name` of one that ends with `.$name.$setting`.
     pub name: &'static str,
     /// How the value is written there.
     pub written: Written,
@@ -33,6 +34,9 @@ pub enum Written {
     As(fn(&str) -> Result<Option<String>, String>),
     /// In the place of `$name`, with `true` or `false` as its value: whether it is one of the list.
     InName,
+    /// Of what ends with `.$name.$setting`, one value of a list for each `$name`: words `setting=value`, after one that says
+    /// the name if it is to be said.
+    Words(Option<&'static str>),
 }
 
 /// A setting. Everything that is known of it stands in [`keys()`], and every source and every page of help is made of that.

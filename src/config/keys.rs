@@ -1,6 +1,7 @@
 //! Every key there is: the one table that the sources, the flags, the help and the example file are made of.
 
 mod access;
+mod defaults;
 mod listeners;
 mod log;
 mod node;
@@ -13,7 +14,15 @@ use super::key::{Alias, Key, One, Reload, Written};
 use super::{kind, rabbitmq_values};
 
 /// The parts of the table, in the order in which they are listed. Those of a section stand together.
-static PARTS: [&[Key]; 5] = [&node::KEYS, &access::KEYS, &listeners::KEYS, &tls::KEYS, &log::KEYS];
+static PARTS: [&[Key]; 7] = [
+    &node::KEYS,
+    &access::KEYS,
+    &defaults::LIMITS,
+    &defaults::POLICIES,
+    &listeners::KEYS,
+    &tls::KEYS,
+    &log::KEYS,
+];
 
 /// The keys, in the order in which they are listed.
 pub fn keys() -> impl Iterator<Item = &'static Key> + Clone {

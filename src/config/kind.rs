@@ -11,7 +11,9 @@ use crate::name::{UserName, VhostName};
 use super::rotation::RotationDate;
 use super::shown::Shown;
 use super::units::{parse_bytes, parse_duration};
-use super::{DiskLimit, Durability, ListenAddress, LogFormat, LogLevel, MemoryLimit};
+use super::{
+    DefaultLimits, DefaultPolicy, DiskLimit, Durability, ListenAddress, LogFormat, LogLevel, MemoryLimit,
+};
 pub(super) use tls::{CERT_LOGIN, NETWORK, SAN_TYPE, TLS_VERSION, VERIFY};
 
 /// AMQP 0-9-1's short strings are no longer.
@@ -202,6 +204,34 @@ pub(super) static DISK: Kind<DiskLimit> = Kind {
         DiskLimit::Relative(times) if times.fract() == 0.0 => Shown::Literal(format!("{times:.1}")),
         DiskLimit::Relative(times) => literal(times),
     },
+};
+
+/// A queue's type.
+pub(super) static QUEUE_TYPE: Kind<String> = Kind {
+    form: Form::Plain,
+    placeholder: "TYPE",
+    choices: &["classic", "quorum"],
+    read: |text| match text {
+        "classic" | "quorum" => Ok(text.to_owned()),
+        _ => Err("expected classic or quorum".to_owned()),
+    },
+    show: |value| Shown::Text(value.clone()),
+};
+
+pub(super) static LIMITS: Kind<DefaultLimits> = Kind {
+    form: Form::Plain,
+    placeholder: "WORDS",
+    choices: &[],
+    read: str::parse,
+    show: |value| Shown::Text(value.to_string()),
+};
+
+pub(super) static POLICIES: Kind<DefaultPolicy> = Kind {
+    form: Form::Plain,
+    placeholder: "WORDS",
+    choices: &[],
+    read: str::parse,
+    show: |value| Shown::Text(value.to_string()),
 };
 
 pub(super) static BYTES: Kind<u64> = Kind {

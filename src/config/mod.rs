@@ -28,6 +28,7 @@ mod sources;
 mod tls;
 mod toml_file;
 mod units;
+mod vhosts;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -54,6 +55,7 @@ pub use shown::Shown;
 pub use sources::{Loaded, Sources};
 pub use tls::{CertLogin, ProxyProtocol, SanType, TlsSettings, TlsVersion, Verify};
 pub use units::{InvalidUnit, parse_bytes, parse_duration};
+pub use vhosts::{DefaultLimits, DefaultPolicy, VhostSettings};
 
 /// The smallest `frame_max` that a peer may negotiate, in bytes (AMQP 0-9-1, `frame-min-size`).
 pub const FRAME_MIN_SIZE: u32 = 4096;
@@ -118,6 +120,8 @@ pub struct Config {
     pub log: LogConfig,
     /// The name of this broker or cluster in `server-properties`.
     pub cluster_name: String,
+    /// What virtual hosts and their queues have that say nothing themselves.
+    pub vhosts: VhostSettings,
     /// The first user, and how users may log in.
     pub access: AccessSettings,
 }
@@ -146,6 +150,7 @@ impl Default for Config {
             ports_file: None,
             log: LogConfig::default(),
             cluster_name: "leveret".to_owned(),
+            vhosts: VhostSettings::default(),
             access: AccessSettings::default(),
         }
     }

@@ -95,6 +95,11 @@ impl RabbitmqConf {
 
     /// What the files say of a key: several names of one key give a list its values, otherwise the first alias holds.
     fn of(&self, key: &'static Key) -> Result<Option<Given>, Mistake> {
+        for alias in key.rabbitmq {
+            if let Written::Words(name) = alias.written {
+                return self.words(key, alias, name);
+            }
+        }
         let found = key.rabbitmq.iter().flat_map(|alias| {
             let named = self.settings.values().filter(|(_, setting)| is_named(alias, &setting.name));
             named.map(move |(path, setting)| (alias, path, setting))
@@ -127,6 +132,34 @@ impl RabbitmqConf {
         }))
     }
 
+    /// What the files say of a list whose values are of several lines each, in the order of their names; numbers go by size.
+    fn words(&self, key: &'static Key, alias: &Alias, said: Option<&str>) -> Result<Option<Given>, Mistake> {
+        let mut groups = BTreeMap::new();
+        for (path, setting) in self.settings.values() {
+            let Some((name, last)) = grouped(alias, &setting.name) else { continue };
+            let rank = (name.parse::<u64>().unwrap_or(u64::MAX), name);
+            let first = || {
+                let origin = Origin::File { path: path.clone(), line: setting.line };
+                let text = said.map_or_else(String::new, |said| format!("{said}={name} "));
+                (origin, setting.name.as_str(), text)
+            };
+            let (.., text) = groups.entry(rank).or_insert_with(first);
+            // A blank would end the word; in a pattern this stands for one.
+            let value = setting.value.replace(' ', "\\x20");
+            for part in [last, "=", &value, " "] {
+                text.push_str(part);
+            }
+        }
+        let mut given: Option<Given> = None;
+        for (origin, name, text) in groups.into_values() {
+            let texts = vec![text.trim_end().to_owned()];
+            let read = key.field.set(&mut Config::default(), &texts);
+            read.map_err(|reason| Mistake::new(origin.clone(), Some(name), reason))?;
+            given.get_or_insert_with(|| Given { key, texts: Vec::new(), origin }).texts.extend(texts);
+        }
+        Ok(given)
+    }
+
     /// The names that say nothing here.
     pub(super) fn ignored(&self) -> Vec<&str> {
         let names = self.settings.keys().map(String::as_str);
@@ -143,6 +176,7 @@ fn texts(alias: &Alias, setting: &Setting) -> Result<Option<Vec<String>>, String
     }
     match alias.written {
         Written::As(read) => Ok(read(&setting.value)?.map(|text| vec![text])),
+        Written::Words(_) => Ok(None),
         Written::InName => {
             let name = setting.name.rsplit_once('.').map_or("", |(_, name)| name);
             match setting.value.as_str() {
@@ -169,7 +203,16 @@ fn is_known(name: &str) -> bool {
         || name == "tcp_listen_options.linger.on"
 }
 
+/// The two last parts of a name that stands for a line of a group.
+fn grouped<'a>(alias: &Alias, name: &'a str) -> Option<(&'a str, &'a str)> {
+    let (name, last) = name.strip_prefix(alias.name.strip_suffix("$name.$setting")?)?.split_once('.')?;
+    (!name.is_empty() && !last.is_empty() && !last.contains('.')).then_some((name, last))
+}
+
 fn is_named(alias: &Alias, name: &str) -> bool {
+    if matches!(alias.written, Written::Words(_)) {
+        return grouped(alias, name).is_some();
+    }
     match alias.name.strip_suffix("$name") {
         Some(prefix) => name.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty() && !rest.contains('.')),
         None => alias.name == name,
@@ -299,6 +342,35 @@ mod tests {
         assert_eq!(given, ["0.conf:2 loopback_users=a|guest"]);
         let (_, mistakes, _) = conf(&["loopback_users.guest = perhaps"]);
         assert_eq!(mistakes, ["0.conf:1: \"loopback_users.guest\": expected true or false"]);
+    }
+
+    #[test]
+    fn lines_of_one_name_are_one_value() {
+        let (given, mistakes, ignored) = conf(&[
+            "default_limits.vhosts.10.max_queues = 1\ndefault_limits.vhosts.2.pattern = ^a b\n\
+             default_limits.vhosts.2.max_connections = 3\n\
+             default_policies.operator.short.vhost_pattern = ^device\ndefault_policies.operator.short.expires = 2m\n\
+             default_policies.operator.short.classic_queues.ha_mode = all\nconsumer_timeout = 1800000\n\
+             vhost_max = 5\ndefault_queue_type = quorum",
+        ]);
+        assert_eq!(
+            (mistakes.len(), ignored),
+            (0, vec!["default_policies.operator.short.classic_queues.ha_mode".to_owned()])
+        );
+        assert_eq!(
+            given,
+            [
+                "0.conf:8 vhost_max=5",
+                "0.conf:9 default_queue_type=quorum",
+                "0.conf:7 consumer_timeout=1800000ms",
+                "0.conf:3 default_limits.vhosts=max_connections=3 pattern=^a\\x20b|max_queues=1",
+                "0.conf:5 default_policies.operator=name=short expires=2m vhost_pattern=^device",
+            ]
+        );
+        let (_, mistakes, _) = conf(&["\ndefault_limits.vhosts.1.max_queues = many"]);
+        assert!(
+            mistakes[0].starts_with("0.conf:2: \"default_limits.vhosts.1.max_queues\": max_queues: expected")
+        );
     }
 
     #[test]

@@ -15,6 +15,14 @@ pub(super) fn milliseconds(text: &str) -> Result<Option<String>, String> {
     Ok(Some(format!("{text}ms")))
 }
 
+/// The same; some write that there is no end of it.
+pub(super) fn consumer_timeout(text: &str) -> Result<Option<String>, String> {
+    match text {
+        "infinity" | "undefined" | "false" => Ok(None),
+        _ => milliseconds(text),
+    }
+}
+
 /// A share, written with a point or without one.
 pub(super) fn share(text: &str) -> Result<Option<String>, String> {
     let share: f64 = text.parse().map_err(|_| "expected a share such as 0.6".to_owned())?;

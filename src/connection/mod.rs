@@ -47,7 +47,6 @@ use crate::config::Config;
 use crate::name::VhostName;
 use crate::net::{Accepted, Encryption, Permit, TlsServer, is_hung_up};
 use crate::queue::delivery::Recipient;
-use crate::vhost::Vhost;
 use crate::vhost::registry::Vhosts;
 use arrival::{Arrived, arrive};
 use channels::Channels;
@@ -84,7 +83,8 @@ impl Environment {
         let server_properties = Arc::new(capabilities::server_properties(&config.cluster_name));
         let vhosts = Vhosts::default();
         vhosts.set_queue_max(config.access.cluster_queue_limit);
-        vhosts.insert(Vhost::new(config.access.default_user.vhost.clone()));
+        vhosts.set_settings(config.vhosts.clone());
+        vhosts.create_default(config.access.default_user.vhost.clone());
         let access = Arc::new(Access::in_memory(config.access.clone()));
         let limits = (config.memory_limit, config.disk_free_limit);
         let directory = (!config.in_memory).then(|| FileSystemOf(config.data_dir.clone()));

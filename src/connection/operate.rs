@@ -13,7 +13,7 @@ use crate::channel::exception::{connection_forced, user_deleted, vhost_deleted};
 use crate::name::{UserName, VhostName};
 use crate::place::Batch;
 use crate::store::definitions::VhostMetadata;
-use crate::vhost::registry::{NoSuchVhost, VhostExists};
+use crate::vhost::registry::{NoSuchVhost, NotCreated, NotDeleted};
 
 /// Why nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,12 @@ pub enum Unchanged {
     NoSuchVhost,
     /// There is a virtual host of that name.
     VhostExists,
+    /// There are as many virtual hosts as `vhost_max` allows.
+    TooManyVhosts(u64),
+    /// The virtual host is protected from deletion.
+    ProtectedVhost,
+    /// No client could say that name.
+    InvalidName,
 }
 
 impl From<AccessError> for Unchanged {
@@ -33,6 +39,7 @@ impl From<AccessError> for Unchanged {
         match error {
             AccessError::NoSuchUser => Self::NoSuchUser,
             AccessError::UserExists => Self::UserExists,
+            AccessError::InvalidName => Self::InvalidName,
         }
     }
 }
@@ -43,20 +50,38 @@ impl From<NoSuchVhost> for Unchanged {
     }
 }
 
-impl From<VhostExists> for Unchanged {
-    fn from(_: VhostExists) -> Self {
-        Self::VhostExists
+impl From<NotCreated> for Unchanged {
+    fn from(error: NotCreated) -> Self {
+        match error {
+            NotCreated::Exists => Self::VhostExists,
+            NotCreated::TooMany(max) => Self::TooManyVhosts(max),
+            NotCreated::InvalidName => Self::InvalidName,
+        }
+    }
+}
+
+impl From<NotDeleted> for Unchanged {
+    fn from(error: NotDeleted) -> Self {
+        match error {
+            NotDeleted::NoSuchVhost => Self::NoSuchVhost,
+            NotDeleted::Protected => Self::ProtectedVhost,
+        }
     }
 }
 
 impl fmt::Display for Unchanged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoSuchUser => "no such user",
-            Self::UserExists => "there is a user of that name",
-            Self::NoSuchVhost => "no such virtual host",
-            Self::VhostExists => "there is a virtual host of that name",
-        })
+        match self {
+            Self::NoSuchUser => f.write_str("no such user"),
+            Self::UserExists => f.write_str("there is a user of that name"),
+            Self::NoSuchVhost => f.write_str("no such virtual host"),
+            Self::VhostExists => f.write_str("there is a virtual host of that name"),
+            Self::TooManyVhosts(max) => {
+                write!(f, "vhost limit of {max} is reached; it is vhost_max in the configuration")
+            }
+            Self::ProtectedVhost => f.write_str("the virtual host is protected from deletion"),
+            Self::InvalidName => f.write_str("a name has 1 to 255 bytes"),
+        }
     }
 }
 

@@ -69,6 +69,16 @@ impl Terms {
         Self::merged(arguments, Definition::NONE)
     }
 
+    /// The same as [`Self::merged`], with the time that a delivery may be out where neither says it. One that says 0 has none.
+    pub fn in_force(arguments: Table<'_>, policies: &Definition, default_timeout: Option<Duration>) -> Self {
+        let terms = Self::merged(arguments, policies);
+        let said = Said { arguments, policies }.least(name::CONSUMER_TIMEOUT, "consumer-timeout");
+        match default_timeout.filter(|timeout| said.is_none() && !timeout.is_zero()) {
+            None => terms,
+            default => Self { consumer_timeout: default, ..terms },
+        }
+    }
+
     /// What the arguments of a declaration say together with the policies that match the queue. RabbitMQ: of two numbers
     /// the lower holds, else the argument, but of quorum queues the policy decides what happens at a limit.
     pub fn merged(arguments: Table<'_>, policies: &Definition) -> Self {

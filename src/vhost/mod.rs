@@ -20,6 +20,7 @@ mod replay;
 pub mod reply_to;
 pub mod restore;
 pub mod routing;
+mod settings;
 pub mod topology;
 mod waking;
 
@@ -45,6 +46,7 @@ use all_queues::AllQueues;
 use exchange::Exchange;
 use registry::Exchanges;
 use reply_to::Requesters;
+use settings::Settings;
 
 /// What a virtual host keeps its definitions and messages with.
 #[derive(Clone, Debug)]
@@ -66,6 +68,8 @@ pub struct Vhost {
     metadata: RwLock<Arc<VhostMetadata>>,
     connections: Places,
     publish_rate: RwLock<Option<Arc<RateMeter>>>,
+    /// What holds for those that say nothing themselves.
+    settings: Arc<Settings>,
     /// Its queues count among these.
     all_queues: Arc<AllQueues>,
     /// Whether nothing is made in it any more, since it is being deleted.
@@ -108,6 +112,7 @@ impl Vhost {
             metadata: RwLock::default(),
             connections: Places::default(),
             publish_rate: RwLock::default(),
+            settings: Arc::default(),
             all_queues: Arc::default(),
             is_ending: AtomicBool::new(false),
             undertaker: UndertakerCell::default(),
@@ -191,10 +196,12 @@ impl Vhost {
         (vhost, until)
     }
 
-    /// Its queues count among those of a broker from now on.
-    fn count_among(&mut self, all: &Arc<AllQueues>) {
+    /// It is one of a broker's from now on: its queues count among those of all, and have what the settings say.
+    fn join(&mut self, all: &Arc<AllQueues>, settings: &Arc<Settings>) {
         all.add(self.queues.len());
         self.all_queues = Arc::clone(all);
+        self.settings = Arc::clone(settings);
+        self.put_settings_in_force();
     }
 
     /// What an operator says of it.

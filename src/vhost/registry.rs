@@ -9,10 +9,12 @@ use dashmap::DashMap;
 use super::all_queues::AllQueues;
 use super::exchange::Exchange;
 use super::parameters::GlobalParameters;
+use super::settings::Settings;
 use super::{Vhost, VhostStore};
-use crate::config::Durability;
+use crate::config::{Durability, VhostSettings};
 use crate::name::{ExchangeName, VhostName};
 use crate::place::Batch;
+use crate::policy::PolicyKind;
 use crate::store::definitions::VhostMetadata;
 
 /// The exchanges of a virtual host, without the default one.
@@ -50,13 +52,33 @@ pub struct Vhosts {
     store: Option<VhostStore>,
     durability: Durability,
     all_queues: Arc<AllQueues>,
+    settings: Arc<Settings>,
     /// Held while one is made or deleted.
     changing: Mutex<()>,
 }
 
-/// There is a virtual host of that name.
+/// Names are shortstrs of AMQP: no longer, in bytes, and not empty.
+const NAME_MAX_BYTES: usize = 255;
+
+/// Why a virtual host was not made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct VhostExists;
+pub enum NotCreated {
+    /// There is one of that name.
+    Exists,
+    /// There are as many as there may be.
+    TooMany(u64),
+    /// No client could ask for it by that name.
+    InvalidName,
+}
+
+/// Why a virtual host was not deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotDeleted {
+    /// There is none of that name.
+    NoSuchVhost,
+    /// It is protected.
+    Protected,
+}
 
 /// There is no virtual host of that name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +96,14 @@ impl Vhosts {
         self.all_queues.set_max(max);
     }
 
+    /// What the configuration says of them changes. Limits and operator policies are for those that are made afterwards.
+    pub fn set_settings(&self, settings: VhostSettings) {
+        self.settings.set(settings);
+        for vhost in self.all() {
+            vhost.put_settings_in_force();
+        }
+    }
+
     /// The virtual host of that name.
     pub fn get(&self, name: &str) -> Option<Arc<Vhost>> {
         self.by_name.get(name).map(|vhost| Arc::clone(&vhost))
@@ -86,36 +116,61 @@ impl Vhosts {
 
     /// Enters a virtual host under its name.
     pub fn insert(&self, mut vhost: Vhost) {
-        vhost.count_among(&self.all_queues);
+        vhost.join(&self.all_queues, &self.settings);
         let vhost = Arc::new(vhost);
         vhost.appoint();
         self.by_name.insert(vhost.name().clone(), vhost);
     }
 
-    /// Makes a virtual host. Gives what to wait for until it is on the disk.
-    pub fn create(&self, name: VhostName, metadata: VhostMetadata) -> Result<Option<Batch>, VhostExists> {
+    /// Makes a virtual host, with the limits and operator policies that the configuration has for its name. Gives what to
+    /// wait for until it is on the disk.
+    pub fn create(&self, name: VhostName, mut metadata: VhostMetadata) -> Result<Option<Batch>, NotCreated> {
         let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         if self.by_name.contains_key(&name) {
-            return Err(VhostExists);
+            return Err(NotCreated::Exists);
+        }
+        if name.is_empty() || name.as_str().len() > NAME_MAX_BYTES {
+            return Err(NotCreated::InvalidName);
+        }
+        let settings = self.settings.get();
+        if let Some(max) = settings.max.filter(|max| self.by_name.len() as u64 >= *max) {
+            return Err(NotCreated::TooMany(max));
+        }
+        if let Some(limits) = settings.limits_for(name.as_str()) {
+            metadata.max_connections = metadata.max_connections.or(limits.max_connections);
+            metadata.max_queues = metadata.max_queues.or(limits.max_queues);
         }
         let vhost = match &self.store {
             None => Vhost::new(name),
             Some(store) => Vhost::durable_as(name, None, self.durability, store.handle.clone()).kept(store),
         };
-        let until = vhost.set_metadata(metadata);
+        let mut until = vhost.set_metadata(metadata);
+        for policy in settings.policies_for(vhost.name().as_str()) {
+            until = until.max(vhost.set_policy(PolicyKind::Operator, policy.clone()));
+        }
         self.insert(vhost);
         Ok(until)
     }
 
-    /// Deletes a virtual host with all that is in it. It is found no more when `found_no_more` is called, which is to end
-    /// its connections; then all in it goes. Gives what to wait for until it is gone for good.
+    /// Makes the one that a broker has from the start; that is there already stays.
+    pub fn create_default(&self, name: VhostName) -> Option<Batch> {
+        let description = "Default virtual host".into();
+        self.create(name, VhostMetadata { description, ..VhostMetadata::default() }).unwrap_or_default()
+    }
+
+    /// Deletes a virtual host with all that is in it, unless it is protected. It is found no more when `found_no_more` is
+    /// called, which is to end its connections; then all in it goes. Gives what to wait for until it is gone for good.
     pub fn delete(
         &self,
         name: &str,
         found_no_more: impl FnOnce(&Vhost),
-    ) -> Result<Option<Batch>, NoSuchVhost> {
+    ) -> Result<Option<Batch>, NotDeleted> {
         let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, vhost) = self.by_name.remove(name).ok_or(NoSuchVhost)?;
+        let vhost = self.get(name).ok_or(NotDeleted::NoSuchVhost)?;
+        if vhost.metadata().protected_from_deletion {
+            return Err(NotDeleted::Protected);
+        }
+        self.by_name.remove(name);
         found_no_more(&vhost);
         Ok(vhost.end())
     }

@@ -168,7 +168,7 @@ impl Vhost {
         let is_journalled = self.durability != Durability::Memory && queue.options().durable;
         let policies = self.policies_for(&queue);
         let queue = queue.with_store(self.handle.clone()).with_undertaker(self.undertaker.clone());
-        let queue = queue.with_policies(policies);
+        let queue = queue.with_policies(policies).with_default_timeout(self.settings().consumer_timeout);
         Arc::new(if is_journalled { queue.journalled() } else { queue })
     }
 

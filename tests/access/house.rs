@@ -6,7 +6,7 @@ use std::sync::Arc;
 use leveret::access::Access;
 use leveret::auth::{AccessSettings, Permission, Tags, User, UserLimits};
 use leveret::broker::Broker as Running;
-use leveret::config::{Changes, Config};
+use leveret::config::{Changes, Config, VhostSettings};
 use leveret::connection::Environment;
 use tokio::runtime::{Builder, Runtime};
 
@@ -23,6 +23,10 @@ impl House {
     /// A broker that keeps nothing, with guest.
     pub(crate) fn new() -> Self {
         Self::with(AccessSettings::default())
+    }
+
+    pub(crate) fn configured(vhosts: VhostSettings) -> Self {
+        Self::start(Config { in_memory: true, vhosts, ..Config::default() })
     }
 
     pub(crate) fn with(access: AccessSettings) -> Self {

@@ -29,6 +29,7 @@ fn change(house: &House) {
         max_connections: None,
         max_queues: Some(9),
         publish_rate: RateLimit::new(Some(100), Some(1_000_000), RateOverflow::Reject),
+        protected_from_deletion: true,
     };
     environment.create_vhost("v", metadata.clone()).unwrap();
     environment.change_vhost("v", VhostMetadata { max_queues: Some(5), ..metadata }).unwrap();

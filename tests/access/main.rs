@@ -13,6 +13,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod defaults;
 mod house;
 mod kept;
 mod limits;

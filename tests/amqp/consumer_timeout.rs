@@ -7,7 +7,7 @@ use crate::support::Broker;
 const WITHOUT_CANCEL: &str = "{capabilities:{basic.nack:true}}";
 
 #[test]
-fn a_client_that_understands_it_loses_the_consumer_and_keeps_its_channel() {
+fn b68_a_client_that_understands_it_loses_the_consumer_and_keeps_its_channel() {
     for (declare, consume) in [
         ("arguments={x-consumer-timeout:150}", ""),
         ("durable arguments={x-queue-type:\"quorum\",x-consumer-timeout:150}", ""),
@@ -45,7 +45,7 @@ fn a_client_that_understands_it_loses_the_consumer_and_keeps_its_channel() {
 }
 
 #[test]
-fn of_another_client_the_channel_is_closed_and_what_it_held_goes_back() {
+fn b68_of_another_client_the_channel_is_closed_and_what_it_held_goes_back() {
     let broker = Broker::start();
     let mut peer = Peer::connect_with(&broker, WITHOUT_CANCEL);
     peer.ok("queue.declare queue=q arguments={x-consumer-timeout:150}");

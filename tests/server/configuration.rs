@@ -226,6 +226,7 @@ fn config_show_tells_where_each_value_comes_from() {
     let shown: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
     let expected = serde_json::json!({
         "listeners.tcp": { "value": ["5672"], "hidden": false, "origin": "default" },
+        "listeners.tls": { "value": [], "hidden": false, "origin": "default" },
         "log.level": { "value": "error", "hidden": false, "origin": format!("{}:2", file.display()) },
     });
     assert_eq!(shown, expected);

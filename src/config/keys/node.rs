@@ -4,7 +4,7 @@ use super::{PLAIN, maybe, one, same};
 use crate::config::key::{Alias, Key, Reload, Written};
 use crate::config::{check, rabbitmq_values as from};
 
-pub(super) static KEYS: [Key; 16] = [
+pub(super) static KEYS: [Key; 19] = [
     Key {
         name: "data_dir",
         doc: "The directory for everything that is kept; made if it is missing, used by one broker at a time, never deleted.",
@@ -149,6 +149,37 @@ pub(super) static KEYS: [Key; 16] = [
         unset: Some("none is written"),
         example: Some("/run/leveret/ports"),
         field: maybe!(PATH, ports_file),
+        ..PLAIN
+    },
+    Key {
+        name: "vhost_max",
+        doc: "How many virtual hosts there may be.",
+        unset: Some("no limit"),
+        example: Some("100"),
+        reload: Reload::AtOnce,
+        rabbitmq: &[Alias { name: "vhost_max", written: Written::As(from::unless_infinity) }],
+        field: maybe!(NUMBER_64, vhosts.max),
+        ..PLAIN
+    },
+    Key {
+        name: "default_queue_type",
+        doc: "The type of durable queues that are declared without one, in virtual hosts that do not say it themselves.",
+        unset: Some("classic"),
+        example: Some("quorum"),
+        reload: Reload::AtOnce,
+        rabbitmq: &[same("default_queue_type")],
+        field: maybe!(QUEUE_TYPE, vhosts.default_queue_type),
+        ..PLAIN
+    },
+    Key {
+        name: "consumer_timeout",
+        doc: "How long a consumer may hold a delivery of queues that do not say it by x-consumer-timeout or a policy; 0 is \
+              for ever. RabbitMQ's default is 30m.",
+        unset: Some("for ever"),
+        example: Some("1800s"),
+        reload: Reload::AtOnce,
+        rabbitmq: &[Alias { name: "consumer_timeout", written: Written::As(from::consumer_timeout) }],
+        field: maybe!(DURATION, vhosts.consumer_timeout),
         ..PLAIN
     },
 ];

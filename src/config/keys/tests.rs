@@ -58,7 +58,7 @@ const TOO_MANY_TAGS: &str =
 #[test]
 fn every_key_refuses_a_bad_value_with_what_it_expects() {
     // For each key what it refuses, when it reads or when it is checked, and a part of what is said.
-    let table: [(&str, &[(&str, &str)]); 69] = [
+    let table: [(&str, &[(&str, &str)]); 74] = [
         ("data_dir", &[("", "expected a path"), ("a\0b", "expected a path")]),
         ("in_memory", &[("maybe", "expected true or false")]),
         ("durability", &[("never", "expected fsync, os or memory")]),
@@ -84,6 +84,9 @@ fn every_key_refuses_a_bad_value_with_what_it_expects() {
             &[("0", "not between 1"), ("all", "whole number"), ("99999999999", "not between")],
         ),
         ("ports_file", &[("", "expected a path")]),
+        ("vhost_max", &[("-1", "whole number"), ("lots", "whole number")]),
+        ("default_queue_type", &[("stream", "expected classic or quorum"), ("", "expected classic")]),
+        ("consumer_timeout", &[("half an hour", "expected a duration")]),
         ("default_user", &[("", "a name of 1 to 255 bytes"), ("a\nb", "without control characters")]),
         ("default_pass", &[]),
         ("default_user_tags", &[(TOO_MANY_TAGS, "at most 32 tags")]),
@@ -97,6 +100,8 @@ fn every_key_refuses_a_bad_value_with_what_it_expects() {
         ("default_permissions.configure", &[("(", "invalid regular expression '('")]),
         ("default_permissions.write", &[("*", "invalid regular expression '*'")]),
         ("default_permissions.read", &[("[", "invalid regular expression '['"), ("a\0", "without control")]),
+        ("default_limits.vhosts", &[("10", "name=value"), ("pattern=( max_queues=1", "pattern '('")]),
+        ("default_policies.operator", &[("name=p", "no policy provided"), ("max-length=1", "name=NAME")]),
         (
             "listeners.tcp",
             &[("nowhere", "expected an IP address and a port"), ("127.0.0.1", "expected an IP")],

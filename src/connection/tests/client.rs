@@ -24,6 +24,7 @@ use crate::store::definitions::Opened;
 use crate::store::journal::{Journal, Limits, Start};
 use crate::store::recovery::{Alive, Recovery};
 use crate::store::temporary::Temporary;
+use crate::vhost::Vhost;
 use crate::vhost::VhostStore;
 use crate::vhost::topology::Declared;
 

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use super::{Gone, Queue, used};
 use crate::policy::{Definition, InForce, Subject};
@@ -16,12 +17,14 @@ pub(super) struct Standing {
     options: Arc<QueueOptions>,
     policies: Option<Arc<InForce>>,
     rate: Option<Arc<RateMeter>>,
+    /// How long deliveries may be out if neither says it.
+    default_timeout: Option<Duration>,
 }
 
 impl Standing {
     /// As declared, without any policy.
     pub(super) fn declared(options: QueueOptions) -> Self {
-        Self { options: Arc::new(options), policies: None, rate: None }
+        Self { options: Arc::new(options), policies: None, rate: None, default_timeout: None }
     }
 }
 
@@ -48,6 +51,23 @@ impl Queue {
         self
     }
 
+    /// The same queue, whose deliveries may be out for so long unless it is said otherwise; see [`Self::register`].
+    #[must_use]
+    pub fn with_default_timeout(self, timeout: Option<Duration>) -> Self {
+        self.standing.write().unwrap_or_else(PoisonError::into_inner).default_timeout = timeout;
+        self
+    }
+
+    /// Its deliveries may be out for so long from now on unless it is said otherwise.
+    pub fn set_default_timeout(self: &Arc<Self>, timeout: Option<Duration>) {
+        let mut standing = self.standing.write().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut standing.default_timeout, timeout);
+        drop(standing);
+        if before != timeout {
+            self.put_in_force();
+        }
+    }
+
     /// These policies match from now on.
     pub fn set_policies(self: &Arc<Self>, policies: Option<Arc<InForce>>) {
         self.standing.write().unwrap_or_else(PoisonError::into_inner).policies = policies;
@@ -64,7 +84,9 @@ impl Queue {
     pub(super) fn put_in_force(self: &Arc<Self>) {
         let (options, policies) = (self.options(), self.policies());
         let definition = policies.as_ref().map_or(Definition::NONE, |policies| &policies.definition);
-        self.set_terms(Arc::new(Terms::merged(options.arguments.as_table(), definition)));
+        let default_timeout = self.standing.read().unwrap_or_else(PoisonError::into_inner).default_timeout;
+        let terms = Terms::in_force(options.arguments.as_table(), definition, default_timeout);
+        self.set_terms(Arc::new(terms));
     }
 
     /// What is in force from now on. Of a backlog that is too long by this much may go now, and the rest soon.

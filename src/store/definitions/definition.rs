@@ -287,6 +287,7 @@ mod tests {
                         max_connections: limit,
                         max_queues: limit.map(|limit| limit / 2),
                         publish_rate: RateLimit::new(limit, None, RateOverflow::Block),
+                        protected_from_deletion: is_quorum,
                     };
                     Definition::Vhost(VhostDefinition { name: name.into(), durability, metadata })
                 }),

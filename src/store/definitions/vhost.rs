@@ -31,6 +31,8 @@ pub struct VhostMetadata {
     pub max_queues: Option<u64>,
     /// How much may be published in it in a second.
     pub publish_rate: RateLimit,
+    /// Whether it may not be deleted.
+    pub protected_from_deletion: bool,
 }
 
 mod tag {
@@ -43,6 +45,8 @@ mod tag {
     pub(super) const MAX_QUEUES: u8 = 6;
     /// And the two behind it.
     pub(super) const PUBLISH_RATE: u8 = 7;
+    /// Of no bytes, where it is so.
+    pub(super) const PROTECTED_FROM_DELETION: u8 = 10;
 }
 
 impl VhostDefinition {
@@ -54,6 +58,7 @@ impl VhostDefinition {
             max_connections,
             max_queues,
             publish_rate,
+            protected_from_deletion,
         } = &self.metadata;
         let mut fields = FieldWriter::new();
         if let Some(durability) = self.durability {
@@ -67,6 +72,9 @@ impl VhostDefinition {
         }
         if let Some(queue_type) = default_queue_type {
             fields = fields.bytes(tag::DEFAULT_QUEUE_TYPE, queue_type.as_bytes());
+        }
+        if *protected_from_deletion {
+            fields = fields.bytes(tag::PROTECTED_FROM_DELETION, &[]);
         }
         let fields = fields.number(tag::MAX_CONNECTIONS, *max_connections);
         let fields = fields.number(tag::MAX_QUEUES, *max_queues);
@@ -87,6 +95,7 @@ impl VhostDefinition {
             max_connections: fields.number(tag::MAX_CONNECTIONS)?,
             max_queues: fields.number(tag::MAX_QUEUES)?,
             publish_rate: fields.rate(tag::PUBLISH_RATE)?,
+            protected_from_deletion: fields.get(tag::PROTECTED_FROM_DELETION).is_some(),
         };
         Ok(Self { name, durability: durability(fields)?, metadata })
     }
