@@ -231,7 +231,7 @@ async fn accept(
     loop {
         let accepted = listener.accept().await;
         // Without room the socket is closed at once, which frees the descriptor for those that are served.
-        let Some(permit) = admission.admit() else {
+        let Some(permit) = admission.admit(accepted.peer.ip()) else {
             let (peer, open) = (accepted.peer, admission.connections());
             tracing::warn!(
                 "refusing a connection from {peer}: {open} are open, or too many of them have not logged in; \

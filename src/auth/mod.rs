@@ -12,7 +12,7 @@ mod user;
 pub use authorize::{Action, DEFAULT_EXCHANGE, Denied, Resource, Rights, authorize};
 pub use mechanism::{Claim, Credentials, MalformedResponse, Mechanism};
 pub use password::{Hashing, InvalidHash, PasswordHash, SALT_BYTES};
-pub use penalty::Penalties;
+pub use penalty::{Penalties, network};
 pub use permission::{InvalidPattern, Names, Permission, TopicPermission};
 pub use secret::Secret;
 pub use settings::{AccessSettings, DefaultUser};

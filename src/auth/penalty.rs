@@ -49,8 +49,8 @@ impl Penalties {
     }
 }
 
-/// Whoever has an IPv6 address has a whole network of them.
-fn network(address: IpAddr) -> IpAddr {
+/// What an address counts as: whoever has an IPv6 address has a whole network (/64) of them.
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();

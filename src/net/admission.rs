@@ -1,9 +1,13 @@
 //! How many connections there may be, and how many of them may not have said who they are.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+
+use crate::auth::network;
 
 /// Unauthenticated connections are never more than this many.
 const UNAUTHENTICATED_MAX: usize = 4096;
@@ -16,16 +20,20 @@ pub struct Admission {
     max: AtomicUsize,
     connections: AtomicUsize,
     unauthenticated: AtomicUsize,
+    /// The same of each address, or network of them, that has any.
+    by_network: Mutex<HashMap<IpAddr, usize>>,
     emptied: Notify,
 }
 
 impl Admission {
-    /// At most `max` connections, a quarter of them (and at most 4096) unauthenticated.
+    /// At most `max` connections, a quarter of them (and at most 4096) unauthenticated, of which one address has at most
+    /// half, or 64 if those are more: whoever fills its share keeps nobody else out.
     pub fn new(max: usize) -> Arc<Self> {
         Arc::new(Self {
             max: AtomicUsize::new(max),
             connections: AtomicUsize::new(0),
             unauthenticated: AtomicUsize::new(0),
+            by_network: Mutex::default(),
             emptied: Notify::new(),
         })
     }
@@ -35,15 +43,44 @@ impl Admission {
         self.max.store(max, Ordering::Relaxed);
     }
 
-    /// Room for one more connection, unauthenticated so far; `None` if there is none.
-    pub fn admit(self: &Arc<Self>) -> Option<Permit> {
+    /// Room for one more connection from there, unauthenticated so far; `None` if there is none.
+    pub fn admit(self: &Arc<Self>, from: IpAddr) -> Option<Permit> {
         let max = self.max.load(Ordering::Relaxed);
-        take(&self.unauthenticated, unauthenticated_max(max))?;
-        if take(&self.connections, max).is_none() {
+        let (unauthenticated_max, network) = (unauthenticated_max(max), network(from));
+        take(&self.unauthenticated, unauthenticated_max)?;
+        if !self.take_of(network, of_network_max(unauthenticated_max)) {
             self.unauthenticated.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
-        Some(Permit { admission: Arc::clone(self), authenticated: false })
+        if take(&self.connections, max).is_none() {
+            self.give_back(network);
+            return None;
+        }
+        Some(Permit { admission: Arc::clone(self), unauthenticated: Some(network) })
+    }
+
+    fn take_of(&self, network: IpAddr, max: usize) -> bool {
+        let mut by_network = self.by_network();
+        let count = by_network.entry(network).or_default();
+        let is_room = *count < max;
+        *count = count.saturating_add(usize::from(is_room));
+        is_room
+    }
+
+    /// An unauthenticated connection of there is none any more.
+    fn give_back(&self, network: IpAddr) {
+        self.unauthenticated.fetch_sub(1, Ordering::AcqRel);
+        let mut by_network = self.by_network();
+        if let Some(count) = by_network.get_mut(&network) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                by_network.remove(&network);
+            }
+        }
+    }
+
+    fn by_network(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.by_network.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many connections there are.
@@ -67,6 +104,10 @@ fn unauthenticated_max(max: usize) -> usize {
     (max / 4).clamp(UNAUTHENTICATED_MIN, UNAUTHENTICATED_MAX).min(max)
 }
 
+fn of_network_max(unauthenticated_max: usize) -> usize {
+    (unauthenticated_max / 2).max(UNAUTHENTICATED_MIN).min(unauthenticated_max)
+}
+
 fn take(count: &AtomicUsize, max: usize) -> Option<usize> {
     count.try_update(Ordering::AcqRel, Ordering::Acquire, |count| (count < max).then_some(count + 1)).ok()
 }
@@ -75,15 +116,15 @@ fn take(count: &AtomicUsize, max: usize) -> Option<usize> {
 #[derive(Debug)]
 pub struct Permit {
     admission: Arc<Admission>,
-    authenticated: bool,
+    /// From where, as long as the peer has not said who it is.
+    unauthenticated: Option<IpAddr>,
 }
 
 impl Permit {
     /// The peer has said who it is, so that it no longer counts against the unauthenticated.
     pub fn authenticated(&mut self) {
-        if !self.authenticated {
-            self.authenticated = true;
-            self.admission.unauthenticated.fetch_sub(1, Ordering::AcqRel);
+        if let Some(network) = self.unauthenticated.take() {
+            self.admission.give_back(network);
         }
     }
 }
@@ -101,33 +142,57 @@ impl Drop for Permit {
 mod tests {
     use super::*;
 
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
     #[test]
     fn connections_are_admitted_up_to_the_cap_and_again_when_one_has_gone() {
         let admission = Admission::new(2);
-        let first = admission.admit().unwrap();
-        let second = admission.admit().unwrap();
-        assert!(admission.admit().is_none());
+        let first = admission.admit(HERE).unwrap();
+        let second = admission.admit(HERE).unwrap();
+        assert!(admission.admit(HERE).is_none());
         drop(first);
-        assert!(admission.admit().is_some());
+        assert!(admission.admit(HERE).is_some());
         drop(second);
         assert_eq!(admission.connections(), 0);
         admission.set_max(1);
-        let _only = admission.admit().unwrap();
-        assert!(admission.admit().is_none(), "the cap was lowered");
+        let _only = admission.admit(HERE).unwrap();
+        assert!(admission.admit(HERE).is_none(), "the cap was lowered");
     }
 
     #[test]
     fn a_quarter_of_the_connections_may_be_unauthenticated() {
         for (max, unauthenticated_max) in [(1, 1), (40, 40), (100, 64), (400, 100), (100_000, 4096)] {
             let admission = Admission::new(max);
-            let mut permits: Vec<Permit> = std::iter::from_fn(|| admission.admit()).collect();
+            let mut permits: Vec<Permit> =
+                (1_u32..).map_while(|at| admission.admit(IpAddr::from(at.to_be_bytes()))).collect();
             assert_eq!(permits.len(), unauthenticated_max, "of {max}");
             if max > unauthenticated_max {
                 let permit = permits.first_mut().unwrap();
                 permit.authenticated();
                 permit.authenticated();
-                assert!(admission.admit().is_some(), "one of {max} is authenticated");
+                assert!(admission.admit(HERE).is_some(), "one of {max} is authenticated");
             }
+        }
+    }
+
+    #[test]
+    fn b6_an_address_has_half_of_the_unauthenticated_ones_and_keeps_nobody_else_out() {
+        for (max, of_one) in [(40, 40), (400, 64), (800, 100), (100_000, 2048)] {
+            let admission = Admission::new(max);
+            for network in ["192.0.2.1", "2001:db8::1"] {
+                let from: IpAddr = network.parse().unwrap();
+                let mut permits: Vec<Permit> = std::iter::from_fn(|| admission.admit(from)).collect();
+                assert_eq!(permits.len(), of_one, "{network} of {max}");
+                if max > of_one {
+                    assert!(
+                        admission.admit("2001:db8:0:0:1::1".parse().unwrap()).is_some() == from.is_ipv4()
+                    );
+                    assert!(admission.admit("192.0.2.2".parse().unwrap()).is_some(), "another one");
+                    permits.first_mut().unwrap().authenticated();
+                    assert!(admission.admit(from).is_some(), "one has said who it is");
+                }
+            }
+            assert!(admission.by_network().is_empty());
         }
     }
 }
