@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_sent_cannot_forge_a_line_or_drive_a_terminal() {
+    fn b84_what_a_client_sent_cannot_forge_a_line_or_drive_a_terminal() {
         let (text, object) = lines("queue 'a\n[error] \u{1b}[2J\u{202e}\"\\'", &[("q", "\r\n")]);
         assert_eq!(text, "T [info] queue 'a\\u{a}[error] \\u{1b}[2J\\u{202e}\"\\' q=\\u{d}\\u{a}\n");
         assert_eq!(

@@ -299,6 +299,26 @@ fn b43_names_do_not_reach_the_log_with_their_control_characters() {
 }
 
 #[test]
+fn b84_a_name_that_looks_like_a_line_of_the_log_is_none() {
+    others_go_on(|broker| {
+        let mut raw = open(broker);
+        let forged = "x\n2026-01-01 00:00:00.000000+00:00 [error] <0.1.0> forged";
+        raw.send(1, method::queue_declare(forged, method::PASSIVE, &Table::new()));
+        raw.expect(1, method::CHANNEL_CLOSE);
+        let mut other = Raw::started(broker);
+        let response = format!("\0{forged}\0wrong");
+        let properties = crate::support::raw::client_properties();
+        other.send(0, method::connection_start_ok(&properties, "PLAIN", response.as_bytes()));
+        other.expect_close_code(&[403]);
+        if !broker.is_external() {
+            let log = broker.log();
+            assert!(log.iter().any(|line| line.contains("forged")), "{log:#?}");
+            assert!(!log.iter().any(|line| line.starts_with("2026-01-01 00:00:00.000000")), "{log:#?}");
+        }
+    });
+}
+
+#[test]
 fn b48_arguments_that_equal_nothing_by_arithmetic_equal_themselves_by_their_bytes() {
     let odd = Table::new()
         .field("x-nan", b'd', f64::NAN.to_be_bytes())

@@ -48,7 +48,7 @@ Queues and the exchange have names of their own and are deleted at the end, also
 #[allow(clippy::struct_excessive_bools)] // flags of a command line
 #[command(after_help = EXAMPLES)]
 pub struct BenchOptions {
-    /// The broker; amqps://...?cacertfile=FILE with TLS, trusting the certificates in a file
+    /// The broker; with TLS by amqps and, behind a question mark, cacertfile=FILE to trust the certificates in a file
     #[arg(
         long,
         value_name = "amqp://USER:PASSWORD@HOST:PORT/VHOST",
