@@ -336,3 +336,29 @@ fn the_backlogs_of_many_queues_leave_memory_though_none_of_them_is_long() {
         assert!(raw.get(1, &format!("q{queue}")).is_none());
     }
 }
+
+#[test]
+fn a_publisher_that_is_faster_than_the_disk_leaves_memory_where_it_is_beside_a_consumer_that_settles_nothing()
+{
+    const SIZE: usize = 16_000;
+    const AT_ONCE: usize = 64;
+    const ROUNDS: usize = 300;
+    let lives = Lives::new(&["--backlog-memory", "8MiB"]);
+    let (mut consumer, mut publisher) = (lives.connect(), lives.connect());
+    consumer.durable_queue("q");
+    consumer.call(method::basic_qos(100));
+    consumer.call(method::basic_consume("q", "c", 0, &Table::new()));
+    let properties = Properties::new().delivery_mode(2).encoded();
+    let publish = method::basic_publish("", "q", 0);
+    let messages = raw::content(1, publish, &properties, &body(0, SIZE), 131_072).repeat(AT_ONCE);
+    let mut most = [0; 2];
+    for round in 0..ROUNDS {
+        // As fast as it is read.
+        publisher.send_bytes(&messages);
+        let most = &mut most[2 * round / ROUNDS];
+        *most = lives.broker().resident_bytes().max(*most);
+    }
+    assert_eq!(publisher.message_count(1, "q") as usize, ROUNDS * AT_ONCE - 100);
+    let [first, second] = most.map(|bytes| bytes >> 20);
+    assert!(second < first + 32, "{first} MiB at most, then {second} MiB, of 300 MB that wait");
+}
