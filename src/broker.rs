@@ -6,6 +6,7 @@
 mod alarms;
 mod doors;
 mod kept;
+mod management;
 mod ports_file;
 mod reload;
 mod tls;
@@ -26,6 +27,7 @@ use crate::access::Access;
 use crate::alarm::Alarms;
 use crate::config::{Config, ListenAddress, Sources};
 use crate::connection::{self, Environment};
+use crate::management::{Listening, Server};
 use crate::net::{
     Admission, Bound, Listener, TlsError, TlsServer, Transport, Workers, inherited_listeners,
     raise_descriptor_limit,
@@ -35,6 +37,7 @@ use crate::supervisor;
 use crate::vhost::registry::Vhosts;
 use doors::Door;
 use kept::Kept;
+use management::ManagementSocket;
 
 /// How long clients have to answer the `connection.close` of a broker that stops.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -52,6 +55,8 @@ pub struct Broker {
     /// Of the runtime that the broker was started in: accepting, and the end of an alarm.
     tasks: JoinSet<()>,
     workers: Arc<Workers>,
+    /// The HTTP API, where it is served.
+    management: Option<(Server, Vec<SocketAddr>)>,
     /// None in a broker that keeps nothing.
     kept: Option<Kept>,
     /// Cancelled when nothing can be made durable any more.
@@ -82,6 +87,7 @@ impl Broker {
     pub fn start_at(config: Config, inherited: Vec<TcpListener>) -> Result<Self, StartError> {
         let tls = tls::read(&config).map_err(StartError::Tls)?;
         let bound = doors::bound(&config, inherited)?;
+        let management = ManagementSocket::take(&config)?;
         let disk_failed = CancellationToken::new();
         let (kept, stored) = if config.in_memory {
             tracing::warn!(
@@ -106,7 +112,7 @@ impl Broker {
             })?;
             (Some(kept), Some((vhosts, access)))
         };
-        match Self::serve(config, tls, bound, stored, disk_failed) {
+        match Self::serve(config, tls, bound, management, stored, disk_failed) {
             Ok(broker) => {
                 if let Some(kept) = &kept {
                     kept.watch(Arc::<Alarms>::clone(&broker.environment.alarms));
@@ -126,6 +132,7 @@ impl Broker {
         config: Config,
         tls: Option<TlsServer>,
         bound: Vec<(Door, Bound)>,
+        management: Option<ManagementSocket>,
         stored: Option<(Vhosts, Access)>,
         disk_failed: CancellationToken,
     ) -> Result<Self, StartError> {
@@ -145,10 +152,17 @@ impl Broker {
         });
         let listeners = listeners.collect::<Result<Vec<_>, StartError>>()?;
         let addresses: Vec<SocketAddr> = listeners.iter().map(Listener::address).collect();
-        if let Some(path) = &config.ports_file {
-            let written = ports_file::write(path, &listeners);
-            written.map_err(|error| StartError::PortsFile { path: path.clone(), error })?;
-        }
+        let ports_file = config.ports_file.clone();
+        let mut listening: Vec<Listening> = listeners
+            .iter()
+            .map(|listener| {
+                let protocol = match listener.transport() {
+                    Transport::Tcp => Listening::AMQP,
+                    Transport::Tls => Listening::AMQPS,
+                };
+                Listening { protocol, address: listener.address() }
+            })
+            .collect();
         let mut environment = Environment::new(config);
         if let Some((vhosts, access)) = stored {
             environment.vhosts = vhosts;
@@ -158,6 +172,16 @@ impl Broker {
             environment.set_tls(tls);
         }
         let environment = Arc::new(environment);
+        let management = match management {
+            Some(socket) => socket.serve(&environment, &listening, descriptors)?,
+            None => None,
+        };
+        let http = management.iter().flat_map(|(_, addresses)| addresses);
+        listening.extend(http.map(|address| Listening { protocol: Listening::HTTP, address: *address }));
+        if let Some(path) = ports_file {
+            let written = ports_file::write(&path, &listening);
+            written.map_err(|error| StartError::PortsFile { path, error })?;
+        }
         let mut tasks = JoinSet::new();
         alarms::watch(&environment, &mut tasks);
         if let Some(interval) = supervisor::alive_interval() {
@@ -175,12 +199,17 @@ impl Broker {
                 Arc::clone(&environment),
             ));
         }
-        Ok(Self { environment, admission, addresses, tasks, workers, kept: None, disk_failed })
+        Ok(Self { environment, admission, addresses, tasks, workers, management, kept: None, disk_failed })
     }
 
     /// The addresses that accept connections, in the order of the configuration, those with TLS last.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The addresses at which the HTTP API is served.
+    pub fn management_addresses(&self) -> &[SocketAddr] {
+        self.management.as_ref().map_or(&[], |(_, addresses)| addresses)
     }
 
     /// What its connections share, for whoever operates it.
@@ -213,6 +242,10 @@ impl Broker {
             );
         }
         drop(self.workers);
+        if let Some((server, _)) = self.management {
+            // A panic there was logged.
+            let _ = spawn_blocking(move || server.stop()).await;
+        }
         if let Some(kept) = self.kept {
             // Connections that were cut off gave back what they held when they were asked to close.
             let is_in_order = !self.disk_failed.is_cancelled();
@@ -343,6 +376,13 @@ pub enum StartError {
     },
     /// TLS cannot be spoken.
     Tls(TlsError),
+    /// The HTTP API cannot be served where it is to be.
+    Management {
+        /// The address as configured.
+        address: ListenAddress,
+        /// What the operating system says.
+        error: io::Error,
+    },
     /// A socket that was passed cannot be listened at.
     Inherited(io::Error),
     /// What is in the data directory cannot be used.
@@ -368,9 +408,18 @@ impl fmt::Display for StartError {
         match self {
             Self::Directory(error) => error.fmt(f),
             Self::Listen { address, error } => {
-                write!(f, "cannot listen on {address}: {error}; {}", remedy(error.kind()))
+                write!(
+                    f,
+                    "cannot listen on {address}: {error}; {}",
+                    remedy(error.kind(), "--listen or --listeners-tls")
+                )
             }
             Self::Tls(error) => write!(f, "TLS cannot be spoken as configured: {error}"),
+            Self::Management { address, error } => write!(
+                f,
+                "cannot serve the HTTP API on {address}: {error}; {}",
+                remedy(error.kind(), "--management-listen")
+            ),
             Self::Inherited(error) => write!(f, "sockets that were passed cannot be used: {error}"),
             Self::Store { path, error } => {
                 write!(
@@ -390,14 +439,16 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {}
 
 /// What helps against an address that cannot be listened at.
-fn remedy(kind: io::ErrorKind) -> &'static str {
+fn remedy(kind: io::ErrorKind, flag: &str) -> String {
     match kind {
         io::ErrorKind::AddrInUse => {
-            "another program listens there (ss -ltnp names it): stop it, or choose another address with --listen or --listeners-tls"
+            format!(
+                "another program listens there (ss -ltnp names it): stop it, or choose another address with {flag}"
+            )
         }
-        io::ErrorKind::PermissionDenied => {
-            "ports below 1024 need a right of their own (CAP_NET_BIND_SERVICE): grant it, or choose another with --listen or --listeners-tls"
-        }
-        _ => "choose another address with --listen or --listeners-tls",
+        io::ErrorKind::PermissionDenied => format!(
+            "ports below 1024 need a right of their own (CAP_NET_BIND_SERVICE): grant it, or choose another with {flag}"
+        ),
+        _ => format!("choose another address with {flag}"),
     }
 }

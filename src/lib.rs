@@ -13,6 +13,7 @@ pub mod connection;
 pub mod equivalence;
 pub mod exchange;
 pub mod log;
+pub mod management;
 pub mod message;
 pub mod name;
 pub mod net;

@@ -5,18 +5,16 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::net::{Listener, Transport};
+use crate::management::Listening;
 
-/// Writes a line `amqp ADDRESS:PORT` for each, `amqps` with TLS. The file is there with all of them, or as it was before.
-pub(super) fn write(path: &Path, listeners: &[Listener]) -> io::Result<()> {
+/// Writes a line for each: `amqp ADDRESS:PORT`, `amqps` with TLS, `http`. The file is there with all of them, or as it was
+/// before.
+pub(super) fn write(path: &Path, listening: &[Listening]) -> io::Result<()> {
     let mut text = String::new();
-    for listener in listeners {
-        let scheme = match listener.transport() {
-            Transport::Tcp => "amqp",
-            Transport::Tls => "amqps",
-        };
+    for Listening { protocol, address } in listening {
+        let scheme = if *protocol == Listening::AMQPS { "amqps" } else { *protocol };
         // A string takes all that is written to it.
-        let _ = writeln!(text, "{scheme} {}", listener.address());
+        let _ = writeln!(text, "{scheme} {address}");
     }
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");

@@ -103,7 +103,10 @@ fn code(error: &StartError) -> u8 {
         StartError::Directory(_) | StartError::Store { .. } | StartError::PortsFile { .. } => {
             exit::CANNOT_CREATE
         }
-        StartError::Listen { .. } | StartError::Inherited(_) | StartError::Thread(_) => exit::UNAVAILABLE,
+        StartError::Listen { .. }
+        | StartError::Management { .. }
+        | StartError::Inherited(_)
+        | StartError::Thread(_) => exit::UNAVAILABLE,
     }
 }
 

@@ -7,6 +7,11 @@ use super::{
 };
 use super::{MemoryLimit, SOCKET_BUFFER_MAX, SOCKET_BUFFER_MIN, Verify, WORKERS_MAX};
 
+/// A request's body holds a definition at least.
+const BODY_SIZE_MIN: u64 = 1024;
+/// It is held whole in memory.
+const BODY_SIZE_MAX: u64 = 1 << 30;
+
 pub(super) fn listeners(config: &Config) -> Result<(), String> {
     if config.listeners.is_empty() && config.tls.listeners.is_empty() {
         return Err("at least one address is needed".to_owned());
@@ -134,6 +139,10 @@ pub(super) fn handshake_timeout(config: &Config) -> Result<(), String> {
         return Err("must be longer than 0".to_owned());
     }
     Ok(())
+}
+
+pub(super) fn max_body_size(config: &Config) -> Result<(), String> {
+    bytes_within(config.management.max_body_size, BODY_SIZE_MIN, BODY_SIZE_MAX)
 }
 
 pub(super) fn backlog(config: &Config) -> Result<(), String> {

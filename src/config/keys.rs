@@ -4,6 +4,7 @@ mod access;
 mod defaults;
 mod listeners;
 mod log;
+mod management;
 mod node;
 mod tls;
 
@@ -14,13 +15,14 @@ use super::key::{Alias, Key, One, Reload, Written};
 use super::{kind, rabbitmq_values};
 
 /// The parts of the table, in the order in which they are listed. Those of a section stand together.
-static PARTS: [&[Key]; 7] = [
+static PARTS: [&[Key]; 8] = [
     &node::KEYS,
     &access::KEYS,
     &defaults::LIMITS,
     &defaults::POLICIES,
     &listeners::KEYS,
     &tls::KEYS,
+    &management::KEYS,
     &log::KEYS,
 ];
 

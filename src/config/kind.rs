@@ -12,7 +12,8 @@ use super::rotation::RotationDate;
 use super::shown::Shown;
 use super::units::{parse_bytes, parse_duration};
 use super::{
-    DefaultLimits, DefaultPolicy, DiskLimit, Durability, ListenAddress, LogFormat, LogLevel, MemoryLimit,
+    DefaultLimits, DefaultPolicy, DiskLimit, Durability, Listen, ListenAddress, LogFormat, LogLevel,
+    MemoryLimit,
 };
 pub(super) use tls::{CERT_LOGIN, NETWORK, SAN_TYPE, TLS_VERSION, VERIFY};
 
@@ -137,6 +138,30 @@ pub(super) static ADDRESS: Kind<ListenAddress> = Kind {
             ListenAddress::At(address) => address.to_string(),
         })
     },
+};
+
+pub(super) static LISTEN: Kind<Listen> = Kind {
+    form: Form::Plain,
+    placeholder: "ADDR:PORT",
+    choices: &[],
+    read: |text| {
+        let read = text.parse();
+        read.map_err(|error: super::listen_address::InvalidListenAddress| format!("{error}, or none"))
+    },
+    show: |value| {
+        Shown::Text(match value {
+            Listen::At(ListenAddress::AllInterfaces(port)) => port.to_string(),
+            Listen::Nowhere | Listen::At(_) => value.to_string(),
+        })
+    },
+};
+
+pub(super) static IP: Kind<std::net::IpAddr> = Kind {
+    form: Form::Plain,
+    placeholder: "ADDR",
+    choices: &[],
+    read: |text| text.parse().map_err(|_| "expected an IP address, such as 127.0.0.1 or ::1".to_owned()),
+    show: |value| Shown::Text(value.to_string()),
 };
 
 pub(super) static DURABILITY: Kind<Durability> = Kind {

@@ -16,6 +16,7 @@ mod keys;
 mod kind;
 mod listen_address;
 mod log;
+mod management;
 mod memory_limit;
 mod nearest;
 mod network;
@@ -47,6 +48,7 @@ pub use listen_address::{InvalidListenAddress, ListenAddress};
 pub use log::{
     ConsoleLog, FileLog, LogCategory, LogConfig, LogFormat, LogLevel, UnknownCategory, UnknownLevel,
 };
+pub use management::{Listen, ManagementConfig};
 pub use memory_limit::MemoryLimit;
 pub use network::{InvalidNetwork, Network};
 pub use reload::{Change, Changes};
@@ -124,6 +126,8 @@ pub struct Config {
     pub vhosts: VhostSettings,
     /// The first user, and how users may log in.
     pub access: AccessSettings,
+    /// The HTTP API.
+    pub management: ManagementConfig,
 }
 
 impl Default for Config {
@@ -152,6 +156,7 @@ impl Default for Config {
             cluster_name: "leveret".to_owned(),
             vhosts: VhostSettings::default(),
             access: AccessSettings::default(),
+            management: ManagementConfig::default(),
         }
     }
 }

@@ -4,8 +4,9 @@ use leveret_protocol::table::{Table, TableBuf, TableBuilder, Value};
 
 /// The product and version that clients are told. kombu, Spring and others branch on them (kombu: per-consumer
 /// prefetch from RabbitMQ 3.3 on), so that another name would turn features off; our own stand in keys beside them.
-const COMPATIBLE_PRODUCT: &str = "RabbitMQ";
-const COMPATIBLE_VERSION: &str = "4.0.5";
+pub const COMPATIBLE_PRODUCT: &str = "RabbitMQ";
+/// See [`COMPATIBLE_PRODUCT`].
+pub const COMPATIBLE_VERSION: &str = "4.0.5";
 
 /// What we can do; all of it is on.
 const SERVER_CAPABILITIES: [&str; 9] = [

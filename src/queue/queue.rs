@@ -5,6 +5,7 @@
 
 mod deduplicating;
 mod delivering;
+mod inspection;
 mod published;
 mod scheduling;
 mod standing;
@@ -26,6 +27,7 @@ use crate::place::{Home, JournalFile};
 use crate::store::handle::StoreHandle;
 use crate::store::op::Group;
 use crate::time::Time;
+pub use inspection::Inspection;
 pub use published::{Duplicate, NewKeys, Pressure, Published};
 use standing::Standing;
 use storing::Paging;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use leveret::access::Access;
 use leveret::auth::{AccessSettings, Permission, Tags, User, UserLimits};
 use leveret::broker::Broker as Running;
-use leveret::config::{Changes, Config, VhostSettings};
+use leveret::config::{Changes, Config, Listen, ManagementConfig, VhostSettings};
 use leveret::connection::Environment;
 use tokio::runtime::{Builder, Runtime};
 
@@ -41,8 +41,9 @@ impl House {
     fn start(config: Config) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listeners = vec!["127.0.0.1:0".parse().unwrap()];
+        let management = ManagementConfig { listen: Some(Listen::Nowhere), ..ManagementConfig::default() };
         let within = runtime.enter();
-        let running = Running::start(Config { listeners, workers: Some(1), ..config }).unwrap();
+        let running = Running::start(Config { listeners, management, workers: Some(1), ..config }).unwrap();
         drop(within);
         let broker = Broker::at(running.addresses()[0]);
         Self { runtime, running: Some(running), broker }

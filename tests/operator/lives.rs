@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lapin::{Channel, Connection, ConnectionProperties};
 use leveret::broker::Broker;
-use leveret::config::Config;
+use leveret::config::{Config, Listen, ManagementConfig};
 use leveret::vhost::Vhost;
 use serde_json::Value;
 
@@ -36,6 +36,7 @@ impl Life {
         let config = Config {
             listeners: vec!["127.0.0.1:0".parse().unwrap()],
             data_dir: data.to_owned(),
+            management: ManagementConfig { listen: Some(Listen::Nowhere), ..ManagementConfig::default() },
             workers: Some(1),
             ..Config::default()
         };

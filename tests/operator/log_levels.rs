@@ -3,7 +3,7 @@
 use std::fs;
 
 use leveret::broker::Broker;
-use leveret::config::{Config, LogCategory, LogConfig, LogLevel};
+use leveret::config::{Config, Listen, LogCategory, LogConfig, LogLevel, ManagementConfig};
 use leveret::log;
 
 use crate::directory::TempDir;
@@ -24,8 +24,14 @@ fn a_level_changes_for_its_category_at_once_and_until_the_configuration_is_read_
     };
     run(async {
         let listeners = vec!["127.0.0.1:0".parse().unwrap()];
-        let settings =
-            Config { listeners, in_memory: true, workers: Some(1), log: config.clone(), ..Config::default() };
+        let settings = Config {
+            listeners,
+            management: ManagementConfig { listen: Some(Listen::Nowhere), ..ManagementConfig::default() },
+            in_memory: true,
+            workers: Some(1),
+            log: config.clone(),
+            ..Config::default()
+        };
         let broker = Broker::start(settings.clone()).unwrap();
         say(1);
         broker.set_log_level(LogCategory::Channel, LogLevel::Debug);

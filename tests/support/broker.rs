@@ -233,6 +233,7 @@ impl Process {
             .args(arguments)
             // Not with what this machine is configured to be.
             .env("LEVERET_CONFIG", "/dev/null")
+            .env("LEVERET_MANAGEMENT_LISTEN", "none")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

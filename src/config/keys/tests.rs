@@ -58,7 +58,7 @@ const TOO_MANY_TAGS: &str =
 #[test]
 fn every_key_refuses_a_bad_value_with_what_it_expects() {
     // For each key what it refuses, when it reads or when it is checked, and a part of what is said.
-    let table: [(&str, &[(&str, &str)]); 74] = [
+    let table: [(&str, &[(&str, &str)]); 78] = [
         ("data_dir", &[("", "expected a path"), ("a\0b", "expected a path")]),
         ("in_memory", &[("maybe", "expected true or false")]),
         ("durability", &[("never", "expected fsync, os or memory")]),
@@ -135,6 +135,10 @@ fn every_key_refuses_a_bad_value_with_what_it_expects() {
         ("tls.cert_login_san_index", &[("-1", "expected a whole number")]),
         ("proxy_protocol.enabled", &[("v2", "expected true or false")]),
         ("proxy_protocol.trusted", &[("10.0.0.0/33", "a network such as"), ("lb.example", "an IP address")]),
+        ("management.listen", &[("nowhere", "expected an IP address and a port"), ("", "or none")]),
+        ("management.ip", &[("localhost", "expected an IP address"), ("1.2.3", "expected an IP address")]),
+        ("management.hosts", &[("a\nb", "without control characters")]),
+        ("management.max_body_size", &[("1", "not between 1024"), ("2GiB", "(1024MiB)"), ("x", "a size")]),
         ("log.level", &[("loud", "expected debug, info"), ("Info", "expected debug, info")]),
         ("log.format", &[("xml", "expected human or json")]),
         ("log.dir", &[("", "expected a path")]),

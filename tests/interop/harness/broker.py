@@ -36,7 +36,8 @@ class Broker:
 
     def __init__(self, binary: Path, data_directory: Path, certificates: Path):
         self._command = [
-            str(binary), "--listen", "127.0.0.1:0", "--data-dir", str(data_directory),
+            str(binary), "--listen", "127.0.0.1:0", "--management-listen", "none",
+            "--data-dir", str(data_directory),
             "--listeners-tls", "127.0.0.1:0",
             "--tls-cacertfile", str(certificates / "ca.pem"),
             "--tls-certfile", str(certificates / "server.pem"),

@@ -1,0 +1,132 @@
+//! What is answered when it can be done.
+
+use axum::body::{Body, Bytes};
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, VARY, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, Response, StatusCode};
+use futures_util::stream;
+use serde_json::Value;
+use tokio::task::spawn_blocking;
+
+use super::failure::Failure;
+
+/// The objects of a list, each made when it is its turn.
+pub(super) type Objects = Box<dyn Iterator<Item = Value> + Send>;
+
+/// An answer.
+pub(super) enum Answer {
+    /// 200 with this.
+    Json(Value),
+    /// 200 with an array of these, which are made and sent in slices.
+    List(Objects),
+    /// 201, and perhaps where it is from now on.
+    Created(Option<String>),
+    /// 204.
+    NoContent,
+}
+
+/// The size of a slice of a list, in bytes.
+const SLICE_BYTES: usize = 64 * 1024;
+
+impl Answer {
+    /// What RabbitMQ answers to a `PUT`.
+    pub(super) fn put(is_new: bool) -> Self {
+        if is_new { Self::Created(None) } else { Self::NoContent }
+    }
+
+    pub(super) fn into_response(self) -> Response<Body> {
+        match self {
+            Self::Json(value) => json(StatusCode::OK, &value),
+            Self::List(objects) => with_json_head(StatusCode::OK, slices(objects)),
+            Self::Created(location) => {
+                let mut response = empty(StatusCode::CREATED);
+                if let Some(location) = location.and_then(|location| HeaderValue::try_from(location).ok()) {
+                    response.headers_mut().insert(LOCATION, location);
+                }
+                response
+            }
+            Self::NoContent => empty(StatusCode::NO_CONTENT),
+        }
+    }
+}
+
+impl Failure {
+    pub(super) fn into_response(self) -> Response<Body> {
+        let mut response = json(self.status, &self.body);
+        if self.challenges {
+            let realm = HeaderValue::from_static("Basic realm=\"RabbitMQ Management\"");
+            response.headers_mut().insert(WWW_AUTHENTICATE, realm);
+        }
+        response
+    }
+}
+
+/// 200 or 405 that tells the methods there are.
+pub(super) fn methods(status: StatusCode, allowed: &str) -> Response<Body> {
+    let mut response = empty(status);
+    if let Ok(allowed) = HeaderValue::try_from(allowed) {
+        response.headers_mut().insert(ALLOW, allowed);
+    }
+    response
+}
+
+fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    common_head(&mut response);
+    response
+}
+
+fn json(status: StatusCode, value: &Value) -> Response<Body> {
+    with_json_head(status, Body::from(value.to_string()))
+}
+
+fn with_json_head(status: StatusCode, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    common_head(&mut response);
+    response
+}
+
+fn common_head(response: &mut Response<Body>) {
+    let head = response.headers_mut();
+    head.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    head.insert(VARY, HeaderValue::from_static("accept, accept-encoding, origin"));
+    head.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    head.insert("content-security-policy", HeaderValue::from_static("default-src 'none'"));
+}
+
+/// A body of slices. A slice is made when the one before it is on its way, so that a list of any length takes the memory
+/// of one, and a client that takes nothing has nothing done.
+fn slices(objects: Objects) -> Body {
+    let first = Some((objects, true));
+    Body::from_stream(stream::unfold(first, |state| async move {
+        let (objects, is_first) = state?;
+        let made = spawn_blocking(move || slice(objects, is_first)).await;
+        Some(match made {
+            Ok((bytes, rest)) => (Ok(bytes), rest.map(|rest| (rest, false))),
+            // A panic there was logged; the client sees that the body is cut short.
+            Err(panic) => (Err(std::io::Error::from(panic)), None),
+        })
+    }))
+}
+
+fn slice(mut objects: Objects, is_first: bool) -> (Bytes, Option<Objects>) {
+    let mut text = String::with_capacity(SLICE_BYTES);
+    let mut comma = !is_first;
+    if is_first {
+        text.push('[');
+    }
+    while text.len() < SLICE_BYTES {
+        let Some(object) = objects.next() else {
+            text.push(']');
+            return (text.into(), None);
+        };
+        if comma {
+            text.push(',');
+        }
+        comma = true;
+        text.push_str(&object.to_string());
+    }
+    (text.into(), Some(objects))
+}

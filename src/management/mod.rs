@@ -1,0 +1,56 @@
+//! Managing a broker over HTTP, as RabbitMQ's management plugin does it.
+//!
+//! ```text
+//! server      sockets, limits, the thread of its own
+//! guard       what a browser may not do in somebody's name
+//! router      endpoints -> axum; one way from request to answer
+//! login       who asks          permit      whether it may
+//! call        what is asked     listing     pages, order, columns
+//! failure     what is answered when it cannot be done
+//! direct      a channel without a socket: what clients may do is done as they do it
+//! endpoints   the table: method, path, who may, what serves it
+//! ```
+//!
+//! An endpoint is a row of the table in [`endpoints`] and a function from a [`call`] to an answer; how it is reached,
+//! who may use it and what it answers to mistakes is the same for all. Functions may wait for the disk: they run on
+//! threads of their own, and look at one queue at a time.
+
+#![allow(clippy::unnecessary_wraps, reason = "all endpoints are served by functions of one form")]
+
+mod answer;
+mod call;
+mod direct;
+mod endpoint;
+mod endpoints;
+mod failure;
+mod fields;
+mod guard;
+mod listing;
+mod login;
+mod permit;
+mod query;
+mod router;
+mod server;
+mod site;
+mod stand_ins;
+mod wire_json;
+
+mod bindings;
+mod exchanges;
+mod health;
+mod limits;
+mod messages;
+mod nodes;
+mod overview;
+mod parameters;
+mod permissions;
+mod policies;
+mod queues;
+mod topic_permissions;
+mod users;
+mod vhosts;
+
+pub use endpoint::{Endpoint, Method, Needs};
+pub use endpoints::ENDPOINTS;
+pub use server::Server;
+pub use site::{Listening, Site};

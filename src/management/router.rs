@@ -1,0 +1,221 @@
+//! From a request to its endpoint, and back with an answer.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{RawPathParams, Request};
+use axum::http::request::Parts;
+use axum::http::{Method as HttpMethod, Response, StatusCode, Uri, uri};
+use axum::routing::any;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+use tower_service::Service;
+
+use super::answer::methods;
+use super::call::Call;
+use super::endpoint::{Endpoint, Method, Needs};
+use super::endpoints::ENDPOINTS;
+use super::failure::Failure;
+use super::guard::guard;
+use super::login::{Unknown, log_in};
+use super::permit::permit;
+use super::query::Query;
+use super::site::Site;
+
+/// How long a body may take.
+const BODY_TIME: Duration = Duration::from_secs(30);
+
+/// Bytes of a short string of AMQP, which names are.
+pub(super) const NAME_MAX_BYTES: usize = 255;
+/// What stands in paths and is no name of AMQP.
+const LONG_PARTS: [&str; 2] = ["properties_key", "password"];
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Comer(pub(super) IpAddr);
+
+/// What stands in a path, decoded, unless it cannot be.
+type Parameters = Result<RawPathParams, RawPathParamsRejection>;
+
+/// All endpoints of a broker; bodies may have so many bytes.
+pub(super) fn router(site: &Arc<Site>, body_max_bytes: usize) -> Router {
+    let mut by_path: BTreeMap<&'static str, Vec<&'static Endpoint>> = BTreeMap::new();
+    for endpoint in ENDPOINTS {
+        by_path.entry(endpoint.path).or_default().push(endpoint);
+    }
+    let mut router = Router::new();
+    for (path, endpoints) in by_path {
+        let (site, endpoints) = (Arc::clone(site), Arc::<[&Endpoint]>::from(endpoints));
+        let served = any(move |parameters: Parameters, request: Request| {
+            let (site, endpoints) = (Arc::clone(&site), Arc::clone(&endpoints));
+            async move { serve(site, endpoints, parameters, request, body_max_bytes).await }
+        });
+        router = router.route(path, served);
+    }
+    router.fallback(async || Failure::no_object().into_response())
+}
+
+/// Answers a request, whoever it comes from.
+pub(super) async fn answer(mut router: Router, request: Request) -> Result<Response<Body>, Infallible> {
+    let (mut parts, body) = request.into_parts();
+    // A path with or without a slash at its end is the same.
+    if let Some(uri) = without_last_slashes(&parts.uri) {
+        parts.uri = uri;
+    }
+    router.call(Request::from_parts(parts, body)).await
+}
+
+fn without_last_slashes(uri: &Uri) -> Option<Uri> {
+    let path = uri.path().trim_end_matches('/');
+    if path.len() == uri.path().len() || path.is_empty() {
+        return None;
+    }
+    let mut parts = uri.clone().into_parts();
+    let with_query = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    parts.path_and_query = Some(uri::PathAndQuery::try_from(with_query).ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+async fn serve(
+    site: Arc<Site>,
+    endpoints: Arc<[&'static Endpoint]>,
+    parameters: Parameters,
+    request: Request,
+    body_max_bytes: usize,
+) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    match tried(site, &endpoints, parameters, parts, body, body_max_bytes).await {
+        Ok(response) => response,
+        Err(failure) => failure.into_response(),
+    }
+}
+
+async fn tried(
+    site: Arc<Site>,
+    endpoints: &[&'static Endpoint],
+    parameters: Parameters,
+    parts: Parts,
+    body: Body,
+    body_max_bytes: usize,
+) -> Result<Response<Body>, Failure> {
+    let peer = parts.extensions.get::<Comer>().ok_or_else(Failure::internal)?.0;
+    guard(&parts.method, &parts.headers, peer, &site.host_names)?;
+    if parts.method == HttpMethod::OPTIONS {
+        return Ok(methods(StatusCode::OK, &allowed(endpoints)));
+    }
+    let found = method(&parts.method)
+        .and_then(|method| endpoints.iter().copied().find(|endpoint| endpoint.method == method));
+    let Some(endpoint) = found else {
+        return Ok(methods(StatusCode::METHOD_NOT_ALLOWED, &allowed(endpoints)));
+    };
+    let path = parameters.map_err(|_| Failure::bad_request("The path is not UTF-8"))?;
+    let path: Vec<_> = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    if path.iter().any(|(name, value)| value.len() > NAME_MAX_BYTES && !LONG_PARTS.contains(&name.as_str())) {
+        return Err(Failure::bad_request("A name has at most 255 bytes"));
+    }
+    let call = Call {
+        user: None,
+        peer,
+        path,
+        query: Query::parse(parts.uri.query().unwrap_or_default()),
+        body: Bytes::new(),
+        site,
+    };
+    // Before a byte of the body is taken.
+    let call = entered(endpoint, call, parts).await?;
+    let body = match timeout(BODY_TIME, to_bytes(body, body_max_bytes)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return Err(Failure::bad_request("Exceeded HTTP request body size limit")),
+        Err(_) => return Err(Failure::too_slow()),
+    };
+    let call = Call { body, ..call };
+    let served = spawn_blocking(move || (endpoint.serve)(&call)).await;
+    // A panic there was logged.
+    served.map_err(|_| Failure::internal())?.map(super::answer::Answer::into_response)
+}
+
+/// Who asks, if it may. A failed login is answered late.
+async fn entered(endpoint: &'static Endpoint, call: Call, parts: Parts) -> Result<Call, Failure> {
+    if endpoint.needs == Needs::Nothing {
+        return Ok(call);
+    }
+    let checked = spawn_blocking(move || {
+        let user = log_in(call.environment(), &parts.headers, call.peer)?;
+        let (vhost, of) = (call.find("vhost"), call.find("user"));
+        let permitted = permit(call.environment(), &user, endpoint.needs, vhost, of);
+        Ok(permitted.map(|()| Call { user: Some(user), ..call }))
+    });
+    match checked.await {
+        Ok(Ok(permitted)) => permitted,
+        Ok(Err(Unknown::NoCredentials)) => Err(Failure::not_authenticated("Not_Authorized")),
+        Ok(Err(Unknown::Refused(late))) => {
+            tokio::time::sleep(late).await;
+            Err(Failure::not_authenticated("Not_Authorized"))
+        }
+        Err(_) => Err(Failure::internal()),
+    }
+}
+
+fn method(method: &HttpMethod) -> Option<Method> {
+    match *method {
+        HttpMethod::GET | HttpMethod::HEAD => Some(Method::Get),
+        HttpMethod::PUT => Some(Method::Put),
+        HttpMethod::POST => Some(Method::Post),
+        HttpMethod::DELETE => Some(Method::Delete),
+        _ => None,
+    }
+}
+
+/// What a path can be asked, in RabbitMQ's order.
+fn allowed(endpoints: &[&Endpoint]) -> String {
+    let has = |method| endpoints.iter().any(|endpoint| endpoint.method == method);
+    let mut names = Vec::new();
+    if has(Method::Get) {
+        names.push("HEAD");
+    }
+    names.extend(
+        [Method::Get, Method::Put, Method::Post, Method::Delete]
+            .into_iter()
+            .filter(|m| has(*m))
+            .map(Method::as_str),
+    );
+    names.push("OPTIONS");
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slashes_at_the_end_of_a_path_are_dropped_and_escaped_ones_are_not() {
+        for (uri, expected) in [
+            ("/api/queues/", Some("/api/queues")),
+            ("/api/queues//?a=b/", Some("/api/queues?a=b/")),
+            ("/api/queues/%2F", None),
+            ("/api/queues/%2F/", Some("/api/queues/%2F")),
+            ("/", None),
+        ] {
+            let found = without_last_slashes(&uri.parse().unwrap());
+            assert_eq!(found.map(|uri| uri.to_string()).as_deref(), expected, "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_method_of_a_path_stands_in_the_table_once() {
+        let mut rows: Vec<(&str, Method)> = ENDPOINTS.iter().map(|row| (row.path, row.method)).collect();
+        let all = rows.len();
+        rows.sort_unstable();
+        rows.dedup();
+        assert_eq!(rows.len(), all);
+    }
+}

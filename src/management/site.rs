@@ -1,0 +1,55 @@
+//! What every answer is made of: the broker, and where it is.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::connection::Environment;
+use crate::time::Time;
+
+/// A socket that the broker listens at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// What is spoken there, as RabbitMQ calls it.
+    pub protocol: &'static str,
+    /// Where it is.
+    pub address: SocketAddr,
+}
+
+impl Listening {
+    /// AMQP 0-9-1.
+    pub const AMQP: &'static str = "amqp";
+    /// The same over TLS.
+    pub const AMQPS: &'static str = "amqp/ssl";
+    /// The HTTP API.
+    pub const HTTP: &'static str = "http";
+}
+
+/// The broker that is managed.
+#[derive(Debug)]
+pub struct Site {
+    /// What its connections share.
+    pub environment: Arc<Environment>,
+    /// Where it listens, this interface among it.
+    pub listening: Vec<Listening>,
+    /// The name of this node.
+    pub node: String,
+    /// When it began.
+    pub started: Time,
+    /// How many files the process may open.
+    pub descriptors: usize,
+    /// Names of this machine that a browser on it may use, beside those that are always taken for it.
+    pub host_names: Vec<String>,
+}
+
+impl Site {
+    /// A name for this node, as RabbitMQ forms it.
+    pub fn node_name() -> String {
+        format!("leveret@{}", Self::host_name())
+    }
+
+    /// What the machine calls itself.
+    pub fn host_name() -> String {
+        let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        if name.is_empty() { "localhost".to_owned() } else { name }
+    }
+}

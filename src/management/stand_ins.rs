@@ -1,0 +1,30 @@
+//! What only a broker in Erlang has, and tools read all the same: constants, all in one place.
+
+use serde_json::{Value, json};
+
+/// Tools compare versions and expect one of Erlang's.
+pub(super) const ERLANG_VERSION: &str = "26.2.5";
+/// The same with all that it says of itself.
+pub(super) const ERLANG_FULL_VERSION: &str = "Erlang/OTP 26 [none: this broker is not made in Erlang]";
+/// Erlang's processes, of which there are none. The limit is Erlang's, so that shares of it can be computed.
+pub(super) const PROCESSES: u64 = 0;
+pub(super) const PROCESSES_MAX: u64 = 1_048_576;
+/// Tasks that wait for a scheduler.
+pub(super) const RUN_QUEUE: u64 = 0;
+/// Events that wait to be counted: counting is not behind here.
+pub(super) const EVENT_QUEUE: u64 = 0;
+/// Seconds between two signs of life of nodes.
+pub(super) const NET_TICK_TIME: u64 = 60;
+
+/// How long samples are kept, in seconds, as RabbitMQ has it by default.
+pub(super) fn sample_retention_policies() -> Value {
+    json!({ "global": [600, 3600, 28800, 86400], "basic": [600, 3600], "detailed": [600] })
+}
+
+/// A queue's garbage collection.
+pub(super) fn garbage_collection() -> Value {
+    json!({
+        "fullsweep_after": 65535, "max_heap_size": 0, "min_bin_vheap_size": 46422, "min_heap_size": 233,
+        "minor_gcs": 0,
+    })
+}

@@ -1,0 +1,137 @@
+//! Virtual hosts.
+
+use serde_json::{Map, Value, json};
+
+use super::answer::Answer;
+use super::call::Call;
+use super::failure::Failure;
+use super::fields::{switch, tags, text};
+use super::listing::{one, paged};
+use super::overview::messages;
+use crate::queue::queue::Status;
+use crate::store::definitions::VhostMetadata;
+use crate::vhost::Vhost;
+
+/// `GET /api/vhosts`
+pub(super) fn list(call: &Call) -> Result<Answer, Failure> {
+    let node = call.site.node.clone();
+    let counts = !call.query.is_true("disable_stats");
+    paged(
+        call,
+        call.vhosts()?,
+        |vhost| vhost.name().as_str(),
+        move |vhost| Some(object(vhost, &node, counts)),
+    )
+}
+
+/// `GET /api/vhosts/{vhost}`
+pub(super) fn show(call: &Call) -> Result<Answer, Failure> {
+    let counts = !call.query.is_true("disable_stats");
+    Ok(one(call, object(&*call.vhost()?, &call.site.node, counts)))
+}
+
+fn object(vhost: &Vhost, node: &str, counts: bool) -> Value {
+    let metadata = vhost.metadata();
+    let default_queue_type = metadata.default_queue_type.as_deref().unwrap_or("classic");
+    let mut cluster_state = Map::new();
+    cluster_state.insert(node.to_owned(), json!("running"));
+    let mut object = json!({
+        "name": vhost.name().as_str(),
+        "description": metadata.description,
+        "tags": metadata.tags,
+        "default_queue_type": default_queue_type,
+        "metadata": {
+            "description": metadata.description,
+            "tags": metadata.tags,
+            "default_queue_type": default_queue_type,
+        },
+        "protected_from_deletion": metadata.protected_from_deletion,
+        "tracing": false,
+        "cluster_state": cluster_state,
+        "durability": vhost.durability().as_str(),
+    });
+    if counts {
+        let mut status = Status::default();
+        for found in vhost.queues().all().iter().filter_map(|queue| queue.status().ok()) {
+            status.ready += found.ready;
+            status.unacked += found.unacked;
+        }
+        if let (Some(object), Value::Object(counts)) = (object.as_object_mut(), messages(&status)) {
+            object.extend(counts);
+        }
+    }
+    object
+}
+
+/// `PUT /api/vhosts/{vhost}`: makes one, or says something else of it. What is not said stays as it is.
+pub(super) fn put(call: &Call) -> Result<Answer, Failure> {
+    let name = call.part("vhost");
+    let object = call.object()?;
+    if object.get("tracing").is_some_and(|tracing| tracing != false && tracing != "false") {
+        return Err(Failure::bad_request("tracing is not supported"));
+    }
+    let environment = call.environment();
+    let known = environment.vhosts.get(name);
+    let mut metadata =
+        known.as_ref().map_or_else(VhostMetadata::default, |vhost| (*vhost.metadata()).clone());
+    if let Some(description) = text(&object, "description")? {
+        description.clone_into(&mut metadata.description);
+    }
+    if let Some(value) = object.get("tags") {
+        metadata.tags = tags(value)?;
+    }
+    if let Some(queue_type) = text(&object, "default_queue_type")? {
+        metadata.default_queue_type = match queue_type {
+            "classic" | "undefined" | "" => None,
+            "quorum" => Some(queue_type.to_owned()),
+            _ => return Err(Failure::bad_request(format!("unknown queue type '{queue_type}'"))),
+        };
+    }
+    if object.contains_key("protected_from_deletion") {
+        metadata.protected_from_deletion = switch(&object, "protected_from_deletion")?;
+    }
+    if known.is_some() {
+        call.changed(environment.change_vhost(name, metadata))?;
+        return Ok(Answer::NoContent);
+    }
+    call.changed(environment.create_vhost(name, metadata))?;
+    // Whoever makes one may use it, as in RabbitMQ.
+    let all = crate::auth::Permission::parse(".*", ".*", ".*")
+        .map_err(|invalid| Failure::bad_request(invalid.to_string()))?;
+    call.changed(environment.set_permission(call.user()?.name.as_str(), name, all))?;
+    Ok(Answer::Created(None))
+}
+
+/// `DELETE /api/vhosts/{vhost}`
+pub(super) fn delete(call: &Call) -> Result<Answer, Failure> {
+    call.changed(call.environment().delete_vhost(call.part("vhost")))?;
+    Ok(Answer::NoContent)
+}
+
+/// `POST /api/vhosts/{vhost}/start/{node}`: it runs already.
+pub(super) fn start(call: &Call) -> Result<Answer, Failure> {
+    call.vhost()?;
+    if call.part("node") == call.site.node { Ok(Answer::NoContent) } else { Err(Failure::no_object()) }
+}
+
+/// `GET /api/vhosts/{vhost}/deletion/protection`
+pub(super) fn protection(call: &Call) -> Result<Answer, Failure> {
+    show(call)
+}
+
+/// `POST /api/vhosts/{vhost}/deletion/protection`
+pub(super) fn protect(call: &Call) -> Result<Answer, Failure> {
+    set_protected(call, true)
+}
+
+/// `DELETE /api/vhosts/{vhost}/deletion/protection`
+pub(super) fn unprotect(call: &Call) -> Result<Answer, Failure> {
+    set_protected(call, false)
+}
+
+fn set_protected(call: &Call, protected_from_deletion: bool) -> Result<Answer, Failure> {
+    let vhost = call.vhost()?;
+    let metadata = VhostMetadata { protected_from_deletion, ..(*vhost.metadata()).clone() };
+    call.changed(call.environment().change_vhost(vhost.name().as_str(), metadata))?;
+    Ok(Answer::NoContent)
+}

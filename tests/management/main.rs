@@ -1,0 +1,21 @@
+//! The HTTP API, from a client's side: status codes, bodies, who may what.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bindings;
+mod configuration;
+mod desk;
+mod health;
+mod http;
+mod listing;
+mod messages;
+mod permissions;
+mod policies;
+mod queues;
+mod server;
+mod users;
+mod vhosts;
+mod who_may;

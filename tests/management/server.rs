@@ -1,0 +1,154 @@
+//! The server itself: who it lets in, what it bears, how it ends.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use leveret::config::{Config, ManagementConfig};
+use serde_json::{Value, json};
+
+use crate::desk::{Desk, bad_request, no_object};
+use crate::http::Request;
+
+#[test]
+fn a_path_that_there_is_not_is_404_and_a_slash_at_the_end_does_not_matter() {
+    let desk = Desk::new();
+    for path in [
+        "/",
+        "/api",
+        "/api/nonsense",
+        "/api/shovels",
+        "/api/federation-links",
+        "/api/stream/connections",
+        "/metrics",
+    ] {
+        let answer = desk.ask("GET", path, &Value::Null);
+        assert_eq!((answer.status, answer.json()), (404, no_object()), "{path}");
+    }
+    for path in
+        ["/api/whoami", "/api/whoami/", "/api/vhosts/%2F/", "/api/users/", "/api/bindings/?columns=source"]
+    {
+        assert_eq!(desk.ask("GET", path, &Value::Null).status, 200, "{path}");
+    }
+    assert_eq!(desk.get("/api/whoami")["name"], "guest");
+}
+
+#[test]
+fn a_head_is_answered_as_a_get_without_its_body() {
+    let desk = Desk::new();
+    let answer = desk.ask("HEAD", "/api/overview", &Value::Null);
+    assert_eq!((answer.status, answer.body.as_str()), (200, ""));
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert_eq!(answer.header("access-control-allow-origin"), None);
+}
+
+#[test]
+fn bodies_heads_and_paths_that_are_wrong_are_refused_and_nothing_ends_by_them() {
+    let management = ManagementConfig { max_body_size: 1024, ..ManagementConfig::default() };
+    let desk = Desk::with(Config { in_memory: true, management, ..Config::default() });
+    for (body, reason) in [
+        ("x", "not_json"),
+        ("[]", "not_json"),
+        ("{", "not_json"),
+        (
+            "\"{}\"",
+            "invalid payload: the request body JSON-decoded to a string. Is the input doubly-JSON-encoded?",
+        ),
+        (&"[".repeat(1000), "not_json"),
+        (&" ".repeat(2000), "Exceeded HTTP request body size limit"),
+    ] {
+        let answer =
+            Request::new("PUT", "/api/vhosts/v").login("guest", "guest").body(body).send(desk.address);
+        assert_eq!((answer.status, answer.json()), (400, bad_request(reason)), "{body}");
+    }
+    let unauthorised = Request::new("PUT", "/api/vhosts/v").body(" ".repeat(2000)).send(desk.address);
+    assert_eq!(unauthorised.status, 401);
+    for (request, expected) in [
+        (Request::new("PUT", &format!("/api/queues/%2F/{}", "x".repeat(256))).login("guest", "guest"), 400),
+        (Request::new("PUT", &format!("/api/queues/%2F/{}", "x".repeat(255))).login("guest", "guest"), 201),
+        (Request::new("PUT", &format!("/api/users/{}", "x".repeat(256))).login("guest", "guest"), 400),
+        (Request::new("GET", "/api/vhosts/%FF").login("guest", "guest"), 400),
+        (Request::new("GET", "/api/vhosts/%2").login("guest", "guest"), 404),
+    ] {
+        assert_eq!(request.send(desk.address).status, expected);
+    }
+    let many =
+        (0..200).fold(Request::new("GET", "/api/whoami"), |request, n| request.header(&format!("x{n}"), "y"));
+    assert_eq!(many.send(desk.address).status, 431);
+    let mut stream = TcpStream::connect(desk.address).unwrap();
+    stream.write_all(b"\x00\x01nonsense\r\n\r\n").unwrap();
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).unwrap();
+    assert!(rest.starts_with(b"HTTP/1.1 400"), "{rest:?}");
+    assert_eq!(desk.get("/api/whoami")["name"], "guest");
+}
+
+#[test]
+fn pages_from_elsewhere_and_foreign_names_of_this_machine_are_refused() {
+    let management = ManagementConfig { hosts: vec!["mq.example".to_owned()], ..ManagementConfig::default() };
+    let desk = Desk::with(Config { in_memory: true, management, ..Config::default() });
+    for (headers, expected) in [
+        (&[][..], 200),
+        (&[("host", "localhost:1")], 200),
+        (&[("host", "mq.example")], 200),
+        (&[("host", "evil.example:15672")], 403),
+        (&[("origin", "http://evil.example")], 403),
+        (&[("host", "localhost:1"), ("origin", "http://localhost:1")], 200),
+        (&[("host", "localhost:1"), ("origin", "null")], 403),
+    ] {
+        let request = Request::new("GET", "/api/whoami").login("guest", "guest");
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
+        let answer = request.send(desk.address);
+        assert_eq!(answer.status, expected, "{headers:?}: {answer:?}");
+        assert_eq!(answer.header("access-control-allow-origin"), None);
+    }
+    let posted = Request::new("POST", "/api/users/bulk-delete").login("guest", "guest");
+    let posted = posted.header("sec-fetch-site", "cross-site").body("{\"users\":[]}").send(desk.address);
+    assert_eq!(posted.status, 403);
+}
+
+#[test]
+fn a_connection_serves_one_request_after_the_other_and_ends_with_the_broker() {
+    let desk = Desk::new();
+    let mut stream = TcpStream::connect(desk.address).unwrap();
+    let request = "GET /api/version HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    for _ in 0..3 {
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        while !answer.windows(4).any(|four| four == b"\r\n\r\n")
+            || !answer.ends_with(b"\"")
+            || answer.ends_with(b"\r\n\r\n\"")
+        {
+            let mut octet = [0];
+            stream.read_exact(&mut octet).unwrap();
+            answer.push(octet[0]);
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 200"));
+    }
+    let address = desk.address;
+    desk.stop();
+    assert_eq!(stream.read(&mut [0; 16]).unwrap(), 0, "the connection has ended");
+    TcpStream::connect(address).unwrap_err();
+}
+
+#[test]
+fn a_long_list_comes_whole_in_slices() {
+    let desk = Desk::new();
+    let vhost = desk.broker().vhosts().get("/").unwrap();
+    for n in 0..3000 {
+        let options = leveret::queue::options::QueueOptions::default();
+        vhost
+            .queue_declare(Some(format!("q{n:05}").as_str().into()), &options, leveret::name::ConnectionId(0))
+            .unwrap();
+    }
+    let queues = desk.get("/api/queues");
+    let names: Vec<&str> =
+        queues.as_array().unwrap().iter().map(|queue| queue["name"].as_str().unwrap()).collect();
+    assert_eq!(names.len(), 3000);
+    assert!(names.is_sorted());
+    assert_eq!(
+        desk.get("/api/overview")["object_totals"],
+        json!({
+            "channels": 0, "connections": 0, "consumers": 0, "exchanges": 7, "queues": 3000,
+        })
+    );
+}

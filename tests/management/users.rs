@@ -1,0 +1,75 @@
+//! Users.
+
+use serde_json::{Value, json};
+
+use crate::desk::{Desk, bad_request, no_object};
+use crate::http::Request;
+
+#[test]
+fn a_user_is_made_changed_and_deleted() {
+    let desk = Desk::new();
+    let hash = "27cx5+wEi8R8uwTeTr3hk5azuV3yYxxAtwPPhCyrbdsxVhqq";
+    desk.check(&[
+        ("PUT", "/api/users/u", json!({ "password": "u", "tags": "management" }), 201, Value::Null),
+        ("PUT", "/api/users/u", json!({ "password": "u", "tags": ["management", "x"] }), 204, Value::Null),
+        ("PUT", "/api/users/v", json!({ "password": "x" }), 400, bad_request("tags_not_present")),
+        (
+            "PUT",
+            "/api/users/v",
+            json!({ "password_hash": "zzz", "tags": "" }),
+            400,
+            bad_request(json!(["not_base64", "zzz"])),
+        ),
+        ("PUT", "/api/users/h", json!({ "password_hash": hash, "tags": "management" }), 201, Value::Null),
+        ("PUT", "/api/users/n", json!({ "password_hash": "", "tags": "management" }), 201, Value::Null),
+        ("GET", "/api/users/none", Value::Null, 404, no_object()),
+        ("DELETE", "/api/users/none", Value::Null, 404, no_object()),
+        ("DELETE", "/api/users/n", Value::Null, 204, Value::Null),
+    ]);
+    assert_eq!(
+        desk.get("/api/users/h"),
+        json!({
+            "name": "h", "password_hash": hash, "hashing_algorithm": "rabbit_password_hashing_sha256",
+            "tags": ["management"], "limits": {},
+        })
+    );
+    let whoami = Request::new("GET", "/api/whoami").login("h", "foobarbaz").send(desk.address);
+    assert_eq!(whoami.status, 200, "a hash that RabbitMQ has made is of its password");
+    assert_eq!(
+        desk.ask_as("u", "GET", "/api/whoami", &Value::Null).json()["tags"],
+        json!(["management", "x"])
+    );
+    let names = |path: &str| {
+        let users = desk.get(path);
+        users
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|user| user["name"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names("/api/users"), ["guest", "h", "u"]);
+    assert_eq!(names("/api/users/without-permissions"), ["h", "u"]);
+    desk.check(&[
+        ("POST", "/api/users/bulk-delete", json!({}), 400, bad_request("[{key_missing,users}]")),
+        (
+            "POST",
+            "/api/users/bulk-delete",
+            json!({ "users": ["h", "none"] }),
+            400,
+            bad_request(json!(["no_such_user", "none"])),
+        ),
+        ("GET", "/api/users/h", Value::Null, 200, Value::Null),
+        ("POST", "/api/users/bulk-delete", json!({ "users": ["h", "u"] }), 204, Value::Null),
+        ("GET", "/api/users/h", Value::Null, 404, no_object()),
+    ]);
+}
+
+#[test]
+fn a_password_is_hashed_for_whoever_asks() {
+    let desk = Desk::new();
+    let hash = desk.get("/api/auth/hash_password/secret%2F1")["ok"].clone();
+    desk.done("PUT", "/api/users/u", &json!({ "password_hash": hash, "tags": "management" }));
+    let whoami = Request::new("GET", "/api/whoami").login("u", "secret/1").send(desk.address);
+    assert_eq!(whoami.status, 200);
+}
