@@ -14,7 +14,7 @@ use super::Environment;
 use super::farewell::{REFUSED, farewell};
 use crate::access::Origin;
 use crate::net::{
-    Accepted, Encryption, Header, NoHeader, Secured, Socket, TlsServer, Transport, read_header,
+    Accepted, Encryption, Header, NoHeader, Permit, Secured, Socket, TlsServer, Transport, read_header,
 };
 
 /// The newest version that a client speaks ends here in what it sends first, or says so further behind if it is 1.3.
@@ -40,6 +40,8 @@ pub(super) enum NotArrived {
     Untrusted,
     /// The proxy says nothing that can be read.
     NoHeader(NoHeader),
+    /// Too many that have not logged in come from where the client does.
+    Crowded(SocketAddr),
     /// The peer speaks something else than TLS.
     NotTls(&'static str, TcpStream),
     /// The peer's newest version of TLS is older than those that are spoken.
@@ -68,7 +70,11 @@ impl NotArrived {
 }
 
 /// Hears what a proxy has to say, if one is expected, and does the handshake of TLS, if it is spoken there.
-pub(super) async fn arrive(accepted: Accepted, environment: &Environment) -> Result<Arrived, NotArrived> {
+pub(super) async fn arrive(
+    accepted: Accepted,
+    permit: &mut Permit,
+    environment: &Environment,
+) -> Result<Arrived, NotArrived> {
     let Accepted { stream, mut peer, mut local, transport } = accepted;
     let mut stream = TcpStream::from_std(stream)?;
     let mut origin = Origin::from(peer.ip());
@@ -82,6 +88,9 @@ pub(super) async fn arrive(accepted: Accepted, environment: &Environment) -> Res
         {
             origin = Origin::from(behind(peer.ip(), source.ip()));
             (peer, local) = (source, destination);
+            if !permit.comes_from(origin.address) {
+                return Err(NotArrived::Crowded(source));
+            }
         }
     }
     let tls = match transport {
@@ -137,6 +146,9 @@ impl fmt::Display for NotArrived {
             Self::Untrusted => f.write_str(
                 "proxies may not connect from there; if it is one, add its address to proxy_protocol.trusted",
             ),
+            Self::Crowded(client) => {
+                write!(f, "too many connections that have not logged in come from where {client} does")
+            }
             Self::NoHeader(NoHeader::Malformed(error)) => {
                 write!(f, "the proxy does not say for whom it connects: {error}")
             }

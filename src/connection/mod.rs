@@ -160,11 +160,11 @@ pub const DISK_FAILED: (ReplyCode, &str) = (
 );
 
 /// Serves a connection until it has ended. Runs on a worker's thread.
-pub async fn serve(accepted: Accepted, permit: Permit, environment: Arc<Environment>) {
+pub async fn serve(accepted: Accepted, mut permit: Permit, environment: Arc<Environment>) {
     let (peer, local) = (accepted.peer, accepted.local);
     let deadline = tokio::time::Instant::now() + environment.config().handshake_timeout;
     // Apart, so that its size is not that of every connection for as long as it lives.
-    let arriving = Box::pin(arrive(accepted, &environment));
+    let arriving = Box::pin(arrive(accepted, &mut permit, &environment));
     let arrived = tokio::select! {
         arrived = timeout_at(deadline, arriving) => arrived,
         () = environment.stopping.cancelled() => return,

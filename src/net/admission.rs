@@ -70,6 +70,10 @@ impl Admission {
     /// An unauthenticated connection of there is none any more.
     fn give_back(&self, network: IpAddr) {
         self.unauthenticated.fetch_sub(1, Ordering::AcqRel);
+        self.leave(network);
+    }
+
+    fn leave(&self, network: IpAddr) {
         let mut by_network = self.by_network();
         if let Some(count) = by_network.get_mut(&network) {
             *count = count.saturating_sub(1);
@@ -126,6 +130,23 @@ impl Permit {
         if let Some(network) = self.unauthenticated.take() {
             self.admission.give_back(network);
         }
+    }
+}
+
+impl Permit {
+    /// The peer comes from there, as its proxy says, and counts there from now on. False if there is no room: it counts
+    /// where it did.
+    #[must_use]
+    pub fn comes_from(&mut self, from: IpAddr) -> bool {
+        let network = network(from);
+        let Some(before) = self.unauthenticated.filter(|before| *before != network) else { return true };
+        let max = unauthenticated_max(self.admission.max.load(Ordering::Relaxed));
+        if !self.admission.take_of(network, of_network_max(max)) {
+            return false;
+        }
+        self.admission.leave(before);
+        self.unauthenticated = Some(network);
+        true
     }
 }
 
@@ -194,5 +215,25 @@ mod tests {
             }
             assert!(admission.by_network().is_empty());
         }
+    }
+
+    #[test]
+    fn clients_behind_a_proxy_count_where_they_come_from() {
+        let admission = Admission::new(400);
+        let (proxy, client) = (HERE, IpAddr::from([192, 0, 2, 1]));
+        let mut permits: Vec<Permit> = Vec::new();
+        for _ in 0..64 {
+            let mut permit = admission.admit(proxy).unwrap();
+            assert!(permit.comes_from(client) && permit.comes_from(client));
+            permits.push(permit);
+        }
+        let mut one_more = admission.admit(proxy).unwrap();
+        assert!(!one_more.comes_from(client), "a client's share is full");
+        assert!(one_more.comes_from([192, 0, 2, 2].into()), "another one has room");
+        one_more.authenticated();
+        assert!(one_more.comes_from(client), "it does not count any more");
+        drop((one_more, permits));
+        assert!(admission.by_network().is_empty());
+        assert_eq!(admission.unauthenticated.load(Ordering::Relaxed), 0);
     }
 }
