@@ -47,6 +47,7 @@ use crate::config::Config;
 use crate::name::VhostName;
 use crate::net::{Accepted, Encryption, Permit, TlsServer, is_hung_up};
 use crate::queue::delivery::Recipient;
+use crate::time::Time;
 use crate::vhost::registry::Vhosts;
 use arrival::{Arrived, arrive};
 use channels::Channels;
@@ -54,7 +55,7 @@ use greeting::{Greeted, Greeting};
 use handshake::{Entry, EntryRefused, Gatekeeper};
 use open::{End, Open, Parts};
 use outbox::{Notice, Outbox};
-use registry::Connections;
+use registry::{About, Connections};
 
 /// What every connection of a broker shares.
 #[derive(Debug)]
@@ -220,6 +221,18 @@ async fn serve_open(
         tracing::info!("connection {peer} -> {local}: {encryption}");
         environment.connections.set_encryption(id, encryption);
     }
+    environment.connections.describe(
+        id,
+        About {
+            peer,
+            local,
+            connected_at: Time::now(),
+            frame_max: negotiated.frame_max,
+            channel_max: negotiated.channel_max,
+            heartbeat: negotiated.heartbeat,
+            client_properties: negotiated.client_properties.clone(),
+        },
+    );
     if environment.stopping.is_cancelled() {
         outbox.notify(Notice::Close(SHUTDOWN.0, SHUTDOWN.1.to_owned()));
     }

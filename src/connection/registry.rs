@@ -1,14 +1,17 @@
 //! The open connections of a broker. No guard of the map leaves this file.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dashmap::DashMap;
+use leveret_protocol::TableBuf;
 use leveret_protocol::reply_code::ReplyCode;
 
 use super::outbox::{Notice, Outbox};
 use crate::name::{ConnectionId, UserName, VhostName};
 use crate::net::Encryption;
+use crate::time::Time;
 
 /// The open connections by id.
 #[derive(Default)]
@@ -22,13 +25,49 @@ struct Entered {
     user: UserName,
     vhost: VhostName,
     encryption: Option<Arc<Encryption>>,
+    about: Option<Arc<About>>,
+}
+
+/// What was agreed with the client of a connection, and what it says of itself.
+#[derive(Debug)]
+pub struct About {
+    /// Where it comes from.
+    pub peer: SocketAddr,
+    /// Where it arrived.
+    pub local: SocketAddr,
+    /// When it was opened.
+    pub connected_at: Time,
+    /// The largest frame, in bytes, header and end included.
+    pub frame_max: u32,
+    /// How many channels may be open at a time.
+    pub channel_max: u16,
+    /// The heartbeat interval in seconds; 0 is none.
+    pub heartbeat: u16,
+    /// What the client says about itself.
+    pub client_properties: TableBuf,
+}
+
+/// An open connection, for an operator.
+#[derive(Clone, Debug)]
+pub struct Described {
+    /// Which it is.
+    pub id: ConnectionId,
+    /// Who is logged in.
+    pub user: UserName,
+    /// Where to.
+    pub vhost: VhostName,
+    /// How its bytes are encrypted, if they are.
+    pub encryption: Option<Arc<Encryption>>,
+    /// The rest.
+    pub about: Arc<About>,
 }
 
 impl Connections {
     /// Enters a connection of a user to a virtual host.
     pub fn enter(&self, outbox: &Arc<Outbox>, user: UserName, vhost: VhostName) -> ConnectionId {
         let id = ConnectionId(self.next.fetch_add(1, Ordering::Relaxed).saturating_add(1));
-        self.open.insert(id, Entered { outbox: Arc::clone(outbox), user, vhost, encryption: None });
+        self.open
+            .insert(id, Entered { outbox: Arc::clone(outbox), user, vhost, encryption: None, about: None });
         id
     }
 
@@ -36,6 +75,37 @@ impl Connections {
     pub fn set_encryption(&self, id: ConnectionId, encryption: Arc<Encryption>) {
         if let Some(mut entered) = self.open.get_mut(&id) {
             entered.encryption = Some(encryption);
+        }
+    }
+
+    /// Says what was agreed with one: from now on it is listed.
+    pub fn describe(&self, id: ConnectionId, about: About) {
+        if let Some(mut entered) = self.open.get_mut(&id) {
+            entered.about = Some(Arc::new(about));
+        }
+    }
+
+    /// Those that are open, in the order in which they came.
+    pub fn described(&self) -> Vec<Described> {
+        let described = self.open.iter().filter_map(|entered| {
+            let Entered { user, vhost, encryption, about, .. } = entered.value();
+            Some(Described {
+                id: *entered.key(),
+                user: user.clone(),
+                vhost: vhost.clone(),
+                encryption: encryption.clone(),
+                about: Arc::clone(about.as_ref()?),
+            })
+        });
+        let mut described: Vec<Described> = described.collect();
+        described.sort_by_key(|connection| connection.id);
+        described
+    }
+
+    /// Asks one to close, with this code and text.
+    pub fn close(&self, id: ConnectionId, code: ReplyCode, text: &str) {
+        if let Some(entered) = self.open.get(&id) {
+            entered.outbox.notify(Notice::Close(code, text.to_owned()));
         }
     }
 

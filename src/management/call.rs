@@ -24,6 +24,8 @@ pub(super) struct Call {
     pub(super) path: Vec<(String, String)>,
     pub(super) query: Query,
     pub(super) body: Bytes,
+    /// Why, in words of whoever asks: `X-Reason`.
+    pub(super) reason: Option<String>,
 }
 
 /// The name of the default exchange in paths.

@@ -50,6 +50,8 @@ pub enum Needs {
     SeesVhost,
     /// The user in the path itself, `monitoring` or `administrator`.
     SeesUser,
+    /// The user in the path itself, or `administrator`: to change what it has.
+    IsUser,
 }
 
 /// A row of the table.

@@ -1,13 +1,13 @@
 //! The table of endpoints: method, path, who may use it, what serves it.
 
 use super::endpoint::Needs::{
-    Administrator, Management, Monitoring, Nothing, Policymaker, PolicymakerOfVhost, SeesUser, SeesVhost,
-    Vhost,
+    Administrator, IsUser, Management, Monitoring, Nothing, Policymaker, PolicymakerOfVhost, SeesUser,
+    SeesVhost, Vhost,
 };
 use super::endpoint::{Endpoint, delete, get, post, put};
 use super::{
-    bindings, exchanges, health, limits, messages, nodes, overview, parameters, permissions, policies,
-    queues, topic_permissions, users, vhosts,
+    bindings, connections, exchanges, health, limits, messages, nodes, overview, parameters, permissions,
+    policies, queues, topic_permissions, users, vhosts,
 };
 
 /// Every endpoint that there is.
@@ -122,6 +122,12 @@ pub static ENDPOINTS: &[Endpoint] = &[
         Vhost,
         bindings::unbind_exchange,
     ),
+    get("/api/connections", Management, connections::list),
+    get("/api/connections/{connection}", Management, connections::show),
+    delete("/api/connections/{connection}", Management, connections::close),
+    get("/api/connections/username/{user}", SeesUser, connections::of_user),
+    delete("/api/connections/username/{user}", IsUser, connections::close_of_user),
+    get("/api/vhosts/{vhost}/connections", Vhost, connections::of_vhost),
     get("/api/aliveness-test/{vhost}", Vhost, health::aliveness),
     get("/api/healthchecks/node", Management, health::node),
     get("/api/healthchecks/node/{node}", Management, health::node),

@@ -36,6 +36,7 @@ mod stand_ins;
 mod wire_json;
 
 mod bindings;
+mod connections;
 mod exchanges;
 mod health;
 mod limits;

@@ -35,6 +35,7 @@ pub(super) fn permit(
         Needs::Vhost => (is_administrator || enters(), VHOST),
         Needs::SeesVhost => (is_monitor || enters(), VHOST),
         Needs::PolicymakerOfVhost => (is_administrator || has_any(user, &[POLICYMAKER]) && enters(), OBJECT),
+        Needs::IsUser => (is_administrator || of == Some(user.name.as_str()), OBJECT),
         Needs::SeesUser => (is_monitor || of == Some(user.name.as_str()), OBJECT),
     };
     if may { Ok(()) } else { Err(Failure::not_authorised(otherwise)) }

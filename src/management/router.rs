@@ -128,6 +128,7 @@ async fn tried(
         path,
         query: Query::parse(parts.uri.query().unwrap_or_default()),
         body: Bytes::new(),
+        reason: parts.headers.get("x-reason").and_then(|reason| Some(reason.to_str().ok()?.to_owned())),
         site,
     };
     // Before a byte of the body is taken.

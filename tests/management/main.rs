@@ -7,6 +7,7 @@ mod support;
 
 mod bindings;
 mod configuration;
+mod connections;
 mod desk;
 mod health;
 mod http;

@@ -42,6 +42,7 @@ fn refusal(user: &str, needs: Needs, path: &str) -> Option<&'static str> {
         Needs::Vhost => (enters, VHOST),
         Needs::PolicymakerOfVhost => (has("policymaker") && enters, OBJECT),
         Needs::SeesVhost => (enters || has("monitoring"), VHOST),
+        Needs::IsUser => (false, OBJECT),
         Needs::SeesUser => (has("monitoring"), OBJECT),
     };
     (!may).then_some(otherwise)

@@ -1,0 +1,135 @@
+//! Connections: listed, and closed.
+
+use leveret_protocol::reply_code::ReplyCode;
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::call::{Call, MONITORING, has_any};
+use super::failure::Failure;
+use super::listing::{one, paged, whole};
+use super::wire_json::from_table;
+use crate::auth::Tags;
+use crate::connection::registry::Described;
+
+/// A connection with its name, which is made of where it comes from and where it arrived.
+struct Row {
+    name: String,
+    connection: Described,
+}
+
+/// All open connections.
+fn rows(call: &Call) -> Vec<Row> {
+    let described = call.environment().connections.described();
+    let row = |connection: Described| Row {
+        name: format!("{} -> {}", connection.about.peer, connection.about.local),
+        connection,
+    };
+    described.into_iter().map(row).collect()
+}
+
+fn object(row: &Row, node: &str) -> Value {
+    let Described { user, vhost, encryption, about, .. } = &row.connection;
+    let properties = from_table(about.client_properties.as_table());
+    let own_name = properties.get("connection_name").cloned().unwrap_or(Value::Null);
+    json!({
+        "name": row.name,
+        "user_provided_name": own_name,
+        "node": node,
+        "user": user.as_str(),
+        "user_who_performed_action": user.as_str(),
+        "vhost": vhost.as_str(),
+        "protocol": "AMQP 0-9-1",
+        "type": "network",
+        "state": "running",
+        "ssl": encryption.is_some(),
+        "host": about.local.ip().to_string(),
+        "port": about.local.port(),
+        "peer_host": about.peer.ip().to_string(),
+        "peer_port": about.peer.port(),
+        "connected_at": about.connected_at.as_millis(),
+        "frame_max": about.frame_max,
+        "channel_max": about.channel_max,
+        "timeout": about.heartbeat,
+        "client_properties": properties,
+    })
+}
+
+/// `GET /api/connections`: the user's own, or all of them for whoever may see everything.
+pub(super) fn list(call: &Call) -> Result<Answer, Failure> {
+    let user = call.user()?;
+    let sees_all = has_any(user, &[Tags::ADMINISTRATOR, MONITORING]);
+    let mut rows = rows(call);
+    rows.retain(|row| sees_all || row.connection.user == user.name);
+    let node = call.site.node.clone();
+    paged(call, rows, |row| &row.name, move |row| Some(object(row, &node)))
+}
+
+/// `GET /api/vhosts/{vhost}/connections`
+pub(super) fn of_vhost(call: &Call) -> Result<Answer, Failure> {
+    let vhost = call.vhost()?;
+    let mut rows = rows(call);
+    rows.retain(|row| row.connection.vhost == *vhost.name());
+    let node = call.site.node.clone();
+    paged(call, rows, |row| &row.name, move |row| Some(object(row, &node)))
+}
+
+/// `GET /api/connections/username/{user}`
+pub(super) fn of_user(call: &Call) -> Result<Answer, Failure> {
+    let node = call.site.node.clone();
+    Ok(whole(call, those_of_user(call), move |row| Some(object(row, &node))))
+}
+
+fn those_of_user(call: &Call) -> Vec<Row> {
+    let user = call.part("user");
+    let mut rows = rows(call);
+    rows.retain(|row| row.connection.user.as_str() == user);
+    rows
+}
+
+/// The connection in the path, if the user may have to do with it: it is its own, or the user has one of these tags.
+fn named(call: &Call, tags: &[&str]) -> Result<Row, Failure> {
+    let name = call.part("connection");
+    let row = rows(call).into_iter().find(|row| row.name == name).ok_or_else(Failure::no_object)?;
+    may(call, row.connection.user.as_str(), tags)?;
+    Ok(row)
+}
+
+fn may(call: &Call, owner: &str, tags: &[&str]) -> Result<(), Failure> {
+    let user = call.user()?;
+    if user.name.as_str() == owner || has_any(user, tags) {
+        return Ok(());
+    }
+    Err(Failure::not_authorised("User not authorised to access object"))
+}
+
+/// `GET /api/connections/{connection}`
+pub(super) fn show(call: &Call) -> Result<Answer, Failure> {
+    let row = named(call, &[Tags::ADMINISTRATOR, MONITORING])?;
+    Ok(one(call, object(&row, &call.site.node)))
+}
+
+/// `DELETE /api/connections/{connection}`: closes it.
+pub(super) fn close(call: &Call) -> Result<Answer, Failure> {
+    let row = named(call, &[Tags::ADMINISTRATOR])?;
+    tell_to_close(call, &row);
+    Ok(Answer::NoContent)
+}
+
+/// `DELETE /api/connections/username/{user}`: closes those of a user.
+pub(super) fn close_of_user(call: &Call) -> Result<Answer, Failure> {
+    for row in those_of_user(call) {
+        tell_to_close(call, &row);
+    }
+    Ok(Answer::NoContent)
+}
+
+fn tell_to_close(call: &Call, row: &Row) {
+    let reason = call.reason.as_deref().unwrap_or("Closed via management plugin");
+    let reason: String = reason.chars().filter(|c| !c.is_control()).take(REASON_MAX).collect();
+    tracing::warn!("closing connection {}: {reason}", row.name);
+    let text = format!("CONNECTION_FORCED - {reason}");
+    call.environment().connections.close(row.connection.id, ReplyCode::ConnectionForced, &text);
+}
+
+/// A reply text has 255 bytes, its beginning among them; headers are ASCII.
+const REASON_MAX: usize = 200;
