@@ -11,7 +11,7 @@
 //! endpoints   the table: method, path, who may, what serves it
 //! ```
 //!
-//! An endpoint is a row of the table in [`endpoints`] and a function from a [`call`] to an answer; how it is reached,
+//! An endpoint is a row of the table in `endpoints` and a function from a `call` to an answer; how it is reached,
 //! who may use it and what it answers to mistakes is the same for all. Functions may wait for the disk: they run on
 //! threads of their own, and look at one queue at a time.
 
