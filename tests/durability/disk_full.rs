@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::lives::Script;
-use crate::support::frame::Frame;
+use crate::support::frame::{Frame, HEARTBEAT};
 use crate::support::raw::Received;
 use crate::support::{Broker, Properties, Raw, Starting, Table, TempDir, method};
 
@@ -119,6 +119,8 @@ impl Publisher {
             }
             Some(method::CONNECTION_BLOCKED) => self.is_blocked = true,
             Some(method::CONNECTION_UNBLOCKED) => self.is_blocked = false,
+            // Who is blocked for long is asked whether it is still there.
+            None if frame.kind == HEARTBEAT => {}
             _ => panic!("unexpected: {frame:?}"),
         }
     }
