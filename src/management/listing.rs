@@ -4,7 +4,7 @@
 
 use std::cmp::Ordering;
 
-use regex::{Regex, RegexBuilder};
+use regex::bytes::{Regex, RegexBuilder};
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
@@ -160,6 +160,8 @@ impl Filter {
             None => Ok(Self::All),
             Some(pattern) if query.is_true("use_regex") => RegexBuilder::new(pattern)
                 .case_insensitive(true)
+                // Octets, as RabbitMQ compares them; else this would need tables that only builds for tests have.
+                .unicode(false)
                 .size_limit(FILTER_MAX_BYTES)
                 .build()
                 .map(Self::Matching)
@@ -172,7 +174,7 @@ impl Filter {
         match self {
             Self::All => true,
             Self::Containing(text) => name.to_lowercase().contains(text),
-            Self::Matching(regex) => regex.is_match(name),
+            Self::Matching(regex) => regex.is_match(name.as_bytes()),
         }
     }
 }

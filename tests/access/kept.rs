@@ -1,13 +1,11 @@
 //! Users, permissions and virtual hosts outlive the broker, however it ends.
 
-use std::path::Path;
-
 use leveret::auth::{Tags, TopicPermission, UserLimits};
 use leveret::rate::{RateLimit, RateOverflow};
 use leveret::store::definitions::VhostMetadata;
 
 use crate::house::House;
-use crate::support::{Properties, Table, TempDir, method};
+use crate::support::{Properties, Table, TempDir, copy_folder, method};
 
 /// Everything that can be changed is, some of it twice.
 fn change(house: &House) {
@@ -141,16 +139,4 @@ fn a_default_user_that_was_deleted_does_not_come_again_while_there_is_another() 
     house.stop();
     let house = House::on(data.path());
     house.connect("guest").expect_open(1);
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
-        if path.is_dir() {
-            copy_folder(&path, &to.join(name));
-        } else {
-            std::fs::copy(&path, to.join(name)).unwrap();
-        }
-    }
 }

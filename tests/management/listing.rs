@@ -25,6 +25,11 @@ fn a_page_is_what_was_asked_for_with_the_counts_around_it() {
         ("page=1", json!([4, 4, 4, 1, 100, 1, ["Beta2", "alpha", "beta", "gamma"]])),
         ("page=1&name=BETA", json!([4, 2, 2, 1, 100, 1, ["Beta2", "beta"]])),
         ("page=1&name=^.eta$&use_regex=true", json!([4, 1, 1, 1, 100, 1, ["beta"]])),
+        // ^[a-z]+as?$
+        (
+            "page=1&name=%5E%5Ba-z%5D%2Bas%3F%24&use_regex=true",
+            json!([4, 3, 3, 1, 100, 1, ["alpha", "beta", "gamma"]]),
+        ),
         ("page=1&name=zzz", json!([4, 0, 0, 1, 100, 0, []])),
         (
             "page=1&use_regex=true&pagination=false&name=a&page_size=100",

@@ -57,7 +57,7 @@ impl Life {
 
     /// A broker on a copy of what is on the disk at this moment, as if this one had been killed.
     pub(crate) async fn after_a_kill(self, data: &Path, copy: &Path) -> Self {
-        copy_folder(data, copy);
+        crate::directory::copy_folder(data, copy);
         let after = Self::begin(copy).await;
         self.broker.stop().await;
         after
@@ -72,17 +72,5 @@ impl Life {
     pub(crate) fn set_policy(&self, kind: PolicyKind, name: &str, pattern: &str, definition: &Value) {
         let policy = Policy::parse(kind, name, pattern, "all", 1, definition).unwrap();
         self.wait(self.vhost.set_policy(kind, policy));
-    }
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
-        if path.is_dir() {
-            copy_folder(&path, &to.join(name));
-        } else {
-            std::fs::copy(&path, to.join(name)).unwrap();
-        }
     }
 }

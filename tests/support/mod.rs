@@ -23,7 +23,7 @@ pub(crate) mod raw;
 mod waited;
 
 pub(crate) use broker::{Broker, Ended, Starting};
-pub(crate) use directory::TempDir;
+pub(crate) use directory::{TempDir, copy_folder};
 pub(crate) use payload::{Payload, Properties, Table};
 pub(crate) use raw::{Message, Raw, Received};
 pub(crate) use waited::assert_waited;
