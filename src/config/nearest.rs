@@ -14,6 +14,22 @@ pub(super) fn nearest(given: &str) -> Option<&'static Key> {
     (distance <= allowed(given)).then_some(key)
 }
 
+/// The name of a key in `rabbitmq.conf` that is written as `given` by a slip of the pen. RabbitMQ has no two names that are
+/// as near to each other; what is farther away may be one of its many others.
+pub(super) fn slip_of(given: &str) -> Option<&'static str> {
+    const SLIP: usize = 2;
+    let mut aliases = keys().flat_map(|key| key.rabbitmq).map(|alias| alias.name);
+    aliases.find(|name| match name.split_once(".$") {
+        Some((prefix, _)) => {
+            let parts = prefix.split('.').count();
+            let end = given.match_indices('.').nth(parts - 1).map_or(given.len(), |(at, _)| at);
+            let (given, rest) = given.split_at(end);
+            !rest.is_empty() && given != prefix && distance(given, prefix) <= SLIP
+        }
+        None => distance(given, name) <= SLIP,
+    })
+}
+
 /// The variable whose name, without `LEVERET_` and in small letters, is like `given`.
 pub(super) fn nearest_variable(given: &str) -> Option<&'static str> {
     let of = |key: &'static Key| (distance(given, &key.name.replace('.', "_")), key.variable());

@@ -7,6 +7,7 @@ use super::Config;
 use super::given::{Given, Mistake, Origin};
 use super::key::{Alias, Arity, Key, Written};
 use super::keys::keys;
+use super::nearest::slip_of;
 
 /// An alias with this end stands for several names.
 const OF_SEVERAL: &str = ".$name";
@@ -90,6 +91,7 @@ impl RabbitmqConf {
                 Err(mistake) => mistakes.push(mistake),
             }
         }
+        mistakes.extend(self.slips());
         (given, mistakes)
     }
 
@@ -158,6 +160,17 @@ impl RabbitmqConf {
             given.get_or_insert_with(|| Given { key, texts: Vec::new(), origin }).texts.extend(texts);
         }
         Ok(given)
+    }
+
+    /// Names that RabbitMQ does not have, and that are nearly ones that mean something here: to take them for some of the
+    /// many that mean nothing here would hide the mistake.
+    fn slips(&self) -> impl Iterator<Item = Mistake> {
+        let unknown = self.settings.values().filter(|(_, setting)| !is_known(&setting.name));
+        unknown.filter_map(|(path, setting)| {
+            let nearest = Some(slip_of(&setting.name)?);
+            let origin = Origin::File { path: path.clone(), line: setting.line };
+            Some(Mistake { nearest, ..Mistake::new(origin, Some(&setting.name), "there is no such key") })
+        })
     }
 
     /// The names that say nothing here.
@@ -314,6 +327,29 @@ mod tests {
             let (_, mistakes, _) = conf(&[text]);
             assert_eq!(mistakes.len(), 1);
             assert!(mistakes[0].starts_with(expected), "{mistakes:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_nearly_one_that_means_something_is_a_mistake() {
+        for (text, expected) in [
+            (
+                "\ndefualt_vhost = x",
+                "0.conf:2: \"defualt_vhost\": there is no such key; did you mean \"default_vhost\"?",
+            ),
+            (
+                "listeners.tpc.default = 1",
+                "0.conf:1: \"listeners.tpc.default\": there is no such key; did you mean \"listeners.tcp.$name\"?",
+            ),
+            (
+                "ssl_options.certfiel = x",
+                "0.conf:1: \"ssl_options.certfiel\": there is no such key; did you mean \"ssl_options.certfile\"?",
+            ),
+        ] {
+            assert_eq!(conf(&[text]).1, [expected]);
+        }
+        for name in ["ssl_options.hibernate_after", "mqtt.vhost", "log.exchange", "queue_leader_locator"] {
+            assert_eq!(conf(&[&format!("{name} = x")]).1, Vec::<String>::new());
         }
     }
 
