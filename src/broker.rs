@@ -27,7 +27,7 @@ use crate::access::Access;
 use crate::alarm::Alarms;
 use crate::config::{Config, ListenAddress, Sources};
 use crate::connection::{self, Environment};
-use crate::management::{Listening, Server};
+use crate::management::Listening;
 use crate::net::{
     Admission, Bound, Listener, TlsError, TlsServer, Transport, Workers, inherited_listeners,
     raise_descriptor_limit,
@@ -37,7 +37,7 @@ use crate::supervisor;
 use crate::vhost::registry::Vhosts;
 use doors::Door;
 use kept::Kept;
-use management::ManagementSocket;
+use management::{Management, ManagementSocket};
 
 /// How long clients have to answer the `connection.close` of a broker that stops.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -55,8 +55,7 @@ pub struct Broker {
     /// Of the runtime that the broker was started in: accepting, and the end of an alarm.
     tasks: JoinSet<()>,
     workers: Arc<Workers>,
-    /// The HTTP API, where it is served.
-    management: Option<(Server, Vec<SocketAddr>)>,
+    management: Management,
     /// None in a broker that keeps nothing.
     kept: Option<Kept>,
     /// Cancelled when nothing can be made durable any more.
@@ -132,7 +131,7 @@ impl Broker {
         config: Config,
         tls: Option<TlsServer>,
         bound: Vec<(Door, Bound)>,
-        management: Option<ManagementSocket>,
+        management: ManagementSocket,
         stored: Option<(Vhosts, Access)>,
         disk_failed: CancellationToken,
     ) -> Result<Self, StartError> {
@@ -172,11 +171,8 @@ impl Broker {
             environment.set_tls(tls);
         }
         let environment = Arc::new(environment);
-        let management = match management {
-            Some(socket) => socket.serve(&environment, &listening, descriptors)?,
-            None => None,
-        };
-        let http = management.iter().flat_map(|(_, addresses)| addresses);
+        let management = management.serve(&environment, &listening, descriptors)?;
+        let http = management.addresses.iter();
         listening.extend(http.map(|address| Listening { protocol: Listening::HTTP, address: *address }));
         if let Some(path) = ports_file {
             let written = ports_file::write(&path, &listening);
@@ -209,7 +205,7 @@ impl Broker {
 
     /// The addresses at which the HTTP API is served.
     pub fn management_addresses(&self) -> &[SocketAddr] {
-        self.management.as_ref().map_or(&[], |(_, addresses)| addresses)
+        &self.management.addresses
     }
 
     /// What its connections share, for whoever operates it.
@@ -242,10 +238,8 @@ impl Broker {
             );
         }
         drop(self.workers);
-        if let Some((server, _)) = self.management {
-            // A panic there was logged.
-            let _ = spawn_blocking(move || server.stop()).await;
-        }
+        // A panic there was logged.
+        let _ = spawn_blocking(move || self.management.server.stop()).await;
         if let Some(kept) = self.kept {
             // Connections that were cut off gave back what they held when they were asked to close.
             let is_in_order = !self.disk_failed.is_cancelled();
@@ -401,6 +395,13 @@ pub enum StartError {
     },
     /// A thread, a runtime or a signal handler could not be made.
     Thread(io::Error),
+}
+
+impl From<io::Error> for StartError {
+    /// Of what is made of the system's: a thread, a runtime.
+    fn from(error: io::Error) -> Self {
+        Self::Thread(error)
+    }
 }
 
 impl fmt::Display for StartError {

@@ -6,6 +6,7 @@
 mod book;
 mod change;
 mod login;
+mod operator;
 mod places;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 pub use change::{AccessError, PermissionEntry, TopicEntry};
 pub use login::{LoginRefused, Origin};
+pub use operator::{operator, rights_of_operator};
 pub use places::{AllTaken, Place, Places};
 
 use crate::auth::{AccessSettings, Penalties, Rights, User};

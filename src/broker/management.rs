@@ -7,39 +7,50 @@ use std::sync::Arc;
 use super::StartError;
 use crate::config::{Config, ListenAddress};
 use crate::connection::Environment;
-use crate::management::{Listening, Server, Site};
-use crate::net::Bound;
+use crate::management::{Entrance, Listening, Server, Site};
+use crate::net::{Bound, Listener, LocalListener, SOCKET_MODE, runtime_socket_path, socket_path_inside};
 use crate::time::Time;
 
 /// Where the HTTP API is to be served.
 pub(super) struct ManagementSocket {
-    address: ListenAddress,
-    bound: Bound,
+    tcp: Option<(ListenAddress, Bound)>,
+}
+
+/// The HTTP API as it is served.
+#[derive(Debug)]
+pub(super) struct Management {
+    pub(super) server: Server,
+    pub(super) addresses: Vec<SocketAddr>,
 }
 
 impl ManagementSocket {
     /// Takes the configured address. That the usual port is taken is no reason not to start.
-    pub(super) fn take(config: &Config) -> Result<Option<Self>, StartError> {
-        let Some(address) = config.management.address() else { return Ok(None) };
-        match Bound::to(address, &config.tcp) {
-            Ok(bound) => Ok(Some(Self { address, bound })),
-            Err(error) => refused(config, address, error).map(|()| None),
-        }
+    pub(super) fn take(config: &Config) -> Result<Self, StartError> {
+        let Some(address) = config.management.address() else { return Ok(Self { tcp: None }) };
+        let tcp = match Bound::to(address, &config.tcp) {
+            Ok(bound) => Some((address, bound)),
+            Err(error) => {
+                refused(config, address, error)?;
+                None
+            }
+        };
+        Ok(Self { tcp })
     }
 
-    /// Serves the broker there. Gives the server and its addresses.
+    /// Serves the broker there, and at a socket of its own.
     pub(super) fn serve(
         self,
         environment: &Arc<Environment>,
         amqp: &[Listening],
         descriptors: usize,
-    ) -> Result<Option<(Server, Vec<SocketAddr>)>, StartError> {
+    ) -> Result<Management, StartError> {
         let config = environment.config();
-        let (address, bound, mut addresses) = (self.address, self.bound, Vec::new());
         let body_max_bytes = usize::try_from(config.management.max_body_size).unwrap_or(usize::MAX);
-        let site = |http: &[SocketAddr]| {
-            addresses.extend_from_slice(http);
-            let http = http.iter().map(|address| Listening { protocol: Listening::HTTP, address: *address });
+        let mut addresses = Vec::new();
+        let site = |entrances: &[Entrance]| {
+            addresses.extend(entrances.iter().filter_map(Entrance::address));
+            let http =
+                addresses.iter().map(|address| Listening { protocol: Listening::HTTP, address: *address });
             let mut host_names = config.management.hosts.clone();
             host_names.push(Site::host_name());
             Site {
@@ -51,15 +62,48 @@ impl ManagementSocket {
                 host_names,
             }
         };
-        let listen = || Ok(vec![bound.listen(config.tcp.backlog)?]);
-        match Server::start(listen, site, body_max_bytes) {
-            Ok(server) => {
-                for address in &addresses {
-                    tracing::info!("Management plugin: HTTP (non-TLS) listener started on {address}");
-                }
-                Ok(Some((server, addresses)))
-            }
-            Err(error) => refused(&config, address, error).map(|()| None),
+        let open = || {
+            let tcp = self.listen(&config)?.map(Entrance::Tcp);
+            Ok::<_, StartError>(tcp.into_iter().chain(local(&config).map(Entrance::Local)).collect())
+        };
+        let server = Server::start(open, site, body_max_bytes)?;
+        for address in &addresses {
+            tracing::info!("Management plugin: HTTP (non-TLS) listener started on {address}");
+        }
+        Ok(Management { server, addresses })
+    }
+
+    fn listen(self, config: &Config) -> Result<Option<Listener>, StartError> {
+        let Some((address, bound)) = self.tcp else { return Ok(None) };
+        match bound.listen(config.tcp.backlog) {
+            Ok(listener) => Ok(Some(listener)),
+            Err(error) => refused(config, address, error).map(|()| None),
+        }
+    }
+}
+
+/// The socket of this machine's operator, in the data directory if there is one: it is this broker's alone by now. A broker without
+/// the socket is one all the same.
+fn local(config: &Config) -> Option<LocalListener> {
+    let inside = if config.in_memory { None } else { socket_path_inside(&config.data_dir) };
+    let is_inside = inside.is_some();
+    let path = inside.unwrap_or_else(|| runtime_socket_path(&config.data_dir));
+    let listener = if is_inside {
+        LocalListener::in_own_directory(path.clone(), SOCKET_MODE)
+    } else {
+        LocalListener::in_directory_of_many(path.clone(), SOCKET_MODE)
+    };
+    match listener {
+        Ok(listener) => {
+            tracing::info!("Management plugin: HTTP listener started on {}", path.display());
+            Some(listener)
+        }
+        Err(error) => {
+            tracing::warn!(
+                "the command line cannot reach this broker without a password: the socket {} cannot be made: {error}",
+                path.display()
+            );
+            None
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::exception::{Exception, denied, denied_text};
 use super::session::Session;
-use crate::access::Access;
+use crate::access::{Access, rights_of_operator};
 use crate::auth::{Action, Resource, Rights, authorize};
 use crate::exchange::ExchangeType;
 use crate::name::{UserName, VhostName};
@@ -23,6 +23,8 @@ pub struct Authority {
     rights: Rights,
     /// An exchange that was found open to publishing with these rights.
     writes_to: Option<Box<str>>,
+    /// Whether it is the operator of this machine, whose rights nothing changes.
+    is_operator: bool,
 }
 
 impl Authority {
@@ -30,7 +32,13 @@ impl Authority {
     pub fn new(access: Arc<Access>, user: &str, vhost: &VhostName) -> Option<Self> {
         let epoch = access.epoch();
         let rights = access.rights(user, vhost)?;
-        Some(Self { access, epoch, rights, writes_to: None })
+        Some(Self { access, epoch, rights, writes_to: None, is_operator: false })
+    }
+
+    /// All rights there are in a virtual host.
+    pub fn of_operator(access: Arc<Access>, vhost: &VhostName) -> Self {
+        let (epoch, rights) = (access.epoch(), rights_of_operator(vhost));
+        Self { access, epoch, rights, writes_to: None, is_operator: true }
     }
 
     /// Who it is.
@@ -61,6 +69,9 @@ impl Authority {
     fn renew(&mut self, epoch: u64) {
         self.epoch = epoch;
         self.writes_to = None;
+        if self.is_operator {
+            return;
+        }
         match self.access.rights(self.rights.user.name.as_str(), &self.rights.vhost) {
             Some(rights) => self.rights = rights,
             // A user that was deleted has no rights until its connections are closed.

@@ -20,6 +20,8 @@ pub(super) struct Call {
     pub(super) site: Arc<Site>,
     /// Who asks; nobody in particular at an endpoint that needs nothing.
     pub(super) user: Option<Arc<User>>,
+    /// Whether that is the operator of this machine, whom no user list knows.
+    pub(super) is_operator: bool,
     pub(super) peer: IpAddr,
     pub(super) path: Vec<(String, String)>,
     pub(super) query: Query,

@@ -52,9 +52,13 @@ pub(super) enum Published {
 impl Direct {
     pub(super) fn open(call: &Call, vhost: &Arc<Vhost>) -> Result<Self, Failure> {
         let environment = call.environment();
-        let user = call.user()?.name.as_str();
-        let authority = Authority::new(Arc::clone(&environment.access), user, vhost.name());
-        let authority = authority.ok_or_else(|| Failure::not_authenticated("Not_Authorized"))?;
+        let (access, user) = (Arc::clone(&environment.access), call.user()?.name.as_str());
+        let authority = if call.is_operator {
+            Authority::of_operator(access, vhost.name())
+        } else {
+            let authority = Authority::new(access, user, vhost.name());
+            authority.ok_or_else(|| Failure::not_authenticated("Not_Authorized"))?
+        };
         let bell = Arc::new(Bell::default());
         let recipient: Arc<dyn Recipient> = Arc::<Bell>::clone(&bell);
         let session = Session::new(

@@ -53,5 +53,5 @@ mod vhosts;
 
 pub use endpoint::{Endpoint, Method, Needs};
 pub use endpoints::ENDPOINTS;
-pub use server::Server;
+pub use server::{Entrance, Server};
 pub use site::{Listening, Site};

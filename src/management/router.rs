@@ -10,6 +10,7 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request};
+use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{Method as HttpMethod, Response, StatusCode, Uri, uri};
 use axum::routing::any;
@@ -27,6 +28,7 @@ use super::login::{Unknown, log_in};
 use super::permit::permit;
 use super::query::Query;
 use super::site::Site;
+use crate::access::operator;
 
 /// How long a body may take.
 const BODY_TIME: Duration = Duration::from_secs(30);
@@ -38,7 +40,23 @@ const LONG_PARTS: [&str; 2] = ["properties_key", "password"];
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Comer(pub(super) IpAddr);
+pub(super) struct Comer {
+    /// The address that it comes from; this machine's own where it has none.
+    pub(super) address: IpAddr,
+    /// How it came.
+    pub(super) by: By,
+}
+
+/// The way that somebody came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// The network: a browser may be made to do it.
+    Network,
+    /// The socket on this machine, as somebody who has to log in.
+    Socket,
+    /// The same, as the operator.
+    SocketOfOperator,
+}
 
 /// What stands in a path, decoded, unless it cannot be.
 type Parameters = Result<RawPathParams, RawPathParamsRejection>;
@@ -107,8 +125,10 @@ async fn tried(
     body: Body,
     body_max_bytes: usize,
 ) -> Result<Response<Body>, Failure> {
-    let peer = parts.extensions.get::<Comer>().ok_or_else(Failure::internal)?.0;
-    guard(&parts.method, &parts.headers, peer, &site.host_names)?;
+    let comer = *parts.extensions.get::<Comer>().ok_or_else(Failure::internal)?;
+    if comer.by == By::Network {
+        guard(&parts.method, &parts.headers, comer.address, &site.host_names)?;
+    }
     if parts.method == HttpMethod::OPTIONS {
         return Ok(methods(StatusCode::OK, &allowed(endpoints)));
     }
@@ -124,7 +144,8 @@ async fn tried(
     }
     let call = Call {
         user: None,
-        peer,
+        is_operator: comer.by == By::SocketOfOperator && !parts.headers.contains_key(AUTHORIZATION),
+        peer: comer.address,
         path,
         query: Query::parse(parts.uri.query().unwrap_or_default()),
         body: Bytes::new(),
@@ -150,7 +171,11 @@ async fn entered(endpoint: &'static Endpoint, call: Call, parts: Parts) -> Resul
         return Ok(call);
     }
     let checked = spawn_blocking(move || {
-        let user = log_in(call.environment(), &parts.headers, call.peer)?;
+        let user = if call.is_operator {
+            operator()
+        } else {
+            log_in(call.environment(), &parts.headers, call.peer)?
+        };
         let (vhost, of) = (call.find("vhost"), call.find("user"));
         let permitted = permit(call.environment(), &user, endpoint.needs, vhost, of);
         Ok(permitted.map(|()| Call { user: Some(user), ..call }))

@@ -1,7 +1,7 @@
 //! The sockets, the limits on what comes in at them, and a thread for all of it: nothing here stands in a delivery's way.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
@@ -13,14 +13,15 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::router::{Comer, answer, router};
+use super::router::{By, Comer, answer, router};
 use super::site::Site;
-use crate::net::{Accepted, Listener};
+use crate::net::{Accepted, Listener, LocalListener, LocalPeer};
 
 /// Threads for what may wait for the disk or takes long.
 const BLOCKING_THREADS: usize = 8;
@@ -34,6 +35,15 @@ const FIELDS_MAX: usize = 100;
 /// How long requests that are being served have when the broker stops.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// Where requests come in.
+#[derive(Debug)]
+pub enum Entrance {
+    /// An address of the network.
+    Tcp(Listener),
+    /// A file of this machine, by which its operator needs no password.
+    Local(LocalListener),
+}
+
 /// A running HTTP server.
 #[derive(Debug)]
 pub struct Server {
@@ -42,30 +52,29 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves what comes in at these listeners, which are made within its runtime.
+    /// Serves what comes in at these entrances, which are made within its runtime, as what `site` makes of them.
     ///
     /// # Errors
-    /// The thread or its runtime cannot be made, or `listen` fails.
-    pub fn start(
-        listen: impl FnOnce() -> io::Result<Vec<Listener>>,
-        site: impl FnOnce(&[SocketAddr]) -> Site,
+    /// The thread or its runtime cannot be made, or `open` fails.
+    pub fn start<E: From<io::Error>>(
+        open: impl FnOnce() -> Result<Vec<Entrance>, E>,
+        site: impl FnOnce(&[Entrance]) -> Site,
         body_max_bytes: usize,
-    ) -> io::Result<Self> {
+    ) -> Result<Self, E> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .thread_name("management")
             .max_blocking_threads(BLOCKING_THREADS)
             .build()?;
-        let listeners = {
+        let entrances = {
             let _within = runtime.enter();
-            listen()?
+            open()?
         };
-        let addresses: Vec<SocketAddr> = listeners.iter().map(Listener::address).collect();
-        let router = router(&Arc::new(site(&addresses)), body_max_bytes);
+        let router = router(&Arc::new(site(&entrances)), body_max_bytes);
         let stopping = CancellationToken::new();
         let until = stopping.clone();
         let thread = thread::Builder::new().name("management".to_owned()).spawn(move || {
-            runtime.block_on(serve(listeners, router, until));
+            runtime.block_on(serve(entrances, router, until));
             runtime.shutdown_timeout(FAREWELL);
         })?;
         Ok(Self { stopping, thread: Some(thread) })
@@ -91,11 +100,12 @@ impl Drop for Server {
     }
 }
 
-async fn serve(listeners: Vec<Listener>, router: Router, stopping: CancellationToken) {
+async fn serve(entrances: Vec<Entrance>, router: Router, stopping: CancellationToken) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut tasks = JoinSet::new();
-    for listener in listeners {
-        tasks.spawn(accept(listener, router.clone(), Arc::clone(&places), stopping.clone()));
+    for entrance in entrances {
+        let service = Service { router: router.clone(), stopping: stopping.clone() };
+        tasks.spawn(accept(entrance, service, Arc::clone(&places)));
     }
     while tasks.join_next().await.is_some() {}
     // All places are free when the last connection has ended.
@@ -106,44 +116,89 @@ async fn serve(listeners: Vec<Listener>, router: Router, stopping: CancellationT
     }
 }
 
-async fn accept(mut listener: Listener, router: Router, places: Arc<Semaphore>, stopping: CancellationToken) {
+async fn accept(mut entrance: Entrance, service: Service, places: Arc<Semaphore>) {
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stopping.cancelled() => return,
+        let arrived = tokio::select! {
+            arrived = entrance.next() => arrived,
+            () = service.stopping.cancelled() => return,
         };
-        let (router, stopping) = (router.clone(), stopping.clone());
+        let service = service.clone();
         tokio::spawn(async move {
-            connection(accepted, router, stopping).await;
+            match arrived {
+                Arrived::Tcp(accepted) => {
+                    let comer = Comer { address: accepted.peer.ip(), by: By::Network };
+                    if let Ok(stream) = TcpStream::from_std(accepted.stream) {
+                        service.connection(stream, comer).await;
+                    }
+                }
+                Arrived::Local(stream, peer) => {
+                    let by = if peer.is_operator() { By::SocketOfOperator } else { By::Socket };
+                    let comer = Comer { address: Ipv4Addr::LOCALHOST.into(), by };
+                    service.connection(stream, comer).await;
+                }
+            }
             drop(place);
         });
     }
 }
 
-async fn connection(accepted: Accepted, router: Router, stopping: CancellationToken) {
-    let comer = Comer(accepted.peer.ip());
-    let Ok(stream) = TcpStream::from_std(accepted.stream) else { return };
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(comer);
-        answer(router.clone(), request.map(Body::new))
-    });
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
-        .max_buf_size(HEAD_MAX_BYTES)
-        .max_headers(FIELDS_MAX)
-        .half_close(true)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut served = pin!(served);
-    let ended = tokio::select! {
-        ended = &mut served => ended,
-        () = stopping.cancelled() => {
-            served.as_mut().graceful_shutdown();
-            served.await
+enum Arrived {
+    Tcp(Accepted),
+    Local(UnixStream, LocalPeer),
+}
+
+impl Entrance {
+    /// The address, if it has one.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(listener) => Some(listener.address()),
+            Self::Local(_) => None,
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!("HTTP connection from {}: {error}", accepted.peer);
+    }
+
+    async fn next(&mut self) -> Arrived {
+        match self {
+            Self::Tcp(listener) => Arrived::Tcp(listener.accept().await),
+            Self::Local(listener) => {
+                let (stream, peer) = listener.accept().await;
+                Arrived::Local(stream, peer)
+            }
+        }
+    }
+}
+
+/// What a connection is served with.
+#[derive(Clone)]
+struct Service {
+    router: Router,
+    stopping: CancellationToken,
+}
+
+impl Service {
+    async fn connection(self, stream: impl AsyncRead + AsyncWrite + Unpin, comer: Comer) {
+        let Self { router, stopping } = self;
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(comer);
+            answer(router.clone(), request.map(Body::new))
+        });
+        let served = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIME)
+            .max_buf_size(HEAD_MAX_BYTES)
+            .max_headers(FIELDS_MAX)
+            .half_close(true)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut served = pin!(served);
+        let ended = tokio::select! {
+            ended = &mut served => ended,
+            () = stopping.cancelled() => {
+                served.as_mut().graceful_shutdown();
+                served.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!("HTTP connection from {}: {error}", comer.address);
+        }
     }
 }

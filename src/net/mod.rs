@@ -5,6 +5,7 @@ mod descriptors;
 mod inherited;
 mod keepalive;
 mod listener;
+mod local_socket;
 mod proxy_protocol;
 mod socket;
 mod tls;
@@ -15,6 +16,9 @@ pub use descriptors::{max_connections, open_segments, raise_descriptor_limit};
 pub use inherited::inherited_listeners;
 pub use keepalive::{is_hung_up, watch_without_heartbeats};
 pub use listener::{Accepted, Bound, Listener, Transport};
+pub use local_socket::{
+    LocalListener, LocalPeer, SOCKET_MODE, runtime_socket_path, socket_path, socket_path_inside,
+};
 pub use proxy_protocol::{Header, Malformed, NoHeader, read_header};
 pub use socket::Socket;
 pub use tls::{Certificate, Encryption, InvalidCertificate, Secured, TlsError, TlsServer};

@@ -8,6 +8,7 @@ use std::path::Path;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::http::{Answer, Request};
+use crate::support::TempDir;
 
 pub(crate) struct Desk {
     runtime: Runtime,
@@ -26,15 +27,27 @@ impl Desk {
         Self::with(Config { data_dir: data.to_owned(), ..Config::default() })
     }
 
+    /// A broker that keeps nothing, and has a directory's name to be found by.
+    pub(crate) fn new_at(data: &TempDir) -> Self {
+        Self::with(Config { in_memory: true, data_dir: data.path().to_owned(), ..Config::default() })
+    }
+
     pub(crate) fn with(config: Config) -> Self {
+        let listen = Some(Listen::At("127.0.0.1:0".parse().unwrap()));
+        let management = ManagementConfig { listen, ..config.management };
+        Self::listening_as_configured(Config { management, ..config })
+    }
+
+    /// A broker whose HTTP API is where the configuration says; its address is nowhere if that is nowhere.
+    pub(crate) fn listening_as_configured(config: Config) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let any = "127.0.0.1:0".parse().unwrap();
-        let management = ManagementConfig { listen: Some(Listen::At(any)), ..config.management };
-        let config = Config { listeners: vec![any], management, workers: Some(1), ..config };
+        let config = Config { listeners: vec![any], workers: Some(1), ..config };
         let within = runtime.enter();
         let broker = Broker::start(config).unwrap();
         drop(within);
-        let address = broker.management_addresses()[0];
+        let nowhere = ([0, 0, 0, 0], 0).into();
+        let address = broker.management_addresses().first().copied().unwrap_or(nowhere);
         Self { runtime, broker: Some(broker), address }
     }
 

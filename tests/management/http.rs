@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use base64::Engine;
@@ -51,8 +53,19 @@ impl Request {
         if !self.head.contains("\r\nhost:") {
             self = self.header("host", &address.to_string());
         }
-        let mut stream = TcpStream::connect(address).unwrap();
+        let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        self.over(stream)
+    }
+
+    /// Sends it to a Unix socket.
+    pub(crate) fn send_to(self, socket: &Path) -> Answer {
+        let stream = UnixStream::connect(socket).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        self.over(stream)
+    }
+
+    fn over(self, mut stream: impl Read + Write) -> Answer {
         write!(stream, "{}\r\n{}", self.head, self.body).unwrap();
         let mut bytes = Vec::new();
         // A server that refuses a body may reset the connection behind its answer.

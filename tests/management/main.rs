@@ -12,6 +12,7 @@ mod desk;
 mod health;
 mod http;
 mod listing;
+mod local_socket;
 mod messages;
 mod permissions;
 mod policies;

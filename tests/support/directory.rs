@@ -35,7 +35,8 @@ pub(crate) fn copy_folder(from: &Path, to: &Path) {
         let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
         if path.is_dir() {
             copy_folder(&path, &to.join(name));
-        } else {
+        } else if path.extension().is_none_or(|extension| extension != "sock") {
+            // The socket of a broker is nothing without it.
             std::fs::copy(&path, to.join(name)).unwrap();
         }
     }
