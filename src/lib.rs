@@ -10,6 +10,7 @@ pub mod channel;
 pub mod cli;
 pub mod config;
 pub mod connection;
+pub mod count;
 pub mod equivalence;
 pub mod exchange;
 pub mod log;

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 
 /// The modules of `src/`, lowest first: each may import those before it and nothing else. The program itself, `main`
 /// and `lib`, stands above them all.
-const LAYERS: [&str; 29] = [
+const LAYERS: [&str; 30] = [
     "name",
     "place",
     "time",
+    "count",
     "timer",
     "message",
     "term",

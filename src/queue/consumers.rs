@@ -303,18 +303,16 @@ impl Consumers {
         }
     }
 
-    /// Hands over what was decided.
-    pub(super) fn flush(&mut self, staged: &mut Vec<ConsumerKey>) {
-        for key in staged.drain(..) {
-            if let Some(member) = self.get_mut(key) {
-                let count = member.staged.len();
-                member.consumer.recipient.deliver(&mut member.staged);
-                member.staged.clear();
-                if member.staged.capacity() > KEEP_STAGED.max(count.saturating_mul(8)) {
-                    member.staged = Vec::new();
-                }
-            }
+    /// Hands over what was decided for a consumer. Gives how much that was, and whether it acknowledges automatically.
+    pub(super) fn hand_over(&mut self, key: ConsumerKey) -> (usize, bool) {
+        let Some(member) = self.get_mut(key) else { return (0, false) };
+        let count = member.staged.len();
+        member.consumer.recipient.deliver(&mut member.staged);
+        member.staged.clear();
+        if member.staged.capacity() > KEEP_STAGED.max(count.saturating_mul(8)) {
+            member.staged = Vec::new();
         }
+        (count, member.consumer.no_ack)
     }
 }
 

@@ -5,6 +5,7 @@
 //! Invariants: what was accepted is ready, unacked or settled, each exactly once; ready messages leave by position;
 //! a consumer is never given more than its credit nor more than its recipient has room for.
 
+mod counting;
 mod deduplicating;
 mod dying;
 mod expiry;
@@ -27,6 +28,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use counting::Counting;
 use lateness::Deadlines;
 
 use super::consumers::{Consumer, Consumers, Turn};
@@ -110,6 +112,8 @@ pub struct QueueCore {
     gone: Vec<Position>,
     /// What could not leave, by when it is tried again.
     staying: BTreeMap<(Time, Position), Dead>,
+    /// What has happened here.
+    counting: Counting,
     staged: Vec<ConsumerKey>,
     awaits: Vec<Await>,
     askers: Vec<Asker>,
@@ -147,6 +151,7 @@ impl QueueCore {
             dead: Vec::new(),
             gone: Vec::new(),
             staying: BTreeMap::new(),
+            counting: Counting::default(),
             staged: Vec::new(),
             awaits: Vec::new(),
             askers: Vec::new(),
@@ -270,7 +275,10 @@ impl QueueCore {
 
     /// Hands the decided deliveries to their recipients.
     pub fn hand_over(&mut self) {
-        self.consumers.flush(&mut self.staged);
+        for key in self.staged.drain(..) {
+            let (count, no_ack) = self.consumers.hand_over(key);
+            self.counting.handed_over(count as u64, no_ack);
+        }
     }
 
     /// Whom to ask to be told when there is room or credit; the caller asks each once.
@@ -285,11 +293,18 @@ impl QueueCore {
             let Some((entry, holder)) = self.unacked.remove(*key) else { continue };
             let of = self.release(*key);
             match settlement {
-                Settlement::Reject if self.terms.dead_letter.is_some() => self.bury(entry, Reason::Rejected),
-                Settlement::Discard | Settlement::Reject => self.discard(&entry, group),
+                Settlement::Reject => self.reject(entry, group),
+                Settlement::Discard => {
+                    // What was sent to a consumer that acknowledges automatically is settled by its connection.
+                    self.counting.ack += u64::from(holder != Holder::Automatic);
+                    self.discard(&entry, group);
+                }
                 Settlement::Requeue => self.come_back(entry, true, of, group),
                 Settlement::Return => self.come_back(entry, false, of, group),
-                Settlement::Unsent => self.put_back(entry, of),
+                Settlement::Unsent => {
+                    self.counting.unsent(holder, entry.redelivered);
+                    self.put_back(entry, of);
+                }
             }
             if let Some(groups) = &mut self.groups {
                 groups.settled(of);
@@ -303,6 +318,7 @@ impl QueueCore {
     /// Takes back a message that was on its way to a consumer that acknowledges automatically. Needs [the time](Self::at).
     pub fn give_back(&mut self, entry: Entry) {
         self.key_came_back(&entry);
+        self.counting.unsent(Holder::Automatic, entry.redelivered);
         // Whoever had it did not know its priority here.
         let level = self.level(&entry.message);
         self.put_back(Entry { level, ..entry }, None);
@@ -434,6 +450,7 @@ impl QueueCore {
             entry.message = kept(&entry.message);
             Some(self.unacked.insert(entry.clone(), Holder::Consumer(key)))
         };
+        self.counting.staged_again += u64::from(entry.redelivered);
         if member.staged.is_empty() {
             self.staged.push(key);
         }

@@ -218,14 +218,17 @@ impl Queue {
         self.with(|core| {
             let mut published = Published::from(core.next());
             let takes_all = !may_refuse && self.may_refuse();
+            let (count, mut journalled) = (messages.len(), 0);
             for (index, message) in messages.drain(..).enumerate() {
                 let home = home_of(&message, file);
+                journalled += usize::from(home.is_journalled());
                 if takes_all {
                     core.take_all(message, home);
                 } else if !core.publish(message, home) {
                     published.refused.push(u32::try_from(index).unwrap_or(u32::MAX));
                 }
             }
+            core.count_published(count, journalled);
             self.perform(core);
             published.pressure = Pressure::of(core);
             published

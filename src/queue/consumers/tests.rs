@@ -40,7 +40,7 @@ fn a_burst_of_deliveries_leaves_no_memory_behind_at_its_consumer() {
                 redelivered: false,
             });
         }
-        consumers.flush(&mut vec![key]);
+        consumers.hand_over(key);
     }
     let kept = consumers.get_mut(key).unwrap().staged.capacity();
     assert!(kept <= KEEP_STAGED, "room for {kept} deliveries");

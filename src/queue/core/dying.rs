@@ -116,6 +116,7 @@ impl QueueCore {
     pub(super) fn bury(&mut self, entry: Entry, reason: Reason) {
         // It may come back here by way of where it goes.
         self.key_left(entry.position);
+        self.counting.ended(1, reason, self.terms.dead_letter.is_some());
         if self.terms.dead_letter.is_none() {
             if entry.home.is_journalled() {
                 self.ready.segments.leave(entry.home);
@@ -126,6 +127,15 @@ impl QueueCore {
         let message = entry.message.clone();
         let key = self.unacked.insert(entry, Holder::Leaving);
         self.dead.push(Dead { key, message, reason, attempts: 0, taken_by: Vec::new() });
+    }
+
+    /// A consumer refused a message for good.
+    pub(super) fn reject(&mut self, entry: Entry, group: &mut Group) {
+        if self.terms.dead_letter.is_some() {
+            return self.bury(entry, Reason::Rejected);
+        }
+        self.counting.ended(1, Reason::Rejected, false);
+        self.discard(&entry, group);
     }
 
     /// Whether anything is to leave, or has left and nobody has written it.

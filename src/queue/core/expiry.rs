@@ -125,6 +125,9 @@ impl QueueCore {
         // What is known of keys goes message by message.
         let wanted = self.terms.dead_letter.is_some() || self.keys.is_some();
         let expired = self.ready.expire(now, left, wanted, &mut self.loads);
+        if expired.dropped > 0 {
+            self.counting.ended(expired.dropped, Reason::Expired, false);
+        }
         self.gone.extend(expired.gone);
         for entry in expired.entries {
             self.bury(entry, Reason::Expired);

@@ -30,6 +30,16 @@ pub enum Taken {
 impl QueueCore {
     /// Takes the first ready message for `basic.get`.
     pub fn get(&mut self, no_ack: bool, group: &mut Group) -> Taken {
+        let taken = self.take_first(no_ack, group);
+        match &taken {
+            Taken::Message(entry, _) => self.counting.got(no_ack, entry.redelivered),
+            Taken::Empty => self.counting.got_nothing(),
+            Taken::OnDisk => {}
+        }
+        taken
+    }
+
+    fn take_first(&mut self, no_ack: bool, group: &mut Group) -> Taken {
         if self.is_paused() {
             return Taken::Empty;
         }

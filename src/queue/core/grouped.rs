@@ -315,6 +315,7 @@ impl QueueCore {
         let holder = if member.consumer.no_ack { Holder::Automatic } else { Holder::Consumer(to) };
         let Some(entry) = self.unacked.pass(key, holder) else { return };
         member.unacked = member.unacked.saturating_add(u32::from(!member.consumer.no_ack));
+        self.counting.staged_again += u64::from(entry.redelivered);
         if member.staged.is_empty() {
             self.staged.push(to);
         }

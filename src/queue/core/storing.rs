@@ -96,6 +96,7 @@ impl QueueCore {
 
     /// See [`Stored::stored`](crate::store::stored::Stored::stored).
     pub fn stored(&mut self, block: &OutBlock, place: BlockPlace, evict: bool) {
+        self.counting.wrote(u64::from(block.count));
         if evict && block.standing.waits {
             self.page(block, place);
             return self.ready.segments.check(place);
@@ -165,6 +166,9 @@ impl QueueCore {
     /// A block was read. What cannot be read leaves the queue: `Err` has the number of messages. Follow with
     /// [`Self::deliver`].
     pub fn loaded(&mut self, place: BlockPlace, bytes: Result<&Bytes, &Damage>) -> Result<(), (u64, Damage)> {
+        if let Ok(bytes) = bytes {
+            self.counting.read(Records::new(Position::default(), bytes.clone()).count() as u64);
+        }
         let waiting = self.loaded_waiting(place, bytes);
         // What is left of a block that an earlier broker had written may be ready in part, and wait in part.
         let ready = self.ready.loaded(place, bytes);

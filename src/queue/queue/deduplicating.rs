@@ -35,22 +35,31 @@ impl Queue {
             let mut published = Published::from(core.next());
             published.keys.size = core.keys_max();
             let coming = Coming { again, whatever: !may_refuse && self.may_refuse(), fate };
+            let (count, mut journalled) = (messages.len(), 0);
             for (index, message) in (0..).zip(messages.drain(..)) {
                 let home = home_of(&message, file);
+                journalled += usize::from(home.is_journalled());
                 match core.publish_once(message, home, coming) {
                     Once::Taken(record) => published.keys.records.extend(record),
                     Once::Refused => published.refused.push(index),
                     Once::Known(fate) => published.duplicates.push(Duplicate { index, fate }),
                 }
             }
+            core.count_published(count, journalled);
             self.perform(core);
             published.pressure = Pressure::of(core);
             published
         })
     }
 
+    /// So many messages are about to be published to it that it counted when they came first.
+    pub fn count_again(&self, messages: usize) {
+        let _gone = self.with(|core| core.count_again(messages));
+    }
+
     /// Messages that were here, and are still, get places behind all others. Nothing of that is written.
     pub(super) fn publish_again(self: &Arc<Self>, messages: &mut Vec<Message>) -> Result<Published, Gone> {
+        self.count_again(messages.len());
         if self.deduplicates {
             self.publish_once(messages, None, true, None, true)
         } else {

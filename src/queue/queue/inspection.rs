@@ -1,6 +1,7 @@
 //! What an operator sees of a queue.
 
 use super::{Gone, Queue, Status, status};
+use crate::count::QueueCounts;
 use crate::queue::core::QueueCore;
 
 /// A look into a queue.
@@ -16,6 +17,8 @@ pub struct Inspection {
     pub unacked_memory: u64,
     /// Whether it is paused.
     pub paused: bool,
+    /// What it has counted.
+    pub counts: QueueCounts,
 }
 
 impl Queue {
@@ -27,6 +30,7 @@ impl Queue {
             memory: core.memory(),
             unacked_memory: core.unacked_memory(),
             paused: core.is_paused(),
+            counts: core.counts(),
         })
     }
 }

@@ -24,7 +24,9 @@ const SINGLES_SLACK: usize = 1024;
 pub struct Expired {
     /// Those that were taken out.
     pub entries: Vec<Entry>,
-    /// The places of those that are gone and were journalled.
+    /// How many are gone at once...
+    pub dropped: u64,
+    /// ...and the places of those of them that were journalled.
     pub gone: Vec<Position>,
 }
 
@@ -102,6 +104,7 @@ impl Ready {
             if wanted {
                 self.expire_wanted(now, due, &mut expired.entries);
             } else {
+                expired.dropped = expired.dropped.saturating_add(due.taken.len() as u64);
                 self.drop_expired(due, &mut expired.gone);
             }
         }

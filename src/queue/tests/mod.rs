@@ -1,6 +1,7 @@
 //! Tests of the queue as its users see it, with recipients and shared credits that only count.
 
 mod combinations;
+mod counting;
 mod disk;
 mod groups;
 mod lateness;

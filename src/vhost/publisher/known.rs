@@ -41,6 +41,9 @@ pub(super) fn hand_over(
     unit: &mut Unit,
 ) -> Result<Published, Gone> {
     let Known { queue, gathered, may_refuse, .. } = known;
+    if moves {
+        queue.count_again(gathered.len());
+    }
     if !queue.deduplicates() {
         return queue.publish_of(gathered, file, *may_refuse);
     }

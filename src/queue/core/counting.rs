@@ -1,0 +1,171 @@
+//! What a queue counts, in plain numbers: whoever does anything here has its lock.
+//!
+//! A delivery is counted when it is handed to its recipient. One that was not sent after all comes back; since what is told
+//! must not fall, that is made up for by those that follow.
+
+use super::QueueCore;
+use crate::count::{Ended, QueueCounts};
+use crate::queue::death::Reason;
+use crate::queue::unacked::Holder;
+
+/// What a queue counts.
+#[derive(Default)]
+pub(super) struct Counting {
+    publish: u64,
+    deliver: u64,
+    deliver_no_ack: u64,
+    redeliver: u64,
+    pub(super) ack: u64,
+    /// Deliveries of messages that were given to somebody before, decided and not yet handed over.
+    pub(super) staged_again: u64,
+    /// Some of what was counted is to be made up for.
+    owes: bool,
+    /// What most queues never have.
+    rare: Option<Box<Rare>>,
+}
+
+#[derive(Default)]
+struct Rare {
+    /// The other numbers.
+    counts: QueueCounts,
+    owed: Owed,
+}
+
+/// What was counted and is not to be: those that follow are not counted in its stead.
+#[derive(Default)]
+struct Owed {
+    publish: u64,
+    deliver: u64,
+    deliver_no_ack: u64,
+    redeliver: u64,
+}
+
+/// Adds to a number what is left of `more` once what is owed is taken off.
+fn add(number: &mut u64, more: u64, owed: &mut u64) {
+    let taken = more.min(*owed);
+    *owed -= taken;
+    *number += more - taken;
+}
+
+impl Counting {
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    fn owed(&mut self) -> &mut Owed {
+        self.owes = true;
+        &mut self.rare().owed
+    }
+
+    /// Messages that are here already are about to be published.
+    pub(super) fn comes_again(&mut self, messages: u64) {
+        self.owed().publish += messages;
+    }
+
+    /// A message that was given to a holder was not sent.
+    pub(super) fn unsent(&mut self, to: Holder, redelivered: bool) {
+        let owed = self.owed();
+        match to {
+            Holder::Automatic => owed.deliver_no_ack += 1,
+            Holder::Consumer(_) => owed.deliver += 1,
+            Holder::Get | Holder::Retrying | Holder::Leaving | Holder::Scheduled | Holder::Parked => return,
+        }
+        owed.redeliver += u64::from(redelivered);
+    }
+
+    /// Messages were published.
+    #[inline]
+    fn published(&mut self, messages: u64) {
+        match &mut self.rare {
+            Some(rare) if self.owes => add(&mut self.publish, messages, &mut rare.owed.publish),
+            _ => self.publish += messages,
+        }
+    }
+
+    /// Deliveries were handed over.
+    #[inline]
+    pub(super) fn handed_over(&mut self, messages: u64, no_ack: bool) {
+        let again = std::mem::take(&mut self.staged_again);
+        let delivered = if no_ack { &mut self.deliver_no_ack } else { &mut self.deliver };
+        match &mut self.rare {
+            Some(rare) if self.owes => {
+                let owed = if no_ack { &mut rare.owed.deliver_no_ack } else { &mut rare.owed.deliver };
+                add(delivered, messages, owed);
+                add(&mut self.redeliver, again, &mut rare.owed.redeliver);
+            }
+            _ => {
+                *delivered += messages;
+                self.redeliver += again;
+            }
+        }
+    }
+
+    /// A message was got.
+    pub(super) fn got(&mut self, no_ack: bool, redelivered: bool) {
+        self.redeliver += u64::from(redelivered);
+        let counts = &mut self.rare().counts;
+        if no_ack {
+            counts.get_no_ack += 1;
+        } else {
+            counts.get += 1;
+        }
+    }
+
+    /// A get found nothing.
+    pub(super) fn got_nothing(&mut self) {
+        self.rare().counts.get_empty += 1;
+    }
+
+    pub(super) fn read(&mut self, messages: u64) {
+        self.rare().counts.disk_reads += messages;
+    }
+
+    pub(super) fn wrote(&mut self, messages: u64) {
+        self.rare().counts.disk_writes += messages;
+    }
+
+    /// Messages left for this reason.
+    pub(super) fn ended(&mut self, messages: u64, reason: Reason, dead_lettered: bool) {
+        let counts = &mut self.rare().counts;
+        let Ended { expired, rejected, max_length, delivery_limit } =
+            if dead_lettered { &mut counts.dead_lettered } else { &mut counts.dropped };
+        *match reason {
+            Reason::Expired => expired,
+            Reason::Rejected => rejected,
+            Reason::MaxLength => max_length,
+            Reason::DeliveryLimit => delivery_limit,
+        } += messages;
+    }
+
+    fn counts(&self) -> QueueCounts {
+        let rare = self.rare.as_ref().map_or_else(QueueCounts::default, |rare| rare.counts);
+        QueueCounts {
+            publish: self.publish,
+            deliver: self.deliver,
+            deliver_no_ack: self.deliver_no_ack,
+            redeliver: self.redeliver,
+            ack: self.ack,
+            ..rare
+        }
+    }
+}
+
+impl QueueCore {
+    /// What it has counted.
+    pub fn counts(&self) -> QueueCounts {
+        self.counting.counts()
+    }
+
+    /// Messages were published to it, so many of them journalled.
+    pub fn count_published(&mut self, messages: usize, journalled: usize) {
+        self.counting.published(messages as u64);
+        if journalled > 0 {
+            self.counting.wrote(journalled as u64);
+        }
+    }
+
+    /// Messages are about to be published that are here already.
+    pub fn count_again(&mut self, messages: usize) {
+        self.counting.comes_again(messages as u64);
+    }
+}
