@@ -57,7 +57,7 @@ impl Broker {
     }
 }
 
-/// Begins to look where time has to tell, and to tell connections what changes: those that are idle as well.
+/// Begins to look where time has to tell, and to tell connections when they may go on.
 pub(super) fn watch(environment: &Arc<Environment>, tasks: &mut JoinSet<()>) {
     let alarms = &environment.alarms;
     let (limit, granted) = (alarms.memory().limit(), alarms.granted());
@@ -69,7 +69,10 @@ pub(super) fn watch(environment: &Arc<Environment>, tasks: &mut JoinSet<()>) {
     tasks.spawn(watched.watch());
     tasks.spawn(async move {
         while changes.changed().await.is_ok() {
-            environment.connections.alarms_changed();
+            // That one is raised is found out by whoever publishes.
+            if !changes.borrow_and_update().is_any() {
+                environment.connections.alarms_cleared();
+            }
         }
     });
 }

@@ -1,5 +1,8 @@
 //! When a connection's publishes are not read: during an alarm, while the disk has more than enough to write, while those
 //! that it publishes to are far behind, and when more was published than may be in a second.
+//!
+//! An alarm concerns who publishes while it is raised, as in RabbitMQ: a consumer that published something before goes on
+//! to settle. What was read with the publish is served, then nothing more is read until the alarm clears.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -20,18 +23,6 @@ const HOLD_MAX: Duration = Duration::from_millis(20);
 
 /// How long a blocked connection outlives its client.
 const HUNG_UP_MAX: Duration = Duration::from_secs(5);
-
-/// What a connection has published: only then an alarm concerns it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Publishes {
-    /// Nothing.
-    #[default]
-    Nothing,
-    /// Messages that end with the broker.
-    Transient,
-    /// Messages that are written to the journal.
-    Journalled,
-}
 
 /// What keeps a connection from being read, besides those that are far behind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,7 +59,10 @@ impl Held {
 /// What holds back the reading of publishes.
 #[derive(Default)]
 pub(super) struct Publishing {
-    pub(super) publishes: Publishes,
+    /// Something of a message was in what was served since the last look.
+    pub(super) published: bool,
+    /// Messages of this connection were written to the journal.
+    pub(super) journalled: bool,
     /// Why nothing is read, if that is so.
     pub(super) held: Held,
     pub(super) wants_to_be_told: bool,
@@ -130,6 +124,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         }
         self.publishing.held_since = None;
         let (held, reason) = self.held();
+        self.publishing.published = false;
         if held.is_told() != self.publishing.held.is_told() && self.publishing.wants_to_be_told {
             let told = if held.is_told() {
                 connection::Blocked { reason: &reason }.into()
@@ -143,8 +138,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         } else if self.publishing.hung_up_since.is_none() {
             self.publishing.hung_up_since = Some(Time::now());
         }
+        if held != self.publishing.held {
+            self.show(held);
+        }
         self.publishing.held = held;
         !held.is_read()
+    }
+
+    /// Lets operators see what has changed.
+    fn show(&self, held: Held) {
+        self.throttle.set_blocked(held.is_blocked());
+        if held == Held::Congested {
+            self.throttle.slowed(Time::now());
+        }
     }
 
     /// Whether those that are far behind have a while left.
@@ -153,6 +159,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
             return false;
         }
         let now = Time::now();
+        if self.publishing.held_since.is_none() {
+            self.throttle.slowed(now);
+        }
         if now < self.publishing.held_since.get_or_insert(now).plus(HOLD_MAX) {
             return true;
         }
@@ -163,11 +172,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
     /// What keeps publishes from being read now; with the reason that clients are told, in RabbitMQ's words where it has
     /// some.
     fn held(&self) -> (Held, Cow<'static, str>) {
-        let publishes = self.publishing.publishes;
-        if publishes == Publishes::Nothing {
-            return (Held::Not, "".into());
+        let is_held = matches!(self.publishing.held, Held::Blocked | Held::Congested);
+        let publishes = self.publishing.published || is_held;
+        // Whoever waits for confirms that do not come would wait without knowing why.
+        if !publishes && self.session.unconfirmed.is_empty() {
+            return self.over();
         }
-        if self.alarms.is_raised()
+        if publishes
+            && self.alarms.is_raised()
             && let Some(reason) = self.alarms.raised().reason()
         {
             return (Held::Blocked, reason.into());
@@ -179,12 +191,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
             Some(Blocked::JournalFull) => (Held::Blocked, "disk is behind"),
             // Over in a moment.
             Some(Blocked::PagingLags) => (Held::Congested, ""),
-            None if publishes == Publishes::Journalled
+            None if self.publishing.journalled
                 && stored.is_some_and(|stored| stored.journal.is_congested()) =>
             {
                 (Held::Congested, "")
             }
-            None if self.publishing.behind.is_empty() => (Held::Not, ""),
             None => return self.over(),
         };
         (held.0, held.1.into())
@@ -192,6 +203,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
 
     /// Which limit on what is published in a second is passed, and until when.
     fn over(&self) -> (Held, Cow<'static, str>) {
+        if self.publishing.behind.is_empty() {
+            return (Held::Not, "".into());
+        }
         let now = Time::now();
         let passed = self.publishing.behind.iter().filter_map(Behind::over);
         let Some(latest) = passed.max_by_key(|meter| meter.over_until(now)) else {

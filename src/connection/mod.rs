@@ -20,6 +20,7 @@ pub mod output;
 pub mod registry;
 mod rights;
 mod serving;
+pub mod throttle;
 mod timing;
 mod waiting;
 
@@ -56,6 +57,7 @@ use handshake::{Entry, EntryRefused, Gatekeeper};
 use open::{End, Open, Parts};
 use outbox::{Notice, Outbox};
 use registry::{About, Connections};
+use throttle::Throttle;
 
 /// What every connection of a broker shares.
 #[derive(Debug)]
@@ -221,6 +223,7 @@ async fn serve_open(
         tracing::info!("connection {peer} -> {local}: {encryption}");
         environment.connections.set_encryption(id, encryption);
     }
+    let throttle = Arc::new(Throttle::default());
     environment.connections.describe(
         id,
         About {
@@ -231,6 +234,7 @@ async fn serve_open(
             channel_max: negotiated.channel_max,
             heartbeat: negotiated.heartbeat,
             client_properties: negotiated.client_properties.clone(),
+            throttle: Arc::clone(&throttle),
         },
     );
     if environment.stopping.is_cancelled() {
@@ -278,6 +282,7 @@ async fn serve_open(
         session,
         outbox,
         alarms: Arc::clone(&environment.alarms),
+        throttle,
         frame_max: negotiated.frame_max,
         heartbeat: negotiated.heartbeat,
         tell_blocked: negotiated.capabilities.connection_blocked,

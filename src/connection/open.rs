@@ -26,6 +26,7 @@ use super::channels::Channels;
 use super::heartbeat::Heartbeat;
 use super::outbox::{Contents, Notice, Outbox};
 use super::output::Output;
+use super::throttle::Throttle;
 use crate::alarm::Alarms;
 use crate::channel::Session;
 use crate::time::Time;
@@ -73,6 +74,7 @@ pub struct Open<S> {
     pub(super) stalled_since: Option<Time>,
     pub(super) timer: Option<Pin<Box<Sleep>>>,
     pub(super) publishing: Publishing,
+    pub(super) throttle: Arc<Throttle>,
 }
 
 pub(super) enum State {
@@ -110,6 +112,8 @@ pub struct Parts<S> {
     pub outbox: Arc<Outbox>,
     /// The alarms of the broker.
     pub alarms: Arc<Alarms>,
+    /// Where it is told whether the connection is read.
+    pub throttle: Arc<Throttle>,
     /// The negotiated largest frame, in bytes.
     pub frame_max: u32,
     /// The negotiated heartbeat interval, in seconds.
@@ -147,6 +151,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
             stalled_since: None,
             timer: None,
             publishing: Publishing { wants_to_be_told: parts.tell_blocked, ..Publishing::default() },
+            throttle: parts.throttle,
         }
     }
 
@@ -291,7 +296,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
                 Notice::Late(late) => lates.push(late),
                 Notice::RightsChanged => rights_changed = true,
                 // Seen to when it comes to reading again, which is next.
-                Notice::AlarmsChanged => {}
+                Notice::AlarmsCleared => {}
                 Notice::Loaded(channel) => self.channels.loaded(channel),
                 Notice::Close(code, text) => self.close(code, &text, (0, 0)),
             }

@@ -57,8 +57,8 @@ pub enum Notice {
     Late(Late),
     /// What a get of this channel waits for was read, or will not come.
     Loaded(u16),
-    /// An alarm is raised or cleared: whoever publishes has to know, also while it does not.
-    AlarmsChanged,
+    /// No alarm is raised any more: whoever is blocked is to look again.
+    AlarmsCleared,
     /// The user may do something else than before.
     RightsChanged,
     /// The connection is to be closed.

@@ -9,6 +9,7 @@ use leveret_protocol::TableBuf;
 use leveret_protocol::reply_code::ReplyCode;
 
 use super::outbox::{Notice, Outbox};
+use super::throttle::Throttle;
 use crate::name::{ConnectionId, UserName, VhostName};
 use crate::net::Encryption;
 use crate::time::Time;
@@ -45,6 +46,8 @@ pub struct About {
     pub heartbeat: u16,
     /// What the client says about itself.
     pub client_properties: TableBuf,
+    /// Whether it is read.
+    pub throttle: Arc<Throttle>,
 }
 
 /// An open connection, for an operator.
@@ -159,9 +162,9 @@ impl Connections {
         self.tell(|of, _| of.as_str() == user, || Notice::RightsChanged);
     }
 
-    /// An alarm is raised or cleared.
-    pub fn alarms_changed(&self) {
-        self.tell(|_, _| true, || Notice::AlarmsChanged);
+    /// No alarm is raised any more.
+    pub fn alarms_cleared(&self) {
+        self.tell(|_, _| true, || Notice::AlarmsCleared);
     }
 
     fn tell(&self, whom: impl Fn(&UserName, &VhostName) -> bool, what: impl Fn() -> Notice) {

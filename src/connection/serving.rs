@@ -9,7 +9,6 @@ use leveret_protocol::{DecodeError, Decoder, Event, frame};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::DISK_FAILED;
-use super::backpressure::Publishes;
 use super::channels::Unserved;
 use super::open::{End, OUTPUT_MAX, Open, State};
 use super::waiting::Turn;
@@ -167,9 +166,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         }
         let until = self.session.end_unit();
         if until.is_some() {
-            if self.publishing.publishes == Publishes::Transient {
-                self.publishing.publishes = Publishes::Journalled;
-            }
+            self.publishing.journalled |= self.publishing.published;
             if self.close_if_journal_failed() {
                 return;
             }
@@ -207,9 +204,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
                 Ok(())
             }
             Event::Method { channel, method: Method::Basic(basic::Method::Publish(publish)), payload } => {
-                if self.publishing.publishes == Publishes::Nothing {
-                    self.publishing.publishes = Publishes::Transient;
-                }
+                self.publishing.published = true;
                 let address = basic::Publish::address(payload);
                 self.channels.publish(
                     channel,
@@ -226,13 +221,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
                 self.prepare(channel, &method);
                 self.channels.method(channel, method, &mut self.session, &mut self.output)
             }
-            Event::Header { channel, class_id, weight, body_size, properties } => self.channels.header(
-                channel,
-                (class_id, weight, body_size, properties),
-                &mut self.session,
-                &mut self.output,
-            ),
+            Event::Header { channel, class_id, weight, body_size, properties } => {
+                self.publishing.published = true;
+                self.channels.header(
+                    channel,
+                    (class_id, weight, body_size, properties),
+                    &mut self.session,
+                    &mut self.output,
+                )
+            }
             Event::Body { channel, payload, ends_frame, .. } => {
+                self.publishing.published = true;
                 self.channels.body(channel, payload, ends_frame, &mut self.session, &mut self.output)
             }
             Event::Heartbeat => Ok(()),

@@ -10,6 +10,7 @@ use super::listing::{one, paged, whole};
 use super::wire_json::from_table;
 use crate::auth::Tags;
 use crate::connection::registry::Described;
+use crate::time::Time;
 
 /// A connection with its name, which is made of where it comes from and where it arrived.
 struct Row {
@@ -40,7 +41,7 @@ fn object(row: &Row, node: &str) -> Value {
         "vhost": vhost.as_str(),
         "protocol": "AMQP 0-9-1",
         "type": "network",
-        "state": "running",
+        "state": about.throttle.state(Time::now()).as_str(),
         "ssl": encryption.is_some(),
         "host": about.local.ip().to_string(),
         "port": about.local.port(),

@@ -4,7 +4,9 @@ use std::io;
 use std::sync::Mutex;
 
 use leveret_protocol::method::basic;
+use tokio::io::AsyncWriteExt as _;
 
+use super::super::throttle::ConnectionState;
 use super::super::*;
 use super::client::{Kept, run, settle_down};
 use crate::alarm::{Alarms, DiskMeter, MemoryMeter, Raised, SetBy};
@@ -53,13 +55,12 @@ impl Alarmed {
         *self.meter.0.lock().unwrap() =
             (if memory { LIMIT + 1 } else { 0 }, if disk { 0 } else { 2 * LIMIT });
         let environment = &self.kept.environment;
-        let mut changes = environment.alarms.changes();
+        let changes = environment.alarms.changes();
         environment.alarms.set_memory_limit(MemoryLimit::Absolute(LIMIT), SetBy::Configuration);
         environment.alarms.set_disk_limit(DiskLimit::Absolute(LIMIT), SetBy::Configuration);
         assert_eq!(environment.alarms.raised(), Raised { memory, disk });
-        if changes.has_changed().unwrap() {
-            environment.connections.alarms_changed();
-            changes.mark_unchanged();
+        if changes.has_changed().unwrap() && !memory && !disk {
+            environment.connections.alarms_cleared();
         }
     }
 
@@ -69,7 +70,7 @@ impl Alarmed {
 }
 
 #[test]
-fn an_idle_publisher_is_told_of_the_first_alarm_and_of_the_end_of_the_last_one() {
+fn who_publishes_is_told_of_the_first_alarm_and_of_the_end_of_the_last_one_and_who_published_before_is_not() {
     let table: [(&[(bool, bool)], &str); 6] = [
         (&[(true, false), (false, false)], "low on memory"),
         (&[(false, true), (false, false)], "low on disk"),
@@ -80,19 +81,67 @@ fn an_idle_publisher_is_told_of_the_first_alarm_and_of_the_end_of_the_last_one()
     ];
     run(async move {
         let alarmed = Alarmed::new();
-        let mut publisher = alarmed.kept.connect();
-        publisher.open(1).await;
-        publisher.add_message(1, "q", b"a").send().await;
-        publisher.round_trip(1).await;
+        let (mut publisher, mut before) = (alarmed.kept.connect(), alarmed.kept.connect());
+        for connection in [&mut publisher, &mut before] {
+            connection.open(1).await;
+            connection.add_message(1, "q", b"a").send().await;
+            connection.round_trip(1).await;
+        }
         for (steps, reason) in table {
-            for (memory, disk) in steps {
+            for (at, (memory, disk)) in steps.iter().enumerate() {
                 alarmed.set(*memory, *disk);
+                if at == 0 {
+                    publisher.add_message(1, "q", b"a").send().await;
+                    publisher.expect(&[&format!("0: connection.blocked {reason}")]).await;
+                }
                 settle_down().await;
             }
-            publisher.expect(&[&format!("0: connection.blocked {reason}"), "0: connection.unblocked"]).await;
+            publisher.expect(&["0: connection.unblocked"]).await;
         }
         publisher.round_trip(1).await;
+        before.round_trip(1).await;
     });
+}
+
+#[test]
+fn a_consumer_that_published_before_the_alarm_settles_on_and_is_blocked_when_it_publishes_until_it_is_over() {
+    for (memory, disk) in [(true, false), (false, true), (true, true)] {
+        run(async move {
+            let alarmed = Alarmed::new();
+            let mut both = alarmed.kept.connect();
+            both.open(1).await;
+            for body in ["a", "b", "c", "d"] {
+                both.add_message(1, "q", body.as_bytes());
+            }
+            both.add(1, basic::Qos { prefetch_count: 1, ..basic::Qos::default() });
+            both.add(1, basic::Consume { queue: "q", ..basic::Consume::default() }).send().await;
+            both.expect(&["1: basic.qos-ok", "1: basic.consume-ok", "1: basic.deliver 1", "1: a"]).await;
+            alarmed.set(memory, disk);
+            let reason = alarmed.kept.environment.alarms.raised().reason().unwrap();
+            both.add(1, ack(1)).send().await;
+            both.expect(&["1: basic.deliver 2", "1: b"]).await;
+            assert_eq!(both.state(), ConnectionState::Running);
+
+            both.add_message(1, "nobody", b"").send().await;
+            both.expect(&[&format!("0: connection.blocked {reason}")]).await;
+            assert_eq!(both.state(), ConnectionState::Blocked);
+            both.add(1, ack(2)).send().await;
+            settle_down().await;
+            assert_eq!(alarmed.ready(), 2, "it is not read");
+
+            alarmed.set(false, false);
+            both.expect(&["0: connection.unblocked", "1: basic.deliver 3", "1: c"]).await;
+            assert_eq!(both.state(), ConnectionState::Running);
+            // What it published during that alarm does not count in the next one.
+            alarmed.set(memory, disk);
+            both.add(1, ack(3)).send().await;
+            both.expect(&["1: basic.deliver 4", "1: d"]).await;
+        });
+    }
+}
+
+fn ack(delivery_tag: u64) -> basic::Ack {
+    basic::Ack { delivery_tag, multiple: false }
 }
 
 #[test]
@@ -103,16 +152,16 @@ fn what_a_blocked_publisher_sends_is_read_when_no_alarm_is_raised_any_more_and_i
             let (mut blocked, mut other) = (alarmed.kept.connect(), alarmed.kept.connect());
             blocked.open(1).await;
             other.open(1).await;
-            blocked.add_message(1, "nobody", b"").send().await;
             let consume = basic::Consume { queue: "q", no_ack: true, ..basic::Consume::default() };
             blocked.add(1, consume).send().await;
             blocked.expect(&["1: basic.consume-ok"]).await;
             alarmed.set(memory, disk);
             let reason = alarmed.kept.environment.alarms.raised().reason().unwrap();
+            // Who publishes is read once.
+            blocked.add_message(1, "nobody", b"").send().await;
             blocked.expect(&[&format!("0: connection.blocked {reason}")]).await;
             blocked.add_message(1, "q", b"late").send().await;
             settle_down().await;
-            // Who has published nothing before is read once.
             other.add_message(1, "q", b"other's").send().await;
             other.expect(&[&format!("0: connection.blocked {reason}")]).await;
             blocked.expect(&["1: basic.deliver 1", "1: other's"]).await;
@@ -121,6 +170,28 @@ fn what_a_blocked_publisher_sends_is_read_when_no_alarm_is_raised_any_more_and_i
             blocked.expect(&["0: connection.unblocked", "1: basic.deliver 2", "1: late"]).await;
         });
     }
+}
+
+#[test]
+fn a_body_that_was_begun_before_the_alarm_blocks_its_publisher_when_it_goes_on() {
+    run(async {
+        let alarmed = Alarmed::new();
+        let mut publisher = alarmed.kept.connect();
+        publisher.open(1).await;
+        let message = publisher.add_message(1, "q", &vec![b'a'; 40_000]).take_added();
+        let (first, rest) = message.split_at(20_000);
+        publisher.pipe.write_all(first).await.unwrap();
+        settle_down().await;
+        alarmed.set(true, false);
+        settle_down().await;
+        assert_eq!(publisher.state(), ConnectionState::Running);
+        publisher.pipe.write_all(rest).await.unwrap();
+        publisher.expect(&["0: connection.blocked low on memory"]).await;
+        alarmed.set(false, false);
+        publisher.expect(&["0: connection.unblocked"]).await;
+        publisher.round_trip(1).await;
+        assert_eq!(alarmed.ready(), 1);
+    });
 }
 
 #[test]
@@ -134,6 +205,8 @@ fn a_publisher_that_does_not_want_to_be_told_is_only_paused_and_who_publishes_no
         publisher.add_message(1, "q", b"a").send().await;
         publisher.round_trip(1).await;
         alarmed.set(true, false);
+        publisher.add_message(1, "nobody", b"").send().await;
+        settle_down().await;
         publisher.add_message(1, "q", b"b").add(1, basic::Qos::default()).send().await;
         settle_down().await;
         assert_eq!(alarmed.ready(), 1, "it is not read");

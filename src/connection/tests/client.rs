@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::task::JoinHandle;
 
 use super::super::open::End;
+use super::super::throttle::{ConnectionState, Throttle};
 use super::super::*;
 use super::held_disk::{Gate, HeldDisk};
 use crate::auth::DEFAULT_VHOST;
@@ -109,6 +110,7 @@ impl Kept {
         let vhost = Arc::clone(&self.vhost);
         let session = Session::new(id, String::from("client"), authority, vhost, recipient, true, 1 << 27)
             .told_by_the_journal(Arc::<Outbox>::clone(&outbox));
+        let throttle = Arc::new(Throttle::default());
         let (ours, theirs) = duplex(PIPE_BYTES);
         let mut open = Open::new(Parts {
             socket: theirs,
@@ -119,6 +121,7 @@ impl Kept {
             session,
             outbox,
             alarms: Arc::clone(&self.environment.alarms),
+            throttle: Arc::clone(&throttle),
             frame_max: 131_072,
             heartbeat: 0,
             tell_blocked,
@@ -130,6 +133,7 @@ impl Kept {
             received: BytesMut::new(),
             to_send: BytesMut::new(),
             served,
+            throttle,
         }
     }
 }
@@ -147,6 +151,7 @@ pub(super) struct Client {
     received: BytesMut,
     to_send: BytesMut,
     served: JoinHandle<End>,
+    throttle: Arc<Throttle>,
 }
 
 impl Client {
@@ -234,6 +239,11 @@ impl Client {
     pub(super) async fn round_trip(&mut self, channel: u16) {
         self.add(channel, basic::Qos::default()).send().await;
         self.expect(&[&format!("{channel}: basic.qos-ok")]).await;
+    }
+
+    /// What an operator sees of the connection.
+    pub(super) fn state(&self) -> ConnectionState {
+        self.throttle.state(Time::now())
     }
 
     /// The client is gone; how the connection ends.

@@ -81,6 +81,7 @@ async fn a_connection_that_panics_gives_back_what_it_held() {
         ),
         outbox,
         alarms: Arc::clone(&environment.alarms),
+        throttle: Arc::default(),
         frame_max: 131_072,
         heartbeat: 0,
         tell_blocked: true,
