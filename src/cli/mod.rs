@@ -1,18 +1,27 @@
 //! The command line: one file a command.
 
 pub mod bench;
+mod client;
 mod config;
+mod desk;
+mod examples;
 mod exit;
+mod failure;
 mod flags;
+mod nouns;
+mod output;
 mod serve;
+mod target;
 mod tips;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use config::ConfigOptions;
+use nouns::{bindings, connections, context, definitions, exchanges, health, messages, queues, status};
 use serve::ServeOptions;
 
 /// A RabbitMQ-compatible AMQP 0-9-1 message broker.
@@ -35,28 +44,67 @@ enum Command {
     Config(Box<ConfigOptions>),
     /// Put load on an AMQP 0-9-1 broker and report rates and latencies.
     Bench(Box<bench::BenchOptions>),
+    Status(Box<status::StatusOptions>),
+    Queues(Box<queues::QueuesOptions>),
+    Exchanges(Box<exchanges::ExchangesOptions>),
+    Bindings(Box<bindings::BindingsOptions>),
+    Connections(Box<connections::ConnectionsOptions>),
+    Messages(Box<messages::MessagesOptions>),
+    Publish(Box<messages::PublishOptions>),
+    Definitions(Box<definitions::DefinitionsOptions>),
+    Health(Box<health::HealthOptions>),
+    Context(Box<context::ContextOptions>),
+}
+
+/// The whole command line, with examples in every help text.
+fn command() -> clap::Command {
+    examples::handed_down(CommandLine::command())
+}
+
+fn parse(arguments: Vec<OsString>) -> Result<CommandLine, clap::Error> {
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    CommandLine::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
 /// Does what the command line says. `started` is when the process began.
 pub fn run(started: Instant) -> ExitCode {
     let arguments = tips::arguments(std::env::args_os());
-    let parsed = CommandLine::try_parse_from(arguments).map_err(tips::with_tip);
-    let CommandLine { command, serve } = parsed.unwrap_or_else(|error| error.exit());
+    let CommandLine { command, serve } = match parse(arguments).map_err(tips::with_tip) {
+        Ok(parsed) => parsed,
+        Err(error) => return refused(&error),
+    };
     match command.unwrap_or(Command::Serve(serve)) {
         Command::Serve(options) => serve::run(options, started),
         Command::Config(options) => config::run(*options),
         Command::Bench(options) => bench::run(&options),
+        Command::Status(options) => status::run(*options),
+        Command::Queues(options) => queues::run(*options),
+        Command::Exchanges(options) => exchanges::run(*options),
+        Command::Bindings(options) => bindings::run(*options),
+        Command::Connections(options) => connections::run(*options),
+        Command::Messages(options) => messages::run(*options),
+        Command::Publish(options) => messages::publish(*options),
+        Command::Definitions(options) => definitions::run(*options),
+        Command::Health(options) => health::run(*options),
+        Command::Context(options) => context::run(*options),
     }
+}
+
+/// Help goes to standard output and is no failure; all else says what is wrong with the command line.
+fn refused(error: &clap::Error) -> ExitCode {
+    // Nobody may be reading.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(exit::USAGE) } else { ExitCode::SUCCESS }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_well_formed() {
-        CommandLine::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]

@@ -61,7 +61,7 @@ pub(super) fn run(options: ServeOptions, started: Instant) -> ExitCode {
             // Likewise: it may be reading for long.
             std::process::exit(0)
         }
-        Ok(Stopped::DiskFailed) => ExitCode::from(exit::DISK_FAILED),
+        Ok(Stopped::DiskFailed) => ExitCode::from(exit::SOFTWARE),
         Err(error) => refuse(code(&error), &error),
     }
 }

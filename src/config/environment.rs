@@ -11,6 +11,9 @@ use super::keys::keys;
 
 /// Of ours, those that are no keys.
 pub(super) const CONFIG: &str = "LEVERET_CONFIG";
+
+/// What tells the command line which broker is meant, and the server nothing.
+const OF_COMMAND_LINE: [&str; 2] = ["LEVERET_URL", "LEVERET_CONTEXT"];
 /// RabbitMQ's, which say where its files are.
 pub(super) const RABBITMQ_CONFIG_FILE: &str = "RABBITMQ_CONFIG_FILE";
 pub(super) const RABBITMQ_CONFIG_FILES: &str = "RABBITMQ_CONFIG_FILES";
@@ -176,6 +179,7 @@ impl FromIterator<(String, OsString)> for Environment {
 /// Whether it is a key's, or one of those that are none and have a meaning.
 fn is_ours(name: &str) -> bool {
     name == CONFIG
+        || OF_COMMAND_LINE.contains(&name)
         || keys().any(|key| {
             key.variable() == name || (key.field.is_secret() && name.strip_suffix(IN_FILE) == Some(key.variable()))
         })

@@ -231,7 +231,7 @@ fn config_show_tells_where_each_value_comes_from() {
     });
     assert_eq!(shown, expected);
     let unknown = case.leveret(&["config", "show", "no.such.key"]);
-    assert_eq!(unknown.status.code(), Some(2));
+    assert_eq!(unknown.status.code(), Some(64));
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn a_wrong_flag_ends_with_2_and_says_what_is_expected() {
         (&["no-such-command"], "no-such-command"),
     ] {
         let output = leveret(arguments);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert_eq!(output.status.code(), Some(64), "{arguments:?}");
         assert!(stderr(&output).contains(text), "{arguments:?}: {}", stderr(&output));
     }
 }
