@@ -265,6 +265,25 @@ impl Message {
     }
 }
 
+impl Message {
+    /// The same message at another address and with other properties, as it is sent on by an operator: what the broker says
+    /// in it of its deaths is believed as before. It arrives `now`. Nothing when a name is longer than 255 bytes.
+    pub fn sent_on(&self, exchange: &str, routing_key: &str, properties: &[u8], now: Time) -> Option<Self> {
+        let rest = properties.len().saturating_add(self.body_len());
+        let (mut bytes, address_len) = addressed(exchange, routing_key, rest)?;
+        bytes.put_slice(properties);
+        bytes.put_slice(self.body());
+        let noted = match self.parts.noted {
+            // The keys are those of the address again, and of CC.
+            Noted::Readdressed => Noted::Died,
+            noted => noted,
+        };
+        let packed = Parts::packed(address_len, u32::try_from(properties.len()).ok()?);
+        let parts = Parts { persistent: self.parts.persistent, noted, arrived: now, ..packed };
+        Self::new(bytes.freeze(), parts)
+    }
+}
+
 /// An address with room for `rest` bytes behind it, and its length. Nothing when a name is longer than 255 bytes.
 fn addressed(exchange: &str, routing_key: &str, rest: usize) -> Option<(BytesMut, u16)> {
     let names = exchange.len().checked_add(routing_key.len())?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::StartError;
 use crate::config::{Config, ListenAddress};
 use crate::connection::Environment;
-use crate::management::{Entrance, Listening, Server, Site};
+use crate::management::{Entrance, Jobs, Listening, Server, Site};
 use crate::net::{Bound, Listener, LocalListener, SOCKET_MODE, runtime_socket_path, socket_path_inside};
 use crate::time::Time;
 
@@ -59,6 +59,7 @@ impl ManagementSocket {
                 node: Site::node_name(),
                 started: Time::now(),
                 descriptors,
+                jobs: Jobs::default(),
                 host_names,
             }
         };

@@ -1,5 +1,6 @@
 //! The open connections of a broker. No guard of the map leaves this file.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +13,7 @@ use super::outbox::{Notice, Outbox};
 use super::throttle::Throttle;
 use crate::name::{ConnectionId, UserName, VhostName};
 use crate::net::Encryption;
+use crate::queue::delivery::Recipient;
 use crate::time::Time;
 
 /// The open connections by id.
@@ -65,6 +67,13 @@ pub struct Described {
     pub about: Arc<About>,
 }
 
+impl Described {
+    /// What it is called: where it comes from and where it arrived.
+    pub fn name(&self) -> String {
+        format!("{} -> {}", self.about.peer, self.about.local)
+    }
+}
+
 impl Connections {
     /// Enters a connection of a user to a virtual host.
     pub fn enter(&self, outbox: &Arc<Outbox>, user: UserName, vhost: VhostName) -> ConnectionId {
@@ -103,6 +112,22 @@ impl Connections {
         let mut described: Vec<Described> = described.collect();
         described.sort_by_key(|connection| connection.id);
         described
+    }
+
+    /// Those that are open, by the number that queues know them by.
+    pub fn by_recipient(&self) -> HashMap<u64, Described> {
+        let described = self.open.iter().filter_map(|entered| {
+            let Entered { outbox, user, vhost, encryption, about } = entered.value();
+            let described = Described {
+                id: *entered.key(),
+                user: user.clone(),
+                vhost: vhost.clone(),
+                encryption: encryption.clone(),
+                about: Arc::clone(about.as_ref()?),
+            };
+            Some((outbox.id(), described))
+        });
+        described.collect()
     }
 
     /// Asks one to close, with this code and text.

@@ -20,6 +20,8 @@ pub(super) enum Answer {
     List(Objects),
     /// 201, and perhaps where it is from now on.
     Created(Option<String>),
+    /// 202: it is being done, and this is where and what.
+    Accepted(String, Value),
     /// 204.
     NoContent,
 }
@@ -40,6 +42,13 @@ impl Answer {
             Self::Created(location) => {
                 let mut response = empty(StatusCode::CREATED);
                 if let Some(location) = location.and_then(|location| HeaderValue::try_from(location).ok()) {
+                    response.headers_mut().insert(LOCATION, location);
+                }
+                response
+            }
+            Self::Accepted(location, value) => {
+                let mut response = json(StatusCode::ACCEPTED, &value);
+                if let Ok(location) = HeaderValue::try_from(location) {
                     response.headers_mut().insert(LOCATION, location);
                 }
                 response

@@ -51,14 +51,7 @@ pub(super) enum Published {
 
 impl Direct {
     pub(super) fn open(call: &Call, vhost: &Arc<Vhost>) -> Result<Self, Failure> {
-        let environment = call.environment();
-        let (access, user) = (Arc::clone(&environment.access), call.user()?.name.as_str());
-        let authority = if call.is_operator {
-            Authority::of_operator(access, vhost.name())
-        } else {
-            let authority = Authority::new(access, user, vhost.name());
-            authority.ok_or_else(|| Failure::not_authenticated("Not_Authorized"))?
-        };
+        let (environment, authority) = (call.environment(), authority(call, vhost)?);
         let bell = Arc::new(Bell::default());
         let recipient: Arc<dyn Recipient> = Arc::<Bell>::clone(&bell);
         let session = Session::new(
@@ -155,6 +148,16 @@ impl Drop for Direct {
         self.session.end_unit();
         self.channel.close(&mut self.session);
     }
+}
+
+/// The rights of whoever asks, in a virtual host.
+pub(super) fn authority(call: &Call, vhost: &Vhost) -> Result<Authority, Failure> {
+    let (access, user) = (Arc::clone(&call.environment().access), call.user()?.name.as_str());
+    if call.is_operator {
+        return Ok(Authority::of_operator(access, vhost.name()));
+    }
+    let authority = Authority::new(access, user, vhost.name());
+    authority.ok_or_else(|| Failure::not_authenticated("Not_Authorized"))
 }
 
 /// Why a message was not published.

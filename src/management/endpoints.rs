@@ -6,8 +6,8 @@ use super::endpoint::Needs::{
 };
 use super::endpoint::{Endpoint, delete, get, post, put};
 use super::{
-    bindings, connections, exchanges, health, limits, messages, nodes, overview, parameters, permissions,
-    policies, queues, topic_permissions, users, vhosts,
+    bindings, connections, exchanges, health, leveret, limits, messages, nodes, overview, parameters,
+    permissions, policies, queues, topic_permissions, users, vhosts,
 };
 
 /// Every endpoint that there is.
@@ -142,4 +142,32 @@ pub static ENDPOINTS: &[Endpoint] = &[
     get("/api/health/checks/reached-target-cluster-size", Nothing, health::cluster_size),
     get("/api/health/checks/port-listener/{port}", Management, health::port_listener),
     get("/api/health/checks/protocol-listener/{protocol}", Management, health::protocol_listener),
+    get("/api/leveret/jobs", Management, leveret::list),
+    get("/api/leveret/jobs/{job}", Management, leveret::show),
+    delete("/api/leveret/jobs/{job}", Management, leveret::cancel),
+    get("/api/leveret/queues/{vhost}/{queue}/messages", Vhost, leveret::messages::browse),
+    post("/api/leveret/queues/{vhost}/{queue}/move", Vhost, leveret::transfer::move_messages),
+    post("/api/leveret/queues/{vhost}/{queue}/redrive", Vhost, leveret::transfer::redrive),
+    get("/api/leveret/queues/{vhost}/{queue}/scheduled", Vhost, leveret::scheduled::list),
+    put("/api/leveret/queues/{vhost}/{queue}/scheduled/{scheduled}", Vhost, leveret::scheduled::reschedule),
+    delete("/api/leveret/queues/{vhost}/{queue}/scheduled/{scheduled}", Vhost, leveret::scheduled::cancel),
+    get("/api/leveret/exchanges/{vhost}/{exchange}/scheduled", Vhost, leveret::scheduled::list),
+    put(
+        "/api/leveret/exchanges/{vhost}/{exchange}/scheduled/{scheduled}",
+        Vhost,
+        leveret::scheduled::reschedule,
+    ),
+    delete(
+        "/api/leveret/exchanges/{vhost}/{exchange}/scheduled/{scheduled}",
+        Vhost,
+        leveret::scheduled::cancel,
+    ),
+    post("/api/leveret/queues/{vhost}/{queue}/pause", PolicymakerOfVhost, leveret::operate::pause),
+    post("/api/leveret/queues/{vhost}/{queue}/resume", PolicymakerOfVhost, leveret::operate::resume),
+    get("/api/leveret/queues/{vhost}/{queue}/arguments", Vhost, leveret::operate::arguments),
+    put(
+        "/api/leveret/queues/{vhost}/{queue}/arguments",
+        PolicymakerOfVhost,
+        leveret::operate::change_arguments,
+    ),
 ];

@@ -74,6 +74,11 @@ impl Failure {
         Self::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", reason)
     }
 
+    /// 429: there is too much of that at present.
+    pub(super) fn too_many(reason: String) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", reason)
+    }
+
     /// 500: we failed, and the log says more.
     pub(super) fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "The broker failed; see its log")

@@ -9,6 +9,7 @@
 //! failure     what is answered when it cannot be done
 //! direct      a channel without a socket: what clients may do is done as they do it
 //! endpoints   the table: method, path, who may, what serves it
+//! leveret     what RabbitMQ's API does not have: below /api/leveret
 //! ```
 //!
 //! An endpoint is a row of the table in `endpoints` and a function from a `call` to an answer; how it is reached,
@@ -39,6 +40,7 @@ mod bindings;
 mod connections;
 mod exchanges;
 mod health;
+mod leveret;
 mod limits;
 mod messages;
 mod nodes;
@@ -53,5 +55,6 @@ mod vhosts;
 
 pub use endpoint::{Endpoint, Method, Needs};
 pub use endpoints::ENDPOINTS;
+pub use leveret::Jobs;
 pub use server::{Entrance, Server};
 pub use site::{Listening, Site};

@@ -19,6 +19,11 @@ impl Query {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// The names that begin with this, without it, and their values.
+    pub(super) fn beginning_with<'q>(&'q self, start: &'q str) -> impl Iterator<Item = (&'q str, &'q str)> {
+        self.0.iter().filter_map(move |(name, value)| Some((name.strip_prefix(start)?, value.as_str())))
+    }
+
     /// Whether it says `true`.
     pub(super) fn is_true(&self, name: &str) -> bool {
         self.get(name) == Some("true")

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::leveret::Jobs;
 use crate::connection::Environment;
 use crate::time::Time;
 
@@ -37,6 +38,8 @@ pub struct Site {
     pub started: Time,
     /// How many files the process may open.
     pub descriptors: usize,
+    /// Long jobs that operators have asked for.
+    pub jobs: Jobs,
     /// Names of this machine that a browser on it may use, beside those that are always taken for it.
     pub host_names: Vec<String>,
 }

@@ -20,7 +20,8 @@ fn from_array(array: Array<'_>) -> Value {
     Value::Array(array.iter().map(from_field).collect())
 }
 
-fn from_field(field: Field<'_>) -> Value {
+/// A value of a table.
+pub(super) fn from_field(field: Field<'_>) -> Value {
     match field {
         Field::Bool(value) => json!(value),
         Field::Byte(value) => json!(value),

@@ -215,6 +215,11 @@ pub(super) fn known() -> impl Iterator<Item = &'static str> {
     KNOWN.iter().map(|(name, _)| *name)
 }
 
+/// The names of the arguments that may be changed while a queue is used.
+pub fn changeable() -> impl Iterator<Item = &'static str> {
+    CHANGEABLE.into_iter()
+}
+
 /// The names of the arguments that are fixed at a declaration.
 pub(super) fn fixed() -> impl Iterator<Item = &'static str> {
     known().filter(|name| !CHANGEABLE.contains(name))

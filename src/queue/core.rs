@@ -5,6 +5,7 @@
 //! Invariants: what was accepted is ready, unacked or settled, each exactly once; ready messages leave by position;
 //! a consumer is never given more than its credit nor more than its recipient has room for.
 
+mod browsing;
 mod counting;
 mod deduplicating;
 mod dying;
@@ -19,6 +20,7 @@ mod standing;
 mod storing;
 mod waiting;
 
+pub use browsing::{Held, HeldBy, Removed, Room};
 pub use deduplicating::{Coming, Once};
 pub use dying::Dead;
 pub use getting::{Asker, Taken};

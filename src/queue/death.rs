@@ -7,6 +7,10 @@
 //!
 //! It knows neither queues nor exchanges: who routes a dead letter, and what becomes of it, is the caller's.
 
+mod origin;
+
+pub use origin::{Death, Origin, origin, redriven, redrives};
+
 use std::borrow::Cow;
 
 use leveret_protocol::table::{ArrayBuf, ArrayBuilder, Table, TableBuf, TableBuilder, Value};

@@ -10,6 +10,7 @@
 
 mod in_line;
 mod key;
+mod look;
 
 pub use key::{GroupBy, Property};
 

@@ -3,6 +3,7 @@
 //! Lock order: a queue, then a leaf (a recipient, a shared credit). No method here is called with a leaf locked.
 //! A queue dies under its lock: from then on every call says [`Gone`], and the caller looks the name up again.
 
+mod browsing;
 mod deduplicating;
 mod delivering;
 mod inspection;
@@ -15,6 +16,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 
 use super::consumers::Consumer;
+pub use super::core::Room;
 use super::core::{Asker, Dead, QueueCore, Settlement, Taken};
 use super::delivery::{Late, Recipient, SharedCredit};
 use super::id::{ConsumerKey, QueueId, UnackedKey};
@@ -27,8 +29,10 @@ use crate::place::{Home, JournalFile};
 use crate::store::handle::StoreHandle;
 use crate::store::op::Group;
 use crate::time::Time;
+pub use browsing::Walk;
 pub use inspection::Inspection;
 pub use published::{Duplicate, NewKeys, Pressure, Published};
+pub use scheduling::{ListedMessage, NotReached};
 use standing::Standing;
 use storing::Paging;
 

@@ -197,6 +197,22 @@ impl Unacked {
         })
     }
 
+    /// The same in so many places from the `from`th on, each with the number of its place; and where others follow.
+    pub(super) fn held_from(
+        &self,
+        from: u32,
+        places: u32,
+    ) -> (impl Iterator<Item = (u32, &Entry, Holder)>, Option<u32>) {
+        let to = from.saturating_add(places);
+        let all = self.places.get(from as usize..).unwrap_or_default();
+        let held = (from..).zip(all.iter().take(places as usize));
+        let held = held.filter_map(|(number, place)| match place {
+            Place::Taken { entry, holder } => Some((number, entry, *holder)),
+            Place::Free { .. } => None,
+        });
+        (held, (self.places.len() > to as usize).then_some(to))
+    }
+
     /// Where those are that consumers hold, in no order.
     pub(super) fn with_consumers(&self) -> impl Iterator<Item = (UnackedKey, ConsumerKey)> {
         self.places.iter().enumerate().filter_map(|(at, place)| match place {

@@ -8,6 +8,7 @@ mod delaying;
 mod ending;
 pub mod exchange;
 pub mod generated;
+pub mod moving;
 pub mod operate;
 pub mod parameters;
 pub mod policies;

@@ -11,6 +11,7 @@ mod connections;
 mod desk;
 mod health;
 mod http;
+mod leveret;
 mod listing;
 mod local_socket;
 mod messages;

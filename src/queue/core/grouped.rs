@@ -297,7 +297,7 @@ impl QueueCore {
     }
 
     /// Takes a parked message out of the queue.
-    fn take_parked(&mut self, key: UnackedKey) -> Option<Entry> {
+    pub(super) fn take_parked(&mut self, key: UnackedKey) -> Option<Entry> {
         self.unpark(key, None);
         self.unacked.remove(key).map(|(entry, _)| entry)
     }

@@ -12,7 +12,6 @@ use crate::queue::id::UnackedKey;
 use crate::queue::ready::Entry;
 use crate::queue::scheduled::ScheduledId;
 use crate::queue::unacked::Holder;
-use crate::queue::waiting::Lies;
 use crate::store::stored::{BlockPlace, Returns};
 use crate::time::Time;
 
@@ -70,13 +69,7 @@ impl QueueCore {
     /// The first `max` messages that wait for a time, after `after` if that is said, in the order of their times: each, or
     /// where it lies on the disk, with the position of the first message there.
     pub fn list_scheduled(&self, after: Option<ScheduledId>, max: usize) -> Vec<(ScheduledId, Listed)> {
-        let listed = self.scheduled.after(after).take(max);
-        listed
-            .filter_map(|(id, lies)| match lies {
-                Lies::Here(key) => Some((id, Listed::Here(self.unacked.get(key)?.message.clone()))),
-                Lies::OnDisk { place, first } => Some((id, Listed::OnDisk { place, first })),
-            })
-            .collect()
+        self.list_waiting(&self.scheduled, after, max)
     }
 
     /// A message does not wait any more: it is to [leave](Self::left), or to be [put off](Self::put_off). Nothing when it

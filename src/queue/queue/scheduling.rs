@@ -21,9 +21,18 @@ use crate::time::Time;
 /// What was due and could not go where it goes is tried again after this time.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// What messages wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WaitingFor {
+    /// A time of their own.
+    Time,
+    /// Being tried again.
+    Retry,
+}
+
 /// A message that waits for its time.
 #[derive(Clone, Debug)]
-pub struct ScheduledMessage {
+pub struct ListedMessage {
     /// Which it is, with its time.
     pub id: ScheduledId,
     /// The message; nothing when it is on the disk and cannot be read.
@@ -54,11 +63,23 @@ const LISTED_AT_ONCE: usize = 1000;
 impl Queue {
     /// At most `max` of the messages that wait for a time, in the order of their times, from the first after `after` on.
     /// Waits for the disk where they are there, and leaves them there.
-    pub fn scheduled(&self, after: Option<ScheduledId>, max: usize) -> Result<Vec<ScheduledMessage>, Gone> {
+    pub fn scheduled(&self, after: Option<ScheduledId>, max: usize) -> Result<Vec<ListedMessage>, Gone> {
+        self.list(WaitingFor::Time, after, max)
+    }
+
+    pub(super) fn list(
+        &self,
+        waiting: WaitingFor,
+        after: Option<ScheduledId>,
+        max: usize,
+    ) -> Result<Vec<ListedMessage>, Gone> {
         let (mut all, mut after) = (Vec::new(), after);
         while all.len() < max {
             let part = max.saturating_sub(all.len()).min(LISTED_AT_ONCE);
-            let listed = self.with(|core| core.list_scheduled(after, part))?;
+            let listed = self.with(|core| match waiting {
+                WaitingFor::Time => core.list_scheduled(after, part),
+                WaitingFor::Retry => core.list_retrying(after, part),
+            })?;
             let Some((last, _)) = listed.last() else { break };
             after = Some(*last);
             all.extend(self.read_listed(listed));
@@ -67,7 +88,7 @@ impl Queue {
     }
 
     /// Reads what is on the disk of messages that were listed.
-    fn read_listed(&self, listed: Vec<(ScheduledId, Listed)>) -> impl Iterator<Item = ScheduledMessage> {
+    fn read_listed(&self, listed: Vec<(ScheduledId, Listed)>) -> impl Iterator<Item = ListedMessage> {
         let mut blocks: HashMap<BlockPlace, Wanted> = HashMap::default();
         for (id, lies) in &listed {
             if let Listed::OnDisk { place, first } = lies {
@@ -87,7 +108,7 @@ impl Queue {
                 Listed::Here(message) => Some(message),
                 Listed::OnDisk { .. } => read.remove(&id.position),
             };
-            ScheduledMessage { id, message }
+            ListedMessage { id, message }
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod agenda;
 mod alive;
+mod taking;
 
 use bytes::{Bytes, BytesMut};
 

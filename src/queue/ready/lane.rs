@@ -2,6 +2,7 @@
 //! disk, and one that is being written.
 
 mod expiry;
+mod look;
 pub(super) mod paging;
 
 pub(super) use expiry::{Due, NextDue};

@@ -14,6 +14,7 @@ mod entry;
 mod expiry;
 mod lane;
 mod level;
+mod look;
 mod restored;
 mod storing;
 
@@ -23,6 +24,8 @@ pub use block::Paged;
 pub use entry::Entry;
 pub(super) use lane::paging::is_through;
 pub use lane::{AHEAD_BLOCKS, BLOCK_MAX_BYTES, PACKED_MAX_BYTES};
+pub(super) use look::SINGLES_MAX;
+pub use look::{Look, Mark, Seen};
 pub use restored::RestoredBlock;
 pub(super) use storing::pack;
 

@@ -82,6 +82,8 @@ pub(super) struct Model {
     /// Those that have expired by now, while the queue is told so: it may deliver some that it has not come to.
     pub(super) late: BTreeSet<Number>,
     pub(super) held: Vec<Held>,
+    /// Taken out by an operator.
+    pub(super) out: Vec<Number>,
     /// In an inbox, and done with as soon as they leave it.
     pub(super) leaving: Vec<Number>,
     /// Settled or purged.
@@ -113,6 +115,7 @@ impl Model {
             ready: BTreeSet::new(),
             late: BTreeSet::new(),
             held: Vec::new(),
+            out: Vec::new(),
             leaving: Vec::new(),
             done: Vec::new(),
             consumers: Vec::new(),
@@ -272,7 +275,7 @@ impl Model {
         }
         let mut all = std::mem::take(&mut self.ready);
         all.extend(self.held.drain(..).map(|held| held.number));
-        all.extend(self.leaving.drain(..).chain(self.lost.drain(..)));
+        all.extend(self.leaving.drain(..).chain(self.out.drain(..)).chain(self.lost.drain(..)));
         let (unsure, done) = self.unsure.drain(..).partition(|number| found.contains(number));
         let (unsure, mut done): (Vec<Number>, Vec<Number>) = (unsure, done);
         all.extend(unsure);
@@ -294,7 +297,8 @@ impl Model {
         }
         let mut everywhere: Vec<Number> = self.ready.iter().copied().collect();
         everywhere.extend(self.held.iter().map(|held| held.number));
-        everywhere.extend(self.leaving.iter().chain(&self.done).chain(&self.lost).chain(&self.unsure));
+        everywhere.extend(self.leaving.iter().chain(&self.out).chain(&self.done));
+        everywhere.extend(self.lost.iter().chain(&self.unsure));
         everywhere.sort_unstable();
         if everywhere.iter().copied().eq(0..self.returns.len() as u64) {
             Ok(())

@@ -1,5 +1,8 @@
 //! Random programs on a queue, each step compared with the model.
 
+mod removing;
+mod writing;
+
 use std::sync::Weak;
 use std::time::Duration;
 
@@ -7,7 +10,7 @@ use leveret_protocol::properties::PropertiesBuilder;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::super::core::Settlement;
+use super::super::core::{Removed, Settlement};
 use super::super::groups::{GroupBy, MessageGroups};
 use super::super::queue::{ConsumeRefused, Got, Status};
 use super::super::undertaker::UndertakerCell;
@@ -17,7 +20,6 @@ use super::steps::{INBOXES, Outgoing, Published, Step, step};
 use super::*;
 use crate::place::{JournalFile, Position};
 use crate::store::handle::{Pages, StoreHandle};
-use crate::store::segment::block::Records;
 use crate::store::stored::{Damage, Returns, Stored};
 use crate::time::Time;
 
@@ -62,6 +64,8 @@ struct Run {
     now: Time,
     /// What is on its way to the disk.
     outgoing: Option<Outgoing>,
+    /// What an operator has taken out.
+    removed: Vec<Removed>,
     /// Whoever gets messages, to be told that they came.
     getter: Arc<Inbox>,
     /// Whether he waits.
@@ -84,6 +88,7 @@ impl Run {
             requests,
             disk: Disk::default(),
             outgoing: None,
+            removed: Vec::new(),
             getter: Inbox::new(99, 0),
             waits: false,
         }
@@ -132,6 +137,8 @@ impl Run {
                 });
             }
             Step::Checkpoint => self.checkpoint(),
+            Step::TakeOut(which) => self.take_out(which)?,
+            Step::PutBack { which, back } => self.put_back(which, *back)?,
             Step::Write { carry, fails } => self.write(*carry, *fails)?,
             Step::Read { which, damaged } => self.read(|loads| which.index(loads), *damaged)?,
             Step::Restart => self.restart(),
@@ -358,46 +365,6 @@ impl Run {
         Ok(())
     }
 
-    fn checkpoint(&mut self) {
-        let Some(through) = self.disk.file.0.checked_sub(1).map(JournalFile) else { return };
-        if self.outgoing.is_some() {
-            return;
-        }
-        let mut blocks = self.queue.alive_through(through);
-        for (segment, journalled) in self.disk.segments() {
-            if journalled && segment.0 % 2 == 0 {
-                blocks.extend(self.queue.stragglers(segment));
-            }
-        }
-        self.outgoing = Some(Outgoing { blocks, through: Some(through), file: self.disk.file });
-    }
-
-    /// What is on its way to the disk comes there.
-    fn write(&mut self, carry: bool, fails: bool) -> Result<(), String> {
-        let Some(Outgoing { blocks, through, file }) = self.outgoing.take() else { return Ok(()) };
-        if fails {
-            return Ok(());
-        }
-        for block in &blocks {
-            if carry && through.is_some() {
-                for (position, message) in Records::new(block.first, block.bytes.clone()) {
-                    let count = block.returns.iter().find(|(counted, _)| *counted == position);
-                    let count = count.map_or(Returns::default(), |(_, returns)| *returns);
-                    self.disk.published_in(file, position, &message, count);
-                }
-                self.queue.carried(block, file);
-            } else {
-                let place = self.disk.write(block);
-                self.queue.stored(block, place, through.is_none());
-            }
-            self.observe_deliveries()?;
-        }
-        if let Some(through) = through {
-            self.disk.release(&self.queue, through);
-        }
-        Ok(())
-    }
-
     fn read(&mut self, which: impl FnOnce(usize) -> usize, damaged: bool) -> Result<(), String> {
         let place = {
             let loads = &mut self.requests.asked.lock().unwrap().loads;
@@ -462,6 +429,7 @@ impl Run {
         self.credit = Credit::new(self.model.credit_limit);
         self.seen.fill(0);
         (self.queue, self.requests, self.outgoing, self.waits) = (queue, requests, None, false);
+        self.removed.clear();
     }
 
     fn pump(&mut self, inbox: usize, waiting: Vec<Arc<dyn Waiter>>) {
@@ -551,6 +519,7 @@ impl Run {
 
     /// All connections send what they have, and the queue is deleted.
     fn finish(&mut self) -> Result<(), String> {
+        self.put_all_back()?;
         self.step(&Step::Write { carry: false, fails: false })?;
         while self.requests.any_load()
             || self.inboxes.iter().any(|inbox| !inbox.state.lock().unwrap().deliveries.is_empty())

@@ -49,6 +49,13 @@ pub(super) enum Step {
         bytes_max: usize,
     },
     Checkpoint,
+    /// An operator looks at what is ready, and takes some of it out of its places.
+    TakeOut(Vec<Index>),
+    /// Some of that leaves, or goes back.
+    PutBack {
+        which: Vec<Index>,
+        back: bool,
+    },
     /// What is on its way to the disk comes there, in the journal or in a segment, or not.
     Write {
         carry: bool,
@@ -99,6 +106,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Checkpoint),
         10 => (any::<bool>(), prop::bool::weighted(0.1)).prop_map(|(carry, fails)| Step::Write { carry, fails }),
         8 => (any::<Index>(), prop::bool::weighted(0.03)).prop_map(|(which, damaged)| Step::Read { which, damaged }),
+        4 => prop::collection::vec(any::<Index>(), 0..6).prop_map(Step::TakeOut),
+        4 => (prop::collection::vec(any::<Index>(), 1..6), any::<bool>()).prop_map(|(which, back)| Step::PutBack { which, back }),
         1 => Just(Step::Restart),
     ]
 }

@@ -176,7 +176,7 @@ impl Packed {
     }
 
     /// The first message may have been taken out.
-    fn find_head(&mut self) {
+    pub(super) fn find_head(&mut self) {
         if self.count == 0 || self.alive.as_ref().is_none_or(|alive| alive.contains(self.head)) {
             return;
         }
@@ -249,7 +249,7 @@ fn scan(records: &Bytes, head: Position, alive: Option<&AliveSet>) -> impl Itera
 }
 
 /// The positions of records that are all alive.
-fn all(records: &Bytes, head: Position, last: Position, count: u32) -> AliveSet {
+pub(super) fn all(records: &Bytes, head: Position, last: Position, count: u32) -> AliveSet {
     if last.0.saturating_sub(head.0).saturating_add(1) == u64::from(count) {
         return AliveSet::all(head, last);
     }

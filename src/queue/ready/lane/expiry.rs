@@ -224,7 +224,7 @@ impl Lane {
     }
 
     /// Nothing is left of a block.
-    fn drop_block(&mut self, at: usize, segments: &mut Segments) {
+    pub(super) fn drop_block(&mut self, at: usize, segments: &mut Segments) {
         let Some(block) = self.blocks.remove(at) else { return };
         if let Some(place) = block.place() {
             segments.drop_block(place, 0);

@@ -1,0 +1,7 @@
+//! What only this broker has, below `/api/leveret`.
+
+mod house;
+mod messages;
+mod moving;
+mod operate;
+mod scheduled;
