@@ -15,6 +15,7 @@ use crate::queue::QueueId;
 use crate::queue::consumers::Consumer;
 use crate::queue::delivery::SharedCredit;
 use crate::queue::queue::ConsumeRefused;
+use crate::queue::subscriber::Subscriber;
 use crate::vhost::generated;
 use crate::vhost::refused::Refused;
 use crate::vhost::reply_to::PSEUDO_QUEUE;
@@ -59,6 +60,14 @@ impl Channel {
             _ => None,
         };
         let shares_credit = credit.is_some();
+        let mut subscriber = Subscriber::new(Arc::clone(self.whose()), tag.clone(), queue.name().clone());
+        subscriber.no_ack = consume.no_ack;
+        subscriber.exclusive = consume.exclusive;
+        subscriber.prefetch = self.prefetch;
+        subscriber.priority = priority;
+        subscriber.timeout = timeout;
+        subscriber.arguments = consume.arguments.to_owned();
+        let subscriber = Arc::new(subscriber);
         let consumer = Consumer {
             tag: tag.clone(),
             slot,
@@ -69,6 +78,7 @@ impl Channel {
             prefetch: self.prefetch,
             timeout,
             shared_credit: credit,
+            subscriber: Some(Arc::clone(&subscriber)),
         };
         let key = match queue.consume(consumer) {
             Ok(key) => key,
@@ -80,12 +90,14 @@ impl Channel {
                 }));
             }
         };
+        self.counting.entry.subscribe(&subscriber);
         let source = Source::Consumer { queue, key };
         self.subscribe(
             slot,
             Subscription {
                 no_ack: consume.no_ack,
                 shares_credit,
+                subscriber: Some(subscriber),
                 ..Subscription::new(self.number, tag.clone(), source)
             },
             session,
@@ -112,6 +124,7 @@ impl Channel {
         peer: &mut dyn Peer,
     ) {
         if let Some(slot) = self.consumers.remove(cancel.consumer_tag) {
+            self.counting.entry.unsubscribe(cancel.consumer_tag);
             session.subscriptions.release_if_spent(slot);
         }
         if !cancel.no_wait {
@@ -129,6 +142,7 @@ impl Channel {
         let tag = subscription.tag.clone();
         if self.consumers.get(tag.as_str()) == Some(&slot) {
             self.consumers.remove(tag.as_str());
+            self.counting.entry.unsubscribe(tag.as_str());
             if session.consumer_cancel_notify {
                 peer.method(self.number, basic::Cancel { consumer_tag: tag.as_str(), no_wait: true }.into());
             }

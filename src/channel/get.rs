@@ -11,6 +11,7 @@ use super::returns::properties_with;
 use super::subscription::{Source, Subscription};
 use super::{Channel, Peer, Session};
 use crate::auth::{Action, Resource};
+use crate::count::What;
 use crate::name::{ConsumerTag, QueueName};
 use crate::queue::Queue;
 use crate::queue::queue::Got;
@@ -54,11 +55,13 @@ impl Channel {
         let (entry, key, left) = match got {
             Got::Message { entry, key, left } => (entry, key, left),
             Got::Empty => {
+                self.count(What::GetEmpty, 1);
                 peer.method(self.number, basic::GetEmpty {}.into());
                 return Ok(Served::Done);
             }
             Got::Loading => return Ok(Served::Loads(getting.clone())),
         };
+        self.count_got(getting.no_ack, entry.redelivered);
         let slot = if key.is_some() { self.get_subscription(&queue, session) } else { u32::MAX };
         let delivery_tag = self.number_got(slot, key, session);
         let got = basic::GetOk {

@@ -7,6 +7,8 @@ pub mod answer;
 pub mod authority;
 pub mod confirm;
 pub mod content;
+mod counting;
+pub mod entry;
 pub mod exception;
 pub mod get;
 pub mod outstanding;
@@ -46,6 +48,7 @@ use crate::vhost::publisher::{Copied, Origin};
 use answer::{Answer, Served, Until};
 use confirm::{Confirm, Confirms};
 use content::Content;
+use counting::Counting;
 use exception::{Exception, command_invalid, not_found, not_implemented, precondition_failed};
 use outstanding::OutstandingTags;
 use qos::GlobalPrefetch;
@@ -68,6 +71,7 @@ pub struct Channel {
     requesting: Option<Requesting>,
     /// Where it counts among those of its user and of the broker.
     place: Option<ChannelPlace>,
+    counting: Counting,
 }
 
 /// What becomes of publishes and settlements.
@@ -95,6 +99,7 @@ impl Channel {
             global_prefetch: None,
             requesting: None,
             place: None,
+            counting: Counting::unseen(number),
         }
     }
 
@@ -104,9 +109,28 @@ impl Channel {
         Self { place: Some(place), ..self }
     }
 
+    /// Serves a method, and shows what that has changed; see [`Self::serve`].
+    pub fn method(
+        &mut self,
+        method: Method<'_>,
+        session: &mut Session,
+        peer: &mut dyn Peer,
+    ) -> Result<Served, Exception> {
+        if let Method::Basic(basic::Method::Ack(ack)) = method
+            && matches!(self.content, Content::Idle)
+        {
+            self.basic_ack(ack, session)?;
+            self.show_unacked();
+            return Ok(Served::Done);
+        }
+        let served = self.serve(method, session, peer);
+        self.show();
+        served
+    }
+
     /// Serves a method. Publishes and acknowledgements may be gathered until [`Session::flush`]. A channel that is to wait
     /// is not to be given another one before it has waited.
-    pub fn method(
+    fn serve(
         &mut self,
         method: Method<'_>,
         session: &mut Session,
@@ -187,7 +211,10 @@ impl Channel {
         peer: &mut dyn Peer,
     ) -> Result<(), Exception> {
         match self.mode {
-            Mode::Plain => self.mode = Mode::Confirm(Confirms::default()),
+            Mode::Plain => {
+                self.mode = Mode::Confirm(Confirms::default());
+                self.count_confirms();
+            }
             Mode::Confirm(_) => {}
             Mode::Transaction(_) => return Err(precondition_failed("cannot switch from tx to confirm mode")),
         }
@@ -237,6 +264,7 @@ impl Channel {
         let Mode::Confirm(confirms) = &mut self.mode else { return false };
         while let Some(confirm) = confirms.release(done) {
             let Confirm { delivery_tag, multiple, refused } = confirm;
+            self.counting.answered(delivery_tag, refused);
             let told = if refused {
                 // With the requeue bit, as RabbitMQ sends it.
                 basic::Nack { delivery_tag, multiple, requeue: true }.into()
@@ -274,5 +302,6 @@ impl Channel {
         }
         self.forget_last_get(session);
         self.place = None;
+        self.end_counting();
     }
 }

@@ -10,6 +10,7 @@ use super::content::{Complete, Content};
 use super::exception::{Exception, Subject, not_implemented, precondition_failed, refused};
 use super::transaction::Publication;
 use super::{Channel, Mode, Peer, Session};
+use crate::count::What;
 use crate::message::Message;
 use crate::vhost::publisher::{ExtraKeys, Gathered, Origin, Routed};
 
@@ -106,8 +107,12 @@ impl Channel {
                 Some(routed) => routed,
                 None => session.resolve(&message, &[], None)?,
             };
+            self.count_publish(routed, message.exchange(), message.body_len(), session);
             let vhost = &session.vhost;
             let gathered = session.publisher.gather(vhost, routed, message, self.origin(), &mut session.unit);
+            if gathered == Gathered::Unroutable {
+                self.count_unroutable(false);
+            }
             self.published(gathered, session);
             return Ok(());
         }
@@ -137,7 +142,9 @@ impl Channel {
             vhost
                 .check_publish(exchange)
                 .map_err(|refusal| refused(&refusal, Subject::Exchange(exchange), vhost.name()))?;
-            return transaction.publish(Publication { mandatory, message });
+            transaction.publish(Publication { mandatory, message })?;
+            self.show();
+            return Ok(());
         }
         let gathered = self.route(mandatory, &message, session, peer)?;
         self.published(gathered, session);
@@ -170,16 +177,22 @@ impl Channel {
             Some(routed) => routed,
             None => session.resolve(sent, &keys, headers)?,
         };
+        self.count_publish(routed, sent.exchange(), sent.body_len(), session);
         let vhost = &session.vhost;
         let gathered =
             session.publisher.gather(vhost, routed, sent.clone(), self.origin(), &mut session.unit);
-        if mandatory && gathered == Gathered::Unroutable {
-            self.return_unroutable(sent, peer);
+        if gathered == Gathered::Unroutable {
+            if mandatory {
+                self.return_unroutable(sent, peer);
+            } else {
+                self.count_unroutable(false);
+            }
         }
         Ok(gathered)
     }
 
     pub(super) fn return_unroutable(&self, message: &Message, peer: &mut dyn Peer) {
+        self.count_unroutable(true);
         let returned = basic::Return {
             reply_code: ReplyCode::NoRoute.code(),
             reply_text: ReplyCode::NoRoute.name(),
@@ -209,6 +222,7 @@ impl Channel {
                 session.confirming.push(self.number);
             }
             confirms.published(gathered == Gathered::Journalled);
+            self.counting.tally.messages.add(What::PublishConfirm, 1);
         }
     }
 }

@@ -38,6 +38,11 @@ impl GlobalPrefetch {
         std::mem::take(&mut waiting)
     }
 
+    /// The limit; 0 is none.
+    pub fn limit(&self) -> u64 {
+        u64::from(self.limit.load(Ordering::Acquire))
+    }
+
     fn may_take(&self, used: u32) -> bool {
         let limit = self.limit.load(Ordering::Acquire);
         limit == 0 || used < limit

@@ -10,6 +10,7 @@ use super::exception::{Exception, Subject, no_queue, precondition_failed, refuse
 use super::exchange::{permit_binding, refused_binding};
 use super::{Channel, Peer, Session};
 use crate::auth::{Action, Resource};
+use crate::count::Event;
 use crate::name::{ExchangeName, QueueName};
 use crate::place::Batch;
 use crate::queue::arguments::{QUEUE_TYPE, without_effect};
@@ -170,6 +171,7 @@ fn declare_actively(declare: &queue::Declare<'_>, session: &mut Session) -> Resu
     }
     let Declared { queue, status, made, until } =
         vhost.declare_queue(actual, &options, session.connection).map_err(|refusal| refuse(&refusal))?;
+    vhost.churn().add(Event::QueueDeclared);
     if made {
         let idle: Vec<&str> = without_effect(declare.arguments).collect();
         if !idle.is_empty() {

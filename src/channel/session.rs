@@ -1,5 +1,6 @@
 //! What the channels of one connection share.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use foldhash::HashMap;
@@ -26,6 +27,8 @@ pub struct Session {
     pub connection: ConnectionId,
     /// Where it comes from and arrived, for the log.
     pub name: String,
+    /// Where its client is; nothing when it has no socket.
+    pub peer: Option<SocketAddr>,
     /// Who is logged in, and what it may do.
     pub authority: Authority,
     /// Where its exchanges and queues are.
@@ -72,6 +75,7 @@ impl Session {
         Self {
             connection,
             name,
+            peer: None,
             authority,
             vhost,
             recipient,
@@ -100,6 +104,12 @@ impl Session {
         self.publisher.limit_user(self.authority.publish_rate());
     }
 
+    /// The same with a socket, whose other end is there.
+    #[must_use]
+    pub fn of_peer(self, peer: SocketAddr) -> Self {
+        Self { peer: Some(peer), ..self }
+    }
+
     /// The same with somebody who is told when the journal went on.
     #[must_use]
     pub fn told_by_the_journal(self, synced: Arc<dyn Synced>) -> Self {
@@ -118,6 +128,11 @@ impl Session {
     pub fn flush_acked(&mut self) {
         for slot in self.acked.drain(..) {
             if let Some(subscription) = self.subscriptions.get_mut(slot) {
+                if let Some(subscriber) = subscription.subscriber.as_deref()
+                    && !subscription.no_ack
+                {
+                    subscriber.ack.add(subscription.acked.len() as u64);
+                }
                 if let Some(queue) = subscription.queue() {
                     let records = records_of(queue, &mut self.unit);
                     queue.settle(&subscription.acked, Settlement::Discard, records);

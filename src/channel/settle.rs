@@ -12,6 +12,7 @@ use super::returns::properties_with;
 use super::session::records_of;
 use super::transaction::Settled;
 use super::{Channel, Mode, Peer, Session};
+use crate::count::What;
 use crate::queue::core::Settlement;
 use crate::queue::delivery::Delivery;
 use crate::queue::id::UnackedKey;
@@ -40,11 +41,24 @@ impl Channel {
             }
             Some(key) => {
                 subscription.unsettled = subscription.unsettled.saturating_add(1);
-                self.outstanding.enter(Outstanding { slot: delivery.slot, key })
+                let tag = self.outstanding.enter(Outstanding { slot: delivery.slot, key });
+                self.show_unacked();
+                tag
             }
             None => self.outstanding.number(),
         };
         let redelivered = delivery.redelivered;
+        let subscriber = subscription.subscriber.as_deref();
+        self.count(if subscription.no_ack { What::DeliverNoAck } else { What::Deliver }, 1);
+        if let Some(subscriber) = subscriber {
+            subscriber.deliver.add(1);
+        }
+        if redelivered {
+            self.count(What::Redeliver, 1);
+            if let Some(subscriber) = subscriber {
+                subscriber.redeliver.add(1);
+            }
+        }
         let (tag, message) = (subscription.tag.as_str(), &delivery.message);
         if delivery.tells_returns {
             let properties = properties_with(delivery.returns, message);
@@ -70,6 +84,7 @@ impl Channel {
         }
         if !ack.multiple && !matches!(self.mode, Mode::Transaction(_)) {
             let outstanding = self.outstanding.take(ack.delivery_tag)?;
+            self.count(What::Ack, 1);
             if acknowledge(outstanding, session) {
                 self.release_credit(1, session);
             }
@@ -124,6 +139,7 @@ impl Channel {
         self.outstanding.take_all(|tag, outstanding| {
             settled.push(Settled { tag, outstanding, settlement: Settlement::Requeue });
         });
+        self.show_unacked();
         self.settle(settled, session);
     }
 
@@ -179,6 +195,7 @@ impl Channel {
         let mut others: HashMap<(QueueId, Settlement), (Arc<Queue>, Vec<UnackedKey>)> = HashMap::default();
         for Settled { outstanding, settlement, .. } in settled {
             if settlement == Settlement::Discard {
+                self.count(What::Ack, 1);
                 credit = credit.saturating_add(u32::from(acknowledge(outstanding, session)));
                 continue;
             }

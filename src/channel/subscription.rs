@@ -9,6 +9,7 @@ use crate::name::ConsumerTag;
 use crate::queue::Queue;
 use crate::queue::id::ConsumerKey;
 use crate::queue::id::UnackedKey;
+use crate::queue::subscriber::Subscriber;
 
 /// What a subscription takes from.
 #[derive(Clone, Debug)]
@@ -38,6 +39,8 @@ pub struct Subscription {
     pub tag: ConsumerTag,
     /// What it takes from.
     pub source: Source,
+    /// What is told of it; nothing of a get, nor of replies.
+    pub subscriber: Option<Arc<Subscriber>>,
     /// Deliveries that were sent and are not settled.
     pub unsettled: u32,
     /// Its deliveries are settled when they are sent.
@@ -57,6 +60,7 @@ impl Subscription {
             channel,
             tag,
             source,
+            subscriber: None,
             unsettled: 0,
             no_ack: false,
             shares_credit: false,

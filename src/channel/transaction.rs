@@ -57,6 +57,11 @@ impl Transaction {
         self.settlements.push(settled);
     }
 
+    /// How many publishes and settlements wait.
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        (self.publications.len(), self.settlements.len())
+    }
+
     /// The settlements, which the end of the channel undoes.
     pub(super) fn take_settlements(&mut self) -> Vec<Settled> {
         std::mem::take(&mut self.settlements)
@@ -66,7 +71,10 @@ impl Transaction {
 impl Channel {
     pub(super) fn tx_select(&mut self, peer: &mut dyn Peer) -> Result<(), Exception> {
         match self.mode {
-            Mode::Plain => self.mode = Mode::Transaction(Transaction::default()),
+            Mode::Plain => {
+                self.mode = Mode::Transaction(Transaction::default());
+                self.count_commits();
+            }
             Mode::Transaction(_) => {}
             Mode::Confirm(_) => return Err(precondition_failed("cannot switch from confirm to tx mode")),
         }

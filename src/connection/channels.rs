@@ -1,15 +1,20 @@
 //! The channels of a connection by number, and which of them hears what.
 
+mod opening;
+
+use std::sync::Arc;
+
 use bytes::Bytes;
 use leveret_protocol::method::{Method, basic, channel};
 use leveret_protocol::properties::Properties;
 use leveret_protocol::reply_code::ReplyCode;
 use leveret_protocol::{DecodeError, Decoder, Event};
 
+use super::entry::ConnectionEntry;
 use super::in_place::message_in_place;
 use super::waiting::{Waiting, WaitingChannels};
 use crate::channel::content::check_header;
-use crate::channel::exception::{Exception, channel_error, not_allowed, resource_error, too_many_channels};
+use crate::channel::exception::{Exception, channel_error, resource_error};
 use crate::channel::subscription::Source;
 use crate::channel::{Channel, Peer, Session};
 use crate::place::Batch;
@@ -25,6 +30,8 @@ pub struct Channels {
     incomplete: usize,
     incomplete_max: usize,
     pub(super) waiting: WaitingChannels,
+    /// What an operator sees of the connection.
+    entry: Arc<ConnectionEntry>,
 }
 
 pub(super) enum Slot {
@@ -82,6 +89,7 @@ impl Channels {
             incomplete: 0,
             incomplete_max: four.max(INCOMPLETE_MIN),
             waiting: WaitingChannels::default(),
+            entry: Arc::default(),
         }
     }
 
@@ -415,61 +423,11 @@ impl Channels {
         }
     }
 
-    /// A channel's consumers are taken out of their queues; it is not to be used any more.
-    pub fn release(&mut self, number: u16, session: &mut Session) {
-        if let Some(channel) = self.open_mut(number) {
-            let held = channel.held();
-            channel.close(session);
-            self.incomplete = self.incomplete.saturating_sub(held);
-        }
-    }
-
-    /// The consumers of all channels are taken out of their queues, and the channels are gone.
-    pub fn release_all(&mut self, session: &mut Session) {
-        for channel in self.iter_mut() {
-            channel.close(session);
-        }
-        self.slots = Vec::new();
-        self.waiting = WaitingChannels::default();
-        self.open = 0;
-        self.incomplete = 0;
-    }
-
     /// We close a channel, which was released: from now on only the client's answer counts.
     pub fn close(&mut self, number: u16) {
         let Some(slot) = self.slot_mut(number) else { return };
         if let Slot::Waiting(waiting) = std::mem::replace(slot, Slot::Closing) {
             self.waiting.forget(&waiting);
-        }
-    }
-
-    fn open(&mut self, number: u16, session: &Session, peer: &mut dyn Peer) -> Result<(), Exception> {
-        if self.open >= usize::from(self.channel_max) {
-            return Err(not_allowed(format!(
-                "number of channels opened ({}) has reached the negotiated channel_max ({})",
-                self.open, self.channel_max
-            )));
-        }
-        let user = session.authority.user();
-        let place = session.authority.access().open_channel(user.as_str());
-        let place = place.map_err(|refused| too_many_channels(refused, user))?;
-        let at = usize::from(number);
-        if at >= self.slots.len() {
-            self.slots.resize_with(at.saturating_add(1), || None);
-        }
-        if let Some(slot) = self.slots.get_mut(at) {
-            *slot = Some(Slot::Open(Box::new(Channel::new(number).counted(place))));
-            self.open = self.open.saturating_add(1);
-        }
-        peer.method(number, channel::OpenOk {}.into());
-        Ok(())
-    }
-
-    fn forget(&mut self, number: u16) {
-        if let Some(slot) = self.slots.get_mut(usize::from(number))
-            && slot.take().is_some()
-        {
-            self.open = self.open.saturating_sub(1);
         }
     }
 

@@ -7,6 +7,7 @@ mod backpressure;
 pub mod buffers;
 pub mod capabilities;
 pub mod channels;
+pub mod entry;
 mod farewell;
 mod greeting;
 pub mod handshake;
@@ -45,6 +46,7 @@ use crate::channel::authority::Authority;
 use crate::channel::exception::{connection_forced, user_deleted, vhost_deleted};
 use crate::channel::{Peer, Session};
 use crate::config::Config;
+use crate::count::Event;
 use crate::name::VhostName;
 use crate::net::{Accepted, Encryption, Permit, TlsServer, is_hung_up};
 use crate::queue::delivery::Recipient;
@@ -52,6 +54,7 @@ use crate::time::Time;
 use crate::vhost::registry::Vhosts;
 use arrival::{Arrived, arrive};
 use channels::Channels;
+use entry::ConnectionEntry;
 use greeting::{Greeted, Greeting};
 use handshake::{Entry, EntryRefused, Gatekeeper};
 use open::{End, Open, Parts};
@@ -219,11 +222,13 @@ async fn serve_open(
     let Some(authority) = Authority::new(access, user.as_str(), vhost.name()) else { return };
     let outbox = Arc::new(Outbox::new());
     let id = environment.connections.enter(&outbox, user.clone(), vhost.name().clone());
+    vhost.churn().add(Event::ConnectionOpened);
     if let Some(encryption) = encryption {
         tracing::info!("connection {peer} -> {local}: {encryption}");
         environment.connections.set_encryption(id, encryption);
     }
     let throttle = Arc::new(Throttle::default());
+    let seen = Arc::<ConnectionEntry>::default();
     environment.connections.describe(
         id,
         About {
@@ -235,6 +240,7 @@ async fn serve_open(
             heartbeat: negotiated.heartbeat,
             client_properties: negotiated.client_properties.clone(),
             throttle: Arc::clone(&throttle),
+            entry: Arc::clone(&seen),
         },
     );
     if environment.stopping.is_cancelled() {
@@ -272,13 +278,14 @@ async fn serve_open(
         negotiated.capabilities.consumer_cancel_notify,
         message_size_max,
     )
-    .told_by_the_journal(Arc::<Outbox>::clone(&outbox));
+    .told_by_the_journal(Arc::<Outbox>::clone(&outbox))
+    .of_peer(peer);
     let mut open = Open::new(Parts {
         socket: stream,
         is_hung_up: |socket| is_hung_up(socket),
         decoder,
         read_ahead,
-        channels: Channels::new(negotiated.channel_max, message_size_max),
+        channels: Channels::new(negotiated.channel_max, message_size_max).seen_in(seen),
         session,
         outbox,
         alarms: Arc::clone(&environment.alarms),
@@ -290,6 +297,7 @@ async fn serve_open(
     open.output().method(0, OpenOk {}.into());
     let end = open.serve().await;
     environment.connections.leave(id);
+    environment.vhosts.counts().churn().add(Event::ConnectionClosed);
     // Its places are free before its socket has gone: the client may come again at once.
     drop(entry);
     log_end(&end, open.heartbeat_secs(), (peer, local));

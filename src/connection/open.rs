@@ -253,6 +253,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
             heartbeat.received(Time::now());
         }
         self.alarms.read(count);
+        let entry = self.channels.entry();
+        entry.received_bytes.add(count as u64);
+        entry.reads.add(1);
         let chunk = buffer.freeze();
         self.frames(&chunk);
         if let Ok(buffer) = chunk.try_into_mut() {
@@ -333,6 +336,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
             return Poll::Pending;
         };
         self.stalled_since = None;
+        if written > 0 {
+            let entry = self.channels.entry();
+            entry.sent_bytes.add(written as u64);
+            entry.writes.add(1);
+            entry.pending_bytes.set(self.output.len() as u64);
+        }
         if written > 0
             && let Some(heartbeat) = &mut self.heartbeat
         {

@@ -9,6 +9,7 @@ use dashmap::DashMap;
 use leveret_protocol::TableBuf;
 use leveret_protocol::reply_code::ReplyCode;
 
+use super::entry::ConnectionEntry;
 use super::outbox::{Notice, Outbox};
 use super::throttle::Throttle;
 use crate::name::{ConnectionId, UserName, VhostName};
@@ -50,6 +51,8 @@ pub struct About {
     pub client_properties: TableBuf,
     /// Whether it is read.
     pub throttle: Arc<Throttle>,
+    /// How it goes on.
+    pub entry: Arc<ConnectionEntry>,
 }
 
 /// An open connection, for an operator.

@@ -64,7 +64,8 @@ impl Direct {
             environment.config().max_message_size,
         );
         let session = session.told_by_the_journal(Arc::<Bell>::clone(&bell));
-        Ok(Self { session, channel: Channel::new(CHANNEL), bell, told: Told::default() })
+        let channel = Channel::new(CHANNEL).seen(&session);
+        Ok(Self { session, channel, bell, told: Told::default() })
     }
 
     /// Whether the user may be in the virtual host at all; administrators may ask without that, and may do nothing with

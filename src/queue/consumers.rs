@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::delivery::{Delivery, Recipient, SharedCredit};
 use super::id::ConsumerKey;
+use super::subscriber::Subscriber;
 use crate::name::ConsumerTag;
 
 /// A consumer, as it is handed to its queue.
@@ -33,6 +34,8 @@ pub struct Consumer {
     pub timeout: Option<Duration>,
     /// A limit that it shares with others of its channel.
     pub shared_credit: Option<Arc<dyn SharedCredit>>,
+    /// What an operator sees of it, if anything.
+    pub subscriber: Option<Arc<Subscriber>>,
 }
 
 /// Whether a consumer stands in the turn of its priority, and if not, what it waits for.
@@ -145,6 +148,9 @@ impl Consumers {
         let key = ConsumerKey { at: u32::try_from(at).unwrap_or(u32::MAX), serial: self.serial };
         let stands_by = self.single_active && self.iter().any(Member::is_active);
         let turn = if stands_by { Turn::Standby } else { Turn::NoCredit };
+        if let Some(subscriber) = consumer.subscriber.as_deref().filter(|_| self.single_active) {
+            subscriber.set_single(!stands_by);
+        }
         let member = Member { consumer, key, unacked: 0, turn, staged: Vec::new() };
         if let Some(place) = self.members.get_mut(at) {
             *place = Some(member);
@@ -201,6 +207,9 @@ impl Consumers {
         let standing_by = self.iter().filter(|member| member.turn == Turn::Standby);
         let next = standing_by.max_by_key(|member| rank(member)).map(|member| member.key);
         if let Some(key) = next {
+            if let Some(subscriber) = self.get(key).and_then(|member| member.consumer.subscriber.as_deref()) {
+                subscriber.set_single(true);
+            }
             self.enter_turn(key);
         }
     }

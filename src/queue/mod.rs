@@ -20,6 +20,7 @@ pub mod registry;
 pub mod retry;
 pub mod scheduled;
 pub mod segments;
+pub mod subscriber;
 pub mod terms;
 pub mod unacked;
 pub mod undertaker;

@@ -23,6 +23,7 @@ use super::id::{ConsumerKey, QueueId, UnackedKey};
 use super::options::QueueOptions;
 use super::ready::Entry;
 use super::undertaker::UndertakerCell;
+use crate::count::QueueCounts;
 use crate::message::Message;
 use crate::name::{ConnectionId, QueueName};
 use crate::place::{Home, JournalFile};
@@ -116,7 +117,8 @@ pub struct Queue {
 #[allow(clippy::large_enum_variant, reason = "nearly every queue is running, and the hot path reads it")]
 enum State {
     Running(QueueCore, Paging),
-    Deleted,
+    /// It is gone, and this is what it counted.
+    Deleted(QueueCounts),
 }
 
 impl Queue {
@@ -404,9 +406,19 @@ impl Queue {
         Ok(result)
     }
 
+    /// What it has counted, also once it is gone.
+    pub fn counts(&self) -> QueueCounts {
+        match &*self.lock() {
+            State::Running(core, _) => core.counts(),
+            State::Deleted(counts) => *counts,
+        }
+    }
+
     /// From now on the queue is gone. Without a group whoever forgets it writes that it is.
     fn end(&self, state: &mut State, group: Option<&mut Group>) {
+        let mut counts = QueueCounts::default();
         if let State::Running(core, paging) = state {
+            counts = core.counts();
             for asker in core.take_askers() {
                 asker.recipient.loaded(asker.channel);
             }
@@ -415,7 +427,7 @@ impl Queue {
         if let Some(group) = group.filter(|_| self.journalled) {
             group.queue_gone(self.id);
         }
-        *state = State::Deleted;
+        *state = State::Deleted(counts);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

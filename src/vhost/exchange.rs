@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use crate::count::{Flow, Sum};
 use crate::exchange::{ExchangeOptions, ExchangeType, Routes, TargetName};
 use crate::name::ExchangeName;
 use crate::policy::InForce;
@@ -59,6 +60,7 @@ pub struct Exchange {
     waiting: OnceLock<Arc<Queue>>,
     /// What knows which messages it had, if it is to know.
     known: OnceLock<Arc<Queue>>,
+    published: Arc<Sum<Flow>>,
     policies: RwLock<Option<Arc<InForce>>>,
     routes: RwLock<Routes<Target>>,
 }
@@ -77,6 +79,7 @@ impl Exchange {
             keeps_history,
             waiting: OnceLock::new(),
             known: OnceLock::new(),
+            published: Arc::default(),
             policies: RwLock::default(),
             routes,
         }
@@ -95,6 +98,11 @@ impl Exchange {
     /// What it was declared with.
     pub fn options(&self) -> &ExchangeOptions {
         &self.options
+    }
+
+    /// What is published to it, and where that is counted.
+    pub fn published(&self) -> &Arc<Sum<Flow>> {
+        &self.published
     }
 
     /// Whether its messages may ask to be routed later.

@@ -4,6 +4,7 @@
 
 mod all_queues;
 mod burial;
+pub mod counts;
 mod delaying;
 mod ending;
 pub mod exchange;
@@ -44,6 +45,7 @@ use crate::store::definitions::{Definition, Definitions, VhostDefinition, VhostM
 use crate::store::unit::Unit;
 use crate::store::{Journal, StoreHandle};
 use all_queues::AllQueues;
+use counts::{Counts, NodeCounts};
 use exchange::Exchange;
 use registry::Exchanges;
 use reply_to::Requesters;
@@ -89,6 +91,7 @@ pub struct Vhost {
     /// Held while what is in force on exchanges and queues changes.
     changing: Mutex<()>,
     parameters: Mutex<parameters::Parameters>,
+    counts: Counts,
     epoch: AtomicU64,
 }
 
@@ -126,6 +129,7 @@ impl Vhost {
             policies: RwLock::default(),
             changing: Mutex::default(),
             parameters: Mutex::default(),
+            counts: Counts::default(),
             epoch: AtomicU64::new(0),
         };
         for (name, exchange_type, internal) in topology::SYSTEM_EXCHANGES {
@@ -198,7 +202,8 @@ impl Vhost {
     }
 
     /// It is one of a broker's from now on: its queues count among those of all, and have what the settings say.
-    fn join(&mut self, all: &Arc<AllQueues>, settings: &Arc<Settings>) {
+    fn join(&mut self, all: &Arc<AllQueues>, settings: &Arc<Settings>, counts: &Arc<NodeCounts>) {
+        self.counts.join(counts);
         all.add(self.queues.len());
         self.all_queues = Arc::clone(all);
         self.settings = Arc::clone(settings);

@@ -4,6 +4,7 @@
 //! What is remembered holds for one epoch of the virtual host.
 
 mod behind;
+mod exchanges;
 mod known;
 mod once;
 mod rates;
@@ -22,6 +23,8 @@ use crate::vhost::Vhost;
 use crate::vhost::reply_to::Reply;
 use crate::vhost::routing::Found;
 pub use behind::Behind;
+pub use exchanges::ExchangeNumber;
+use exchanges::PublishedTo;
 use known::{Known, Record, gather_for, hand_over};
 pub use once::{Claim, Claims, Copied};
 use once::{Once, know};
@@ -43,6 +46,7 @@ pub struct Publisher {
     /// The queues of all routes, each route a range.
     targets: Vec<u32>,
     last: Option<(Vec<u8>, Route)>,
+    published_to: PublishedTo,
     /// Which of the known queues have messages gathered.
     gathered: Vec<u32>,
     /// Memory for gathering that no queue has at present.
@@ -100,6 +104,7 @@ enum By {
 pub struct Route {
     first: u32,
     count: u32,
+    exchange: ExchangeNumber,
     /// Whether any of them outlives the broker.
     journalled: bool,
     /// Whether any of them takes messages once.
@@ -125,7 +130,7 @@ pub enum Gathered {
 const ROUTES_MAX: usize = 16_384;
 /// The same in bytes of exchange and routing key.
 const ROUTE_BYTES_MAX: usize = 1024 * 1024;
-/// Queues that are known at a time.
+/// Queues that are known at a time, or exchanges.
 const KNOWN_MAX: usize = 4096;
 /// Queues of all remembered routes together.
 const TARGETS_MAX: usize = 1_000_000;
@@ -211,7 +216,7 @@ impl Publisher {
         let first = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
         let count = u32::try_from(left.len()).unwrap_or(u32::MAX);
         self.targets.extend(left);
-        Routed::Once(Route { first, count, journalled, once, limited })
+        Routed::Once(Route { first, count, exchange: route.exchange, journalled, once, limited })
     }
 
     /// Whether no queue is to get a message, nor a requester, and no exchange knows it.
@@ -364,7 +369,7 @@ impl Publisher {
             self.targets.push(at);
         }
         let count = u32::try_from(queues.len()).unwrap_or(u32::MAX);
-        Route { first, count, journalled, once, limited }
+        Route { first, count, exchange: ExchangeNumber::NONE, journalled, once, limited }
     }
 
     fn know(&mut self, queue: &Arc<Queue>) -> u32 {
@@ -397,7 +402,7 @@ impl Publisher {
     fn remembers_too_much(&self) -> bool {
         self.routes.len() > ROUTES_MAX
             || self.route_bytes > ROUTE_BYTES_MAX
-            || self.known.len() > KNOWN_MAX
+            || self.known.len().max(self.published_to.len()) > KNOWN_MAX
             || self.targets.len() > TARGETS_MAX
     }
 
@@ -409,6 +414,7 @@ impl Publisher {
         self.route_bytes = 0;
         self.targets.clear();
         self.last = None;
+        self.published_to.forget();
         self.rates.renew(vhost);
         self.epoch = epoch;
     }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dashmap::DashMap;
 
 use super::all_queues::AllQueues;
+use super::counts::NodeCounts;
 use super::exchange::Exchange;
 use super::parameters::GlobalParameters;
 use super::settings::Settings;
@@ -53,6 +54,7 @@ pub struct Vhosts {
     durability: Durability,
     all_queues: Arc<AllQueues>,
     settings: Arc<Settings>,
+    counts: Arc<NodeCounts>,
     /// Held while one is made or deleted.
     changing: Mutex<()>,
 }
@@ -116,7 +118,7 @@ impl Vhosts {
 
     /// Enters a virtual host under its name.
     pub fn insert(&self, mut vhost: Vhost) {
-        vhost.join(&self.all_queues, &self.settings);
+        vhost.join(&self.all_queues, &self.settings, &self.counts);
         let vhost = Arc::new(vhost);
         vhost.appoint();
         self.by_name.insert(vhost.name().clone(), vhost);
@@ -172,7 +174,9 @@ impl Vhosts {
         }
         self.by_name.remove(name);
         found_no_more(&vhost);
-        Ok(vhost.end())
+        let until = vhost.end();
+        vhost.counts.end();
+        Ok(until)
     }
 
     /// Waits until a change is on the disk; false when it will not be.
@@ -181,6 +185,11 @@ impl Vhosts {
             (Some(store), Some(until)) => store.journal.wait(until),
             _ => true,
         }
+    }
+
+    /// What is counted of all of them together.
+    pub fn counts(&self) -> &NodeCounts {
+        &self.counts
     }
 
     /// The parameters of the broker, which belong to none of them.

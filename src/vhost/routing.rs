@@ -11,6 +11,7 @@ use super::Vhost;
 use super::exchange::{Exchange, ExchangeId, Target};
 use super::publisher::{Claim, Claims};
 use super::refused::Refused;
+use crate::count::{Flow, Sum};
 use crate::exchange::{Routable, Routes};
 use crate::message::deduplication::{DeduplicationKey, wanted_ttl};
 use crate::queue::due::due;
@@ -25,6 +26,8 @@ pub struct Found {
     walk: Vec<Arc<Exchange>>,
     visited: Seen<ExchangeId>,
     claims: Claims,
+    /// Where is counted what was published to the exchange that it was published to.
+    published_to: Option<Arc<Sum<Flow>>>,
     by_more_than_the_key: bool,
 }
 
@@ -74,6 +77,7 @@ impl Found {
         self.visited.clear();
         self.claims.withdraw();
         self.claims.known.clear();
+        self.published_to = None;
         self.by_more_than_the_key = false;
     }
 
@@ -139,6 +143,11 @@ impl Found {
         !self.claims.is_empty()
     }
 
+    /// Where is counted what was published to the exchange that the message was published to.
+    pub(super) fn take_published_to(&mut self) -> Option<Arc<Sum<Flow>>> {
+        self.published_to.take()
+    }
+
     /// What those exchanges found.
     pub(super) fn take_claims(&mut self) -> Claims {
         std::mem::take(&mut self.claims)
@@ -158,10 +167,12 @@ impl Vhost {
     /// exchange is tried only when none leads anywhere.
     pub fn route(&self, exchange: &str, message: &Routable<'_>, found: &mut Found) -> Result<(), Refused> {
         if exchange.is_empty() {
+            found.published_to = Some(Arc::clone(self.counts.default_exchange()));
             self.route_by_name(message, found);
             return Ok(());
         }
         let first = self.published_to(exchange)?;
+        found.published_to = Some(Arc::clone(first.published()));
         self.route_from(&first, message, found);
         Ok(())
     }
@@ -174,10 +185,12 @@ impl Vhost {
         found: &mut Found,
     ) -> Result<(), Refused> {
         if exchange.is_empty() {
+            found.published_to = Some(Arc::clone(self.counts.default_exchange()));
             self.route_by_name(message, found);
             return Ok(());
         }
         let first = self.exchanges().get(exchange).ok_or(Refused::NoExchange)?;
+        found.published_to = Some(Arc::clone(first.published()));
         self.route_from(&first, message, found);
         Ok(())
     }

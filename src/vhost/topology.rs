@@ -15,6 +15,7 @@ use super::generated;
 use super::records::{Records, is_durable};
 use super::refused::Refused;
 use crate::config::Durability;
+use crate::count::Event;
 use crate::exchange::{ExchangeOptions, ExchangeType};
 use crate::name::{ConnectionId, ExchangeName, QueueName};
 use crate::place::Batch;
@@ -159,6 +160,7 @@ impl Vhost {
         // Before anybody can publish to it: the journal has the queue before its messages.
         let until = records.commit();
         self.queues.insert(&queue);
+        self.churn().add(Event::QueueCreated);
         self.new_epoch();
         Ok(Declared { queue, status: Status::default(), made: true, until })
     }
@@ -223,6 +225,7 @@ impl Vhost {
     ) {
         if self.queues.remove(queue) {
             self.all_queues.give_back();
+            self.counts.queue_gone(queue);
             records.forget_queue(queue);
         }
         self.unbind_target(topology, &Target::Queue(Arc::clone(queue)), records);

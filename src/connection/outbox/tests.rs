@@ -101,6 +101,7 @@ impl Run {
             prefetch: self.way.prefetch,
             timeout: None,
             shared_credit: prefetch.clone().map(|prefetch| prefetch as Arc<dyn SharedCredit>),
+            subscriber: None,
         }
     }
 

@@ -267,6 +267,7 @@ pub(super) fn consumer(inbox: &Arc<Inbox>, slot: u32) -> Consumer {
         prefetch: 0,
         timeout: None,
         shared_credit: None,
+        subscriber: None,
     }
 }
 

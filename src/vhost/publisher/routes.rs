@@ -124,7 +124,10 @@ impl Publisher {
         } else {
             vhost.route_within(exchange, &routable, &mut found)
         };
-        let route = self.route_found(&mut found);
+        let mut route = self.route_found(&mut found);
+        if let Some(exchange) = found.take_published_to() {
+            route.exchange = self.published_to.number(&exchange);
+        }
         let lasting = found.holds_for_the_key() && extra_keys.is_empty();
         self.found = found;
         outcome?;

@@ -72,6 +72,7 @@ fn what_is_published_to_a_queue_that_failed_is_known_to_be_lost() {
         prefetch: 0,
         timeout: None,
         shared_credit: None,
+        subscriber: None,
     };
     assert!(catch_unwind(AssertUnwindSafe(|| queue.consume(consumer))).is_err());
     publish(&mut publisher, &vhost);
