@@ -5,6 +5,7 @@
 
 mod alarms;
 mod doors;
+mod first;
 mod kept;
 mod management;
 mod ports_file;
@@ -27,6 +28,7 @@ use crate::access::Access;
 use crate::alarm::Alarms;
 use crate::config::{Config, ListenAddress, Sources};
 use crate::connection::{self, Environment};
+use crate::definitions::LoadError;
 use crate::management::Listening;
 use crate::net::{
     Admission, Bound, Listener, TlsError, TlsServer, Transport, Workers, inherited_listeners,
@@ -36,6 +38,7 @@ use crate::store::{DirectoryError, OpenError};
 use crate::supervisor;
 use crate::vhost::registry::Vhosts;
 use doors::Door;
+use first::First;
 use kept::Kept;
 use management::{Management, ManagementSocket};
 
@@ -85,6 +88,7 @@ impl Broker {
     /// The same at sockets that listen already, if there are any, and not at the configured addresses.
     pub fn start_at(config: Config, inherited: Vec<TcpListener>) -> Result<Self, StartError> {
         let tls = tls::read(&config).map_err(StartError::Tls)?;
+        let first = First::read(&config).map_err(StartError::Definitions)?;
         let bound = doors::bound(&config, inherited)?;
         let management = ManagementSocket::take(&config)?;
         let disk_failed = CancellationToken::new();
@@ -111,7 +115,7 @@ impl Broker {
             })?;
             (Some(kept), Some((vhosts, access)))
         };
-        match Self::serve(config, tls, bound, management, stored, disk_failed) {
+        match Self::serve(config, tls, bound, management, (stored, &first), disk_failed) {
             Ok(broker) => {
                 if let Some(kept) = &kept {
                     kept.watch(Arc::<Alarms>::clone(&broker.environment.alarms));
@@ -132,7 +136,7 @@ impl Broker {
         tls: Option<TlsServer>,
         bound: Vec<(Door, Bound)>,
         management: ManagementSocket,
-        stored: Option<(Vhosts, Access)>,
+        (stored, first): (Option<(Vhosts, Access)>, &First),
         disk_failed: CancellationToken,
     ) -> Result<Self, StartError> {
         let descriptors = raise_descriptor_limit();
@@ -162,7 +166,7 @@ impl Broker {
                 Listening { protocol, address: listener.address() }
             })
             .collect();
-        let mut environment = Environment::new(config);
+        let mut environment = Environment::empty(config);
         if let Some((vhosts, access)) = stored {
             environment.vhosts = vhosts;
             environment.access = Arc::new(access);
@@ -170,6 +174,7 @@ impl Broker {
         if let Some(tls) = tls {
             environment.set_tls(tls);
         }
+        first.make(&environment).map_err(StartError::Definitions)?;
         let environment = Arc::new(environment);
         let management = management.serve(&environment, &listening, descriptors)?;
         let http = management.addresses.iter();
@@ -393,6 +398,8 @@ pub enum StartError {
         /// What the operating system says.
         error: io::Error,
     },
+    /// What is to be imported cannot be.
+    Definitions(LoadError),
     /// A thread, a runtime or a signal handler could not be made.
     Thread(io::Error),
 }
@@ -432,6 +439,7 @@ impl fmt::Display for StartError {
             Self::PortsFile { path, error } => {
                 write!(f, "the file {} of ports_file cannot be written: {error}", path.display())
             }
+            Self::Definitions(error) => write!(f, "{error}; correct it, or start without load_definitions"),
             Self::Thread(error) => write!(f, "cannot start: {error}"),
         }
     }

@@ -11,6 +11,7 @@ pub mod cli;
 pub mod config;
 pub mod connection;
 pub mod count;
+pub mod definitions;
 pub mod equivalence;
 pub mod exchange;
 pub mod log;

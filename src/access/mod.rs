@@ -41,9 +41,14 @@ pub struct Access {
 impl Access {
     /// The default user and nobody else, of which nothing is kept.
     pub fn in_memory(settings: AccessSettings) -> Self {
-        let access = Self::with(settings, None);
+        let access = Self::empty(settings);
         access.add_default_user();
         access
+    }
+
+    /// Nobody yet, of which nothing is kept.
+    pub fn empty(settings: AccessSettings) -> Self {
+        Self::with(settings, None)
     }
 
     /// Users as they were defined in an earlier run; from now on changes are written down.

@@ -24,7 +24,7 @@ pub(super) struct Kept {
 
 impl Kept {
     /// Opens the data directory and brings back all that is in it. Takes as long as that takes. `failed` is called when
-    /// nothing can be made durable any more.
+    /// nothing can be made durable any more. There may be no user and no virtual host.
     pub(super) fn open(
         config: &Config,
         failed: impl Fn(&JournalFailure) + Send + Sync + 'static,
@@ -109,26 +109,8 @@ fn restore(
     vhosts.set_settings(config.vhosts.clone());
     let definitions = Arc::clone(&vhost_store.definitions);
     let access = Access::restored(config.access.clone(), restored.take_access(), definitions);
-    let mut until = None;
-    let is_new = restored.is_empty();
-    if is_new {
-        let name = config.access.default_user.vhost.clone();
-        until = vhosts.create_default(name);
-    } else {
-        for vhost in restored.kept_in(&vhost_store) {
-            vhosts.insert(vhost);
-        }
-    }
-    if access.is_empty() {
-        let name = &config.access.default_user.name;
-        if !is_new {
-            tracing::warn!("no user is defined: the default user '{name}' is made");
-        }
-        until = until.max(access.add_default_user());
-    }
-    if let Some(batch) = until {
-        // When it fails the broker is told, as later.
-        store.journal().wait(batch);
+    for vhost in restored.kept_in(&vhost_store) {
+        vhosts.insert(vhost);
     }
     Ok((store, vhosts, access))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use leveret_protocol::method::queue;
-use leveret_protocol::table::{Table, TableBuf, TableBuilder, Value};
+use leveret_protocol::table::{Table, Value};
 
 use super::answer::{Answer, Served, Until};
 use super::exception::{Exception, Subject, no_queue, precondition_failed, refused};
@@ -13,10 +13,9 @@ use crate::auth::{Action, Resource};
 use crate::count::Event;
 use crate::name::{ExchangeName, QueueName};
 use crate::place::Batch;
-use crate::queue::arguments::{QUEUE_TYPE, without_effect};
+use crate::queue::arguments::without_effect;
 use crate::queue::options::{InvalidQueue, QueueOptions};
 use crate::queue::queue::Status;
-use crate::vhost::Vhost;
 use crate::vhost::refused::Refused;
 use crate::vhost::reply_to::{PSEUDO_QUEUE, is_reply_name};
 use crate::vhost::topology::{BindingEnds, Declared, Destination, RESERVED_PREFIX, generated_queue_name};
@@ -147,7 +146,7 @@ fn declare_actively(declare: &queue::Declare<'_>, session: &mut Session) -> Resu
     let vhost = Arc::clone(&session.vhost);
     let named = name.as_ref().map_or("", QueueName::as_str);
     let refuse = |refusal: &Refused| refused(refusal, Subject::Queue(named), vhost.name());
-    let augmented = with_default_type(declare, &vhost);
+    let augmented = vhost.with_default_type(declare);
     let declare = &augmented
         .as_ref()
         .map_or(*declare, |arguments| queue::Declare { arguments: arguments.as_table(), ..*declare });
@@ -186,17 +185,6 @@ fn declare_actively(declare: &queue::Declare<'_>, session: &mut Session) -> Resu
         }
     }
     Ok((queue.name().clone(), status, until))
-}
-
-/// The arguments with the type that queues of the virtual host have that are declared without one, where it can be theirs.
-fn with_default_type(declare: &queue::Declare<'_>, vhost: &Vhost) -> Option<TableBuf> {
-    let (metadata, settings) = (vhost.metadata(), vhost.settings());
-    let queue_type = metadata.default_queue_type.as_ref().or(settings.default_queue_type.as_ref())?;
-    let can_be = declare.durable && !declare.exclusive && !declare.auto_delete && !declare.queue.is_empty();
-    if !can_be || declare.arguments.get(QUEUE_TYPE).is_some() {
-        return None;
-    }
-    Some(TableBuilder::new().entries(declare.arguments).string(QUEUE_TYPE, queue_type).finish())
 }
 
 fn declare_passively(declare: &queue::Declare<'_>, session: &mut Session) -> Result<NamedQueue, Exception> {

@@ -97,7 +97,7 @@ fn without_effect(loaded: &Loaded) -> Option<String> {
 
 fn code(error: &StartError) -> u8 {
     match error {
-        StartError::Tls(_) => exit::CONFIGURATION,
+        StartError::Tls(_) | StartError::Definitions(_) => exit::CONFIGURATION,
         StartError::Directory(error) if error.is_misconfigured() => exit::CONFIGURATION,
         StartError::Store { error, .. } if error.is_of_other_version() => exit::CONFIGURATION,
         StartError::Directory(_) | StartError::Store { .. } | StartError::PortsFile { .. } => {

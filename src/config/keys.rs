@@ -2,6 +2,7 @@
 
 mod access;
 mod defaults;
+mod definitions;
 mod listeners;
 mod log;
 mod management;
@@ -15,13 +16,15 @@ use super::key::{Alias, Key, One, Reload, Written};
 use super::{kind, rabbitmq_values};
 
 /// The parts of the table, in the order in which they are listed. Those of a section stand together.
-static PARTS: [&[Key]; 8] = [
+static PARTS: [&[Key]; 10] = [
     &node::KEYS,
+    &definitions::LOAD,
     &access::KEYS,
     &defaults::LIMITS,
     &defaults::POLICIES,
     &listeners::KEYS,
     &tls::KEYS,
+    &definitions::KEYS,
     &management::KEYS,
     &log::KEYS,
 ];

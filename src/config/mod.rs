@@ -6,6 +6,7 @@
 
 mod check;
 mod convert;
+mod definitions;
 mod disk_limit;
 mod durability;
 mod environment;
@@ -37,6 +38,7 @@ use std::time::Duration;
 use crate::auth::AccessSettings;
 
 pub use convert::convert;
+pub use definitions::DefinitionsConfig;
 pub use disk_limit::DiskLimit;
 pub use durability::{Durability, UnknownDurability};
 pub use environment::Environment;
@@ -128,6 +130,8 @@ pub struct Config {
     pub access: AccessSettings,
     /// The HTTP API.
     pub management: ManagementConfig,
+    /// What is imported at the start.
+    pub definitions: DefinitionsConfig,
 }
 
 impl Default for Config {
@@ -157,6 +161,7 @@ impl Default for Config {
             vhosts: VhostSettings::default(),
             access: AccessSettings::default(),
             management: ManagementConfig::default(),
+            definitions: DefinitionsConfig::default(),
         }
     }
 }

@@ -84,14 +84,22 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// The environment of a broker with this configuration.
+    /// The environment of a broker with this configuration, that keeps nothing, with the default user and virtual host.
     pub fn new(config: Config) -> Self {
+        let environment = Self::empty(config);
+        let config = environment.config();
+        environment.vhosts.create_default(config.access.default_user.vhost.clone());
+        environment.access.add_default_user();
+        environment
+    }
+
+    /// The same, in which there is nobody and nothing yet.
+    pub fn empty(config: Config) -> Self {
         let server_properties = Arc::new(capabilities::server_properties(&config.cluster_name));
         let vhosts = Vhosts::default();
         vhosts.set_queue_max(config.access.cluster_queue_limit);
         vhosts.set_settings(config.vhosts.clone());
-        vhosts.create_default(config.access.default_user.vhost.clone());
-        let access = Arc::new(Access::in_memory(config.access.clone()));
+        let access = Arc::new(Access::empty(config.access.clone()));
         let limits = (config.memory_limit, config.disk_free_limit);
         let directory = (!config.in_memory).then(|| FileSystemOf(config.data_dir.clone()));
         let disk = directory.map(|directory| -> Box<dyn DiskMeter> { Box::new(directory) });

@@ -118,6 +118,11 @@ impl<T: Target> Routes<T> {
         self.bindings.get(target).into_iter().flatten()
     }
 
+    /// Whether there is such a binding.
+    pub fn has(&self, target: &T, key: &str, arguments: Table<'_>) -> bool {
+        self.bindings.contains_key(target) && self.contains(&binding(target.clone(), key, arguments))
+    }
+
     fn contains(&self, binding: &Binding<T>) -> bool {
         self.bindings.get(&binding.target).is_some_and(|bindings| bindings.contains(binding))
     }

@@ -1,13 +1,16 @@
 //! What is answered when it can be done.
 
 use axum::body::{Body, Bytes};
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, VARY, WWW_AUTHENTICATE};
+use axum::http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION, VARY, WWW_AUTHENTICATE,
+};
 use axum::http::{HeaderValue, Response, StatusCode};
 use futures_util::stream;
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 
 use super::failure::Failure;
+use crate::definitions::Pieces;
 
 /// The objects of a list, each made when it is its turn.
 pub(super) type Objects = Box<dyn Iterator<Item = Value> + Send>;
@@ -18,6 +21,11 @@ pub(super) enum Answer {
     Json(Value),
     /// 200 with an array of these, which are made and sent in slices.
     List(Objects),
+    /// 200 with a document of these pieces, which are made and sent one after the other; to be kept as a file of that name,
+    /// if it has one.
+    Document(Pieces, Option<String>),
+    /// 303: to be looked at there.
+    SeeOther(String),
     /// 201, and perhaps where it is from now on.
     Created(Option<String>),
     /// 202: it is being done, and this is where and what.
@@ -38,10 +46,26 @@ impl Answer {
     pub(super) fn into_response(self) -> Response<Body> {
         match self {
             Self::Json(value) => json(StatusCode::OK, &value),
-            Self::List(objects) => with_json_head(StatusCode::OK, slices(objects)),
+            Self::List(objects) => with_json_head(StatusCode::OK, streamed(Spool::List(objects))),
             Self::Created(location) => {
                 let mut response = empty(StatusCode::CREATED);
                 if let Some(location) = location.and_then(|location| HeaderValue::try_from(location).ok()) {
+                    response.headers_mut().insert(LOCATION, location);
+                }
+                response
+            }
+            Self::Document(pieces, file) => {
+                let mut response = with_json_head(StatusCode::OK, streamed(Spool::Pieces(pieces)));
+                let told =
+                    file.and_then(|file| HeaderValue::try_from(format!("attachment; filename={file}")).ok());
+                if let Some(told) = told {
+                    response.headers_mut().insert(CONTENT_DISPOSITION, told);
+                }
+                response
+            }
+            Self::SeeOther(location) => {
+                let mut response = empty(StatusCode::SEE_OTHER);
+                if let Ok(location) = HeaderValue::try_from(location) {
                     response.headers_mut().insert(LOCATION, location);
                 }
                 response
@@ -105,19 +129,45 @@ fn common_head(response: &mut Response<Body>) {
     head.insert("content-security-policy", HeaderValue::from_static("default-src 'none'"));
 }
 
+/// What is still to be sent.
+enum Spool {
+    /// Objects of an array.
+    List(Objects),
+    /// Pieces of a document.
+    Pieces(Pieces),
+}
+
 /// A body of slices. A slice is made when the one before it is on its way, so that a list of any length takes the memory
 /// of one, and a client that takes nothing has nothing done.
-fn slices(objects: Objects) -> Body {
-    let first = Some((objects, true));
+fn streamed(spool: Spool) -> Body {
+    let first = Some((spool, true));
     Body::from_stream(stream::unfold(first, |state| async move {
-        let (objects, is_first) = state?;
-        let made = spawn_blocking(move || slice(objects, is_first)).await;
-        Some(match made {
+        let (spool, is_first) = state?;
+        let made = spawn_blocking(move || match spool {
+            Spool::List(objects) => {
+                let (slice, rest) = slice(objects, is_first);
+                (slice, rest.map(Spool::List))
+            }
+            Spool::Pieces(pieces) => {
+                let (slice, rest) = joined(pieces);
+                (slice, rest.map(Spool::Pieces))
+            }
+        });
+        Some(match made.await {
             Ok((bytes, rest)) => (Ok(bytes), rest.map(|rest| (rest, false))),
             // A panic there was logged; the client sees that the body is cut short.
             Err(panic) => (Err(std::io::Error::from(panic)), None),
         })
     }))
+}
+
+fn joined(mut pieces: Pieces) -> (Bytes, Option<Pieces>) {
+    let mut text = String::with_capacity(SLICE_BYTES);
+    while text.len() < SLICE_BYTES {
+        let Some(piece) = pieces.next() else { return (text.into(), None) };
+        text.push_str(&piece);
+    }
+    (text.into(), Some(pieces))
 }
 
 fn slice(mut objects: Objects, is_first: bool) -> (Bytes, Option<Objects>) {

@@ -26,6 +26,8 @@ pub(super) struct Call {
     pub(super) path: Vec<(String, String)>,
     pub(super) query: Query,
     pub(super) body: Bytes,
+    /// What the body is said to be.
+    pub(super) content_type: Option<String>,
     /// Why, in words of whoever asks: `X-Reason`.
     pub(super) reason: Option<String>,
 }

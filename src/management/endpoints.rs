@@ -6,8 +6,8 @@ use super::endpoint::Needs::{
 };
 use super::endpoint::{Endpoint, delete, get, post, put};
 use super::{
-    bindings, connections, exchanges, health, leveret, limits, messages, nodes, overview, parameters,
-    permissions, policies, queues, topic_permissions, users, vhosts,
+    bindings, connections, definitions, exchanges, health, leveret, limits, messages, nodes, overview,
+    parameters, permissions, policies, queues, topic_permissions, users, vhosts,
 };
 
 /// Every endpoint that there is.
@@ -79,6 +79,12 @@ pub static ENDPOINTS: &[Endpoint] = &[
     get("/api/global-parameters/{name}", Policymaker, parameters::show_global),
     put("/api/global-parameters/{name}", Policymaker, parameters::put_global),
     delete("/api/global-parameters/{name}", Policymaker, parameters::delete_global),
+    get("/api/definitions", Administrator, definitions::export),
+    post("/api/definitions", Administrator, definitions::import),
+    get("/api/definitions/{vhost}", Administrator, definitions::export_vhost),
+    post("/api/definitions/{vhost}", Administrator, definitions::import_vhost),
+    post("/api/leveret/definitions", Administrator, definitions::import_and_tell),
+    post("/api/leveret/definitions/{vhost}", Administrator, definitions::import_vhost_and_tell),
     get("/api/exchanges", Vhost, exchanges::list),
     get("/api/exchanges/{vhost}", Vhost, exchanges::list),
     get("/api/exchanges/{vhost}/{exchange}", Vhost, exchanges::show),

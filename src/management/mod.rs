@@ -38,11 +38,13 @@ mod wire_json;
 
 mod bindings;
 mod connections;
+mod definitions;
 mod exchanges;
 mod health;
 mod leveret;
 mod limits;
 mod messages;
+mod multipart;
 mod nodes;
 mod overview;
 mod parameters;

@@ -195,7 +195,8 @@ const FEATURE_FLAGS: [&str; 14] = [
 const CLUSTER_NAME: &str = "cluster_name";
 
 impl Call {
-    fn cluster_name(&self) -> String {
+    /// The name that this broker goes by.
+    pub(super) fn cluster_name(&self) -> String {
         let renamed = self.environment().vhosts.global_parameters().get(CLUSTER_NAME);
         let renamed = renamed.as_ref().and_then(Value::as_str).map(str::to_owned);
         renamed.unwrap_or_else(|| self.environment().config().cluster_name.clone())

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::answer::Answer;
 use super::call::Call;
 use super::failure::Failure;
-use super::limits::vhost_limits;
 use super::listing::{one, whole};
 use super::policies::invalid;
+use crate::definitions::limits;
 use crate::policy::Component;
 use crate::rate::{MAX_PUBLISH_BYTES_RATE, MAX_PUBLISH_RATE};
 use crate::store::definitions::VhostMetadata;
@@ -29,27 +29,27 @@ pub(super) fn list(call: &Call) -> Result<Answer, Failure> {
 
 /// All parameters of a virtual host, its limits among them.
 fn of(vhost: &Arc<Vhost>) -> Vec<Value> {
-    let limits = vhost_limits(&vhost.metadata());
+    let limits = limits::of_vhost(&vhost.metadata());
     let limits =
-        (!limits.is_empty()).then(|| object(vhost, Component::VhostLimits, LIMITS, &Value::Object(limits)));
+        (!limits.is_empty()).then(|| object(vhost, &Component::VhostLimits, LIMITS, &Value::Object(limits)));
     let others = vhost.parameters();
-    let others = others.iter().map(|(component, name, value)| object(vhost, *component, name, value));
+    let others = others.iter().map(|(component, name, value)| object(vhost, component, name, value));
     limits.into_iter().chain(others).collect()
 }
 
-fn object(vhost: &Vhost, component: Component, name: &str, value: &Value) -> Value {
+fn object(vhost: &Vhost, component: &Component, name: &str, value: &Value) -> Value {
     json!({ "value": value, "vhost": vhost.name().as_str(), "component": component.as_str(), "name": name })
 }
 
-/// The component of the path; 404 when there is none.
-fn component(call: &Call) -> Result<Component, Failure> {
-    Component::parse(call.part("component")).map_err(|_| Failure::no_object())
+/// The component of the path: one that is not known may have been imported.
+fn component(call: &Call) -> Component {
+    Component::named(call.part("component"))
 }
 
-fn value(call: &Call, component: Component) -> Result<Option<Value>, Failure> {
+fn value(call: &Call, component: &Component) -> Result<Option<Value>, Failure> {
     let (vhost, name) = (call.vhost()?, call.part("name"));
-    if component == Component::VhostLimits {
-        let limits = vhost_limits(&vhost.metadata());
+    if *component == Component::VhostLimits {
+        let limits = limits::of_vhost(&vhost.metadata());
         return Ok((name == LIMITS && !limits.is_empty()).then_some(Value::Object(limits)));
     }
     Ok(vhost.parameter(component, name))
@@ -57,9 +57,9 @@ fn value(call: &Call, component: Component) -> Result<Option<Value>, Failure> {
 
 /// `GET /api/parameters/{component}/{vhost}/{name}`
 pub(super) fn show(call: &Call) -> Result<Answer, Failure> {
-    let component = component(call)?;
-    let value = value(call, component)?.ok_or_else(Failure::no_object)?;
-    Ok(one(call, object(&*call.vhost()?, component, call.part("name"), &value)))
+    let component = component(call);
+    let value = value(call, &component)?.ok_or_else(Failure::no_object)?;
+    Ok(one(call, object(&*call.vhost()?, &component, call.part("name"), &value)))
 }
 
 /// `PUT /api/parameters/{component}/{vhost}/{name}`
@@ -67,13 +67,13 @@ pub(super) fn put(call: &Call) -> Result<Answer, Failure> {
     let body = call.object_with(&["value"])?;
     let component = Component::parse(call.part("component")).map_err(|why| invalid(&why))?;
     let (vhost, name) = (call.vhost()?, call.part("name"));
-    let is_new = value(call, component)?.is_none();
+    let is_new = value(call, &component)?.is_none();
     let value = body.get("value").cloned().unwrap_or_default();
     if component == Component::VhostLimits {
         component.check(name, &value).map_err(|why| invalid(&why))?;
         set_limits(call, &vhost, Some(&value))?;
     } else {
-        let until = vhost.set_parameter(component, name, value).map_err(|why| invalid(&why))?;
+        let until = vhost.set_parameter(&component, name, value).map_err(|why| invalid(&why))?;
         call.wait(until)?;
     }
     Ok(Answer::put(is_new))
@@ -81,13 +81,13 @@ pub(super) fn put(call: &Call) -> Result<Answer, Failure> {
 
 /// `DELETE /api/parameters/{component}/{vhost}/{name}`
 pub(super) fn delete(call: &Call) -> Result<Answer, Failure> {
-    let component = component(call)?;
-    value(call, component)?.ok_or_else(Failure::no_object)?;
+    let component = component(call);
+    value(call, &component)?.ok_or_else(Failure::no_object)?;
     let (vhost, name) = (call.vhost()?, call.part("name"));
     if component == Component::VhostLimits {
         set_limits(call, &vhost, None)?;
     } else {
-        call.wait(vhost.clear_parameter(component, name).map_err(|_| Failure::no_object())?)?;
+        call.wait(vhost.clear_parameter(&component, name).map_err(|_| Failure::no_object())?)?;
     }
     Ok(Answer::NoContent)
 }

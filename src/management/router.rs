@@ -142,6 +142,7 @@ async fn tried(
     if path.iter().any(|(name, value)| value.len() > NAME_MAX_BYTES && !LONG_PARTS.contains(&name.as_str())) {
         return Err(Failure::bad_request("A name has at most 255 bytes"));
     }
+    let head = |name: &str| parts.headers.get(name).and_then(|value| Some(value.to_str().ok()?.to_owned()));
     let call = Call {
         user: None,
         is_operator: comer.by == By::SocketOfOperator && !parts.headers.contains_key(AUTHORIZATION),
@@ -149,7 +150,8 @@ async fn tried(
         path,
         query: Query::parse(parts.uri.query().unwrap_or_default()),
         body: Bytes::new(),
-        reason: parts.headers.get("x-reason").and_then(|reason| Some(reason.to_str().ok()?.to_owned())),
+        content_type: head("content-type"),
+        reason: head("x-reason"),
         site,
     };
     // Before a byte of the body is taken.

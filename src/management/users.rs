@@ -8,10 +8,10 @@ use super::answer::Answer;
 use super::call::Call;
 use super::failure::Failure;
 use super::fields::{tags, text};
-use super::limits::rates;
 use super::listing::{one, paged, whole};
 use crate::access::Access;
 use crate::auth::{Hashing, PasswordHash, Tags, User, UserLimits};
+use crate::definitions::limits;
 
 /// `GET /api/users`
 pub(super) fn list(call: &Call) -> Result<Answer, Failure> {
@@ -45,18 +45,8 @@ fn object(user: &User) -> Value {
         "password_hash": password.map(PasswordHash::to_base64).unwrap_or_default(),
         "hashing_algorithm": password.map_or(Hashing::default(), PasswordHash::hashing).as_str(),
         "tags": tags,
-        "limits": limits(&user.limits),
+        "limits": limits::of_user(&user.limits),
     })
-}
-
-/// The limits of a user, those that there are.
-pub(super) fn limits(limits: &UserLimits) -> Value {
-    let named = [("max-connections", limits.max_connections), ("max-channels", limits.max_channels)];
-    let named = named
-        .into_iter()
-        .chain(rates(&limits.publish_rate))
-        .filter_map(|(name, max)| Some((name.to_owned(), json!(max?))));
-    Value::Object(named.collect())
 }
 
 /// `PUT /api/users/{user}`

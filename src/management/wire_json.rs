@@ -1,100 +1,20 @@
 //! AMQP's tables and properties as JSON, and back.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use leveret_protocol::properties::{Properties, PropertiesBuilder};
-use leveret_protocol::table::{Array, ArrayBuf, ArrayBuilder, Table, TableBuf, TableBuilder, Value as Field};
+use leveret_protocol::table::TableBuf;
 use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
-
-/// A JSON document of a client is at most this deep; serde takes no more than 128 either.
-const DEPTH_MAX: usize = 64;
-
-/// A table as an object. Text that is no UTF-8 is told as base64.
-pub(super) fn from_table(table: Table<'_>) -> Value {
-    Value::Object(table.iter().map(|(name, value)| (name.to_owned(), from_field(value))).collect())
-}
-
-fn from_array(array: Array<'_>) -> Value {
-    Value::Array(array.iter().map(from_field).collect())
-}
-
-/// A value of a table.
-pub(super) fn from_field(field: Field<'_>) -> Value {
-    match field {
-        Field::Bool(value) => json!(value),
-        Field::Byte(value) => json!(value),
-        Field::UnsignedByte(value) => json!(value),
-        Field::Short(value) => json!(value),
-        Field::UnsignedShort(value) => json!(value),
-        Field::SignedInt(value) => json!(value),
-        Field::UnsignedInt(value) => json!(value),
-        Field::Long(value) => json!(value),
-        Field::Float(value) => json!(value),
-        Field::Double(value) => json!(value),
-        Field::Decimal { scale, value } => json!(f64::from(value) / 10_f64.powi(i32::from(scale))),
-        Field::LongStr(bytes) | Field::Binary(bytes) => match str::from_utf8(bytes) {
-            Ok(text) => json!(text),
-            Err(_) => json!(STANDARD.encode(bytes)),
-        },
-        Field::Array(array) => from_array(array),
-        Field::Timestamp(seconds) => json!(seconds),
-        Field::Table(table) => from_table(table),
-        Field::Void => Value::Null,
-    }
-}
+use crate::definitions::table::{self, NoTable, Null};
+pub(super) use crate::definitions::table::{from_field, from_table};
 
 /// A table of an object: whole numbers are longs, others doubles, as RabbitMQ makes them.
 pub(super) fn to_table(object: &Map<String, Value>) -> Result<TableBuf, Failure> {
-    table(object, 0)
-}
-
-fn table(object: &Map<String, Value>, depth: usize) -> Result<TableBuf, Failure> {
-    check(depth)?;
-    let mut builder = TableBuilder::new();
-    for (name, value) in object {
-        if name.len() > SHORT_MAX {
-            return Err(Failure::bad_request(json!(["key_too_long", name])));
-        }
-        builder = match value {
-            Value::Object(within) => builder.table(name, table(within, depth + 1)?.as_table()),
-            Value::Array(within) => builder.array(name, array(within, depth + 1)?.as_array()),
-            scalar => builder.value(name, field(scalar)?),
-        };
-    }
-    Ok(builder.finish())
-}
-
-fn array(values: &[Value], depth: usize) -> Result<ArrayBuf, Failure> {
-    check(depth)?;
-    let mut builder = ArrayBuilder::new();
-    for value in values {
-        builder = match value {
-            Value::Object(within) => builder.table(table(within, depth + 1)?.as_table()),
-            Value::Array(within) => builder.value(Field::Array(array(within, depth + 1)?.as_array())),
-            scalar => builder.value(field(scalar)?),
-        };
-    }
-    Ok(builder.finish())
-}
-
-fn check(depth: usize) -> Result<(), Failure> {
-    if depth > DEPTH_MAX { Err(Failure::bad_request("nested_too_deeply")) } else { Ok(()) }
-}
-
-fn field(value: &Value) -> Result<Field<'_>, Failure> {
-    match value {
-        Value::Bool(value) => Ok(Field::Bool(*value)),
-        Value::String(text) => Ok(Field::LongStr(text.as_bytes())),
-        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(number), _) => Ok(Field::Long(number)),
-            (None, Some(number)) => Ok(Field::Double(number)),
-            (None, None) => Err(Failure::bad_request(json!(["not_a_number", value]))),
-        },
-        Value::Null => Err(Failure::bad_request("null_not_allowed")),
-        Value::Array(_) | Value::Object(_) => Err(Failure::bad_request("unexpected_value")),
-    }
+    table::to_table(object, Null::Refused).map_err(|why| match why {
+        NoTable::KeyTooLong(key) => Failure::bad_request(json!(["key_too_long", key])),
+        NoTable::TooDeep => Failure::bad_request("nested_too_deeply"),
+        NoTable::Null => Failure::bad_request("null_not_allowed"),
+    })
 }
 
 /// The properties of a message.

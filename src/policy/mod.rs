@@ -21,3 +21,4 @@ pub use invalid::Invalid;
 pub use parameters::Component;
 pub use policies::{InForce, Policies};
 pub use policy::{Policy, PolicyKind};
+pub use settings::is_known as is_known_setting;

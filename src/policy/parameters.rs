@@ -7,7 +7,7 @@ use super::invalid::Invalid;
 use super::printed::Printed;
 
 /// What a runtime parameter is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Component {
     /// A link that moves messages from one place to another.
     Shovel,
@@ -17,16 +17,19 @@ pub enum Component {
     FederationUpstreamSet,
     /// How much there may be in a virtual host.
     VhostLimits,
+    /// Something that is not known here: it was imported, and is given back as it came.
+    Other(Box<str>),
 }
 
 impl Component {
-    /// Every one.
+    /// Every one that is known.
     pub const ALL: [Self; 4] =
         [Self::FederationUpstream, Self::FederationUpstreamSet, Self::Shovel, Self::VhostLimits];
 
     /// Its name.
-    pub const fn as_str(self) -> &'static str {
+    pub const fn as_str(&self) -> &str {
         match self {
+            Self::Other(name) => name,
             Self::Shovel => "shovel",
             Self::FederationUpstream => "federation-upstream",
             Self::FederationUpstreamSet => "federation-upstream-set",
@@ -34,10 +37,15 @@ impl Component {
         }
     }
 
+    /// The component of that name, whether it is known or not.
+    pub fn named(name: &str) -> Self {
+        Self::parse(name).unwrap_or_else(|_| Self::Other(name.into()))
+    }
+
     /// The component of that name.
     ///
     /// # Errors
-    /// There is none. Policies are no parameters, as in RabbitMQ.
+    /// There is none that is known. Policies are no parameters, as in RabbitMQ.
     pub fn parse(name: &str) -> Result<Self, Invalid> {
         let found = Self::ALL.into_iter().find(|component| component.as_str() == name);
         found.ok_or_else(|| Invalid::of([format!("component {name} not found")]))
@@ -47,13 +55,13 @@ impl Component {
     ///
     /// # Errors
     /// It is not of the form that this component has.
-    pub fn check(self, name: &str, value: &Value) -> Result<(), Invalid> {
+    pub fn check(&self, name: &str, value: &Value) -> Result<(), Invalid> {
         let reason = match (self, value) {
             (Self::FederationUpstreamSet, Value::Array(upstreams)) => {
                 upstreams.iter().find_map(|upstream| lacks(name, upstream, "upstream"))
             }
             (Self::FederationUpstream, value) => lacks(name, value, "uri"),
-            (Self::Shovel | Self::VhostLimits, Value::Object(_)) => None,
+            (Self::Other(_), _) | (Self::Shovel | Self::VhostLimits, Value::Object(_)) => None,
             (Self::FederationUpstreamSet | Self::Shovel | Self::VhostLimits, value) => {
                 Some(not_a_list(name, value))
             }
@@ -84,11 +92,13 @@ mod tests {
     #[test]
     fn parameters_are_for_components_that_there_are() {
         for component in Component::ALL {
-            assert_eq!(Component::parse(component.as_str()), Ok(component));
+            assert_eq!(Component::parse(component.as_str()), Ok(component.clone()));
+            assert_eq!(Component::named(component.as_str()), component);
         }
         for name in ["foo", "policy", "operator_policy", ""] {
             let invalid = Component::parse(name).unwrap_err();
             assert_eq!(invalid.to_string(), format!("Validation failed\n\ncomponent {name} not found\n"));
+            assert_eq!(Component::named(name).as_str(), name);
         }
     }
 

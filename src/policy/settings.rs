@@ -199,6 +199,11 @@ fn known(name: &str) -> Option<&'static Setting> {
     KNOWN.iter().find(|setting| setting.name == name)
 }
 
+/// Whether policies of a kind may have a setting of that name.
+pub fn is_known(kind: PolicyKind, name: &str) -> bool {
+    known(name).is_some_and(|setting| kind == PolicyKind::User || setting.merge.is_some())
+}
+
 /// Checks settings for a policy, in RabbitMQ's words.
 pub(super) fn check(kind: PolicyKind, settings: &Map<String, Value>) -> Result<(), String> {
     let mut unknown = Vec::new();

@@ -53,7 +53,7 @@ impl Vhost {
             }
         }
         for (component, name, _) in self.parameters() {
-            records.forget_parameter(component, &name);
+            records.forget_parameter(&component, &name);
         }
         records.forget_vhost();
         records.commit()

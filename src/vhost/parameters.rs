@@ -24,7 +24,7 @@ impl Vhost {
     /// The value is not what its component takes.
     pub fn set_parameter(
         &self,
-        component: Component,
+        component: &Component,
         name: &str,
         value: Value,
     ) -> Result<Option<Batch>, Invalid> {
@@ -33,18 +33,18 @@ impl Vhost {
         let mut records = Records::new(self);
         records.parameter(component, name, &value);
         let until = records.commit();
-        parameters.insert((component, name.into()), value);
+        parameters.insert((component.clone(), name.into()), value);
         Ok(until)
     }
 
     /// Takes a parameter back. Gives what to wait for until that is on the disk.
     pub fn clear_parameter(
         &self,
-        component: Component,
+        component: &Component,
         name: &str,
     ) -> Result<Option<Batch>, NoSuchParameter> {
         let mut parameters = self.parameters_mut();
-        let key = (component, name.into());
+        let key = (component.clone(), name.into());
         if !parameters.contains_key(&key) {
             return Err(NoSuchParameter);
         }
@@ -60,13 +60,13 @@ impl Vhost {
         let parameters = self.parameters_mut();
         parameters
             .iter()
-            .map(|((component, name), value)| (*component, name.clone(), value.clone()))
+            .map(|((component, name), value)| (component.clone(), name.clone(), value.clone()))
             .collect()
     }
 
     /// A parameter's value.
-    pub fn parameter(&self, component: Component, name: &str) -> Option<Value> {
-        self.parameters_mut().get(&(component, name.into())).cloned()
+    pub fn parameter(&self, component: &Component, name: &str) -> Option<Value> {
+        self.parameters_mut().get(&(component.clone(), name.into())).cloned()
     }
 
     pub(super) fn parameters_mut(&self) -> MutexGuard<'_, Parameters> {

@@ -108,14 +108,15 @@ impl<'a> Records<'a> {
         self.forget(|vhost| policy_key(kind, vhost.name.as_str(), name));
     }
 
-    pub(super) fn parameter(&mut self, component: Component, name: &str, value: &Value) {
+    pub(super) fn parameter(&mut self, component: &Component, name: &str, value: &Value) {
         self.define(|vhost| {
-            let (vhost, name, value) = (vhost.name.clone(), name.into(), value.clone());
+            let (vhost, component) = (vhost.name.clone(), component.clone());
+            let (name, value) = (name.into(), value.clone());
             Definition::Parameter(ParameterDefinition { vhost, component, name, value })
         });
     }
 
-    pub(super) fn forget_parameter(&mut self, component: Component, name: &str) {
+    pub(super) fn forget_parameter(&mut self, component: &Component, name: &str) {
         self.forget(|vhost| parameter_key(vhost.name.as_str(), component, name));
     }
 

@@ -2,8 +2,12 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use leveret_protocol::method::queue::Declare;
+use leveret_protocol::table::{TableBuf, TableBuilder};
+
 use super::Vhost;
 use crate::config::VhostSettings;
+use crate::queue::arguments::QUEUE_TYPE;
 
 /// Shared by the virtual hosts of a broker.
 #[derive(Debug, Default)]
@@ -25,6 +29,18 @@ impl Vhost {
     /// What the configuration says for those that say nothing themselves.
     pub fn settings(&self) -> Arc<VhostSettings> {
         self.settings.get()
+    }
+
+    /// The arguments with the type that queues have here that are declared without one, where it can be theirs.
+    pub fn with_default_type(&self, declare: &Declare<'_>) -> Option<TableBuf> {
+        let (metadata, settings) = (self.metadata(), self.settings());
+        let queue_type = metadata.default_queue_type.as_ref().or(settings.default_queue_type.as_ref())?;
+        let can_be =
+            declare.durable && !declare.exclusive && !declare.auto_delete && !declare.queue.is_empty();
+        if !can_be || declare.arguments.get(QUEUE_TYPE).is_some() {
+            return None;
+        }
+        Some(TableBuilder::new().entries(declare.arguments).string(QUEUE_TYPE, queue_type).finish())
     }
 
     /// Queues that were declared before the settings changed get what they say.

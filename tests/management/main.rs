@@ -8,6 +8,7 @@ mod support;
 mod bindings;
 mod configuration;
 mod connections;
+mod definitions;
 mod desk;
 mod health;
 mod http;

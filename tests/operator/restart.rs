@@ -28,7 +28,7 @@ fn policies_parameters_pauses_and_changes_outlive_the_broker() {
             let longer = TableBuilder::new().int("x-max-length", 60).finish();
             life.wait(life.vhost.change_queue("q", longer).unwrap());
             let shovel = json!({"src-uri": "amqp://", "prefetch": 1.5});
-            life.wait(life.vhost.set_parameter(Component::Shovel, "s", shovel.clone()).unwrap());
+            life.wait(life.vhost.set_parameter(&Component::Shovel, "s", shovel.clone()).unwrap());
             let parameters = life.broker.vhosts().global_parameters();
             life.wait(parameters.set("gone", json!(1)));
             life.wait(parameters.clear("gone").unwrap());
@@ -55,7 +55,7 @@ fn policies_parameters_pauses_and_changes_outlive_the_broker() {
             assert_eq!(terms.max_length_bytes, Some(700));
             let exchange = after.vhost.exchanges().get("amq.direct").unwrap();
             assert_eq!(exchange.alternate_exchange(), Some("a".into()));
-            assert_eq!(after.vhost.parameter(Component::Shovel, "s"), Some(shovel));
+            assert_eq!(after.vhost.parameter(&Component::Shovel, "s"), Some(shovel));
             let parameters = after.broker.vhosts().global_parameters();
             assert_eq!(parameters.all(), [("cluster".into(), json!({"a": [1, 2.5, null]}))]);
             let paused = ["q", "paused", "resumed"].map(|name| queue(name).is_paused().unwrap());

@@ -58,7 +58,7 @@ const TOO_MANY_TAGS: &str =
 #[test]
 fn every_key_refuses_a_bad_value_with_what_it_expects() {
     // For each key what it refuses, when it reads or when it is checked, and a part of what is said.
-    let table: [(&str, &[(&str, &str)]); 78] = [
+    let table: [(&str, &[(&str, &str)]); 81] = [
         ("data_dir", &[("", "expected a path"), ("a\0b", "expected a path")]),
         ("in_memory", &[("maybe", "expected true or false")]),
         ("durability", &[("never", "expected fsync, os or memory")]),
@@ -87,6 +87,7 @@ fn every_key_refuses_a_bad_value_with_what_it_expects() {
         ("vhost_max", &[("-1", "whole number"), ("lots", "whole number")]),
         ("default_queue_type", &[("stream", "expected classic or quorum"), ("", "expected classic")]),
         ("consumer_timeout", &[("half an hour", "expected a duration")]),
+        ("load_definitions", &[("", "expected a path")]),
         ("default_user", &[("", "a name of 1 to 255 bytes"), ("a\nb", "without control characters")]),
         ("default_pass", &[]),
         ("default_user_tags", &[(TOO_MANY_TAGS, "at most 32 tags")]),
@@ -135,6 +136,8 @@ fn every_key_refuses_a_bad_value_with_what_it_expects() {
         ("tls.cert_login_san_index", &[("-1", "expected a whole number")]),
         ("proxy_protocol.enabled", &[("v2", "expected true or false")]),
         ("proxy_protocol.trusted", &[("10.0.0.0/33", "a network such as"), ("lb.example", "an IP address")]),
+        ("definitions.import_backend", &[("https", "from no 'https'"), ("a\nb", "without control")]),
+        ("definitions.skip_if_unchanged", &[("1", "expected true or false")]),
         ("management.listen", &[("nowhere", "expected an IP address and a port"), ("", "or none")]),
         ("management.ip", &[("localhost", "expected an IP address"), ("1.2.3", "expected an IP address")]),
         ("management.hosts", &[("a\nb", "without control characters")]),

@@ -334,7 +334,7 @@ mod tests {
                 }
             ),
             (name(), name(), any::<(bool, i64)>()).prop_map(|(vhost, name, (flag, number))| {
-                let (vhost, component) = (vhost.into(), Component::ALL[usize::from(flag)]);
+                let (vhost, component) = (vhost.into(), Component::ALL[usize::from(flag)].clone());
                 let (name, value) = (name.into(), serde_json::json!({ "a": [flag, number, null] }));
                 Definition::Parameter(ParameterDefinition { vhost, component, name, value })
             }),

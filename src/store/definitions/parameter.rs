@@ -34,7 +34,7 @@ mod tag {
 }
 
 /// The key of a parameter of a virtual host.
-pub fn parameter_key(vhost: &str, component: Component, name: &str) -> Vec<u8> {
+pub fn parameter_key(vhost: &str, component: &Component, name: &str) -> Vec<u8> {
     KeyWriter::new(Kind::Parameter).name(vhost).name(component.as_str()).name(name).finish()
 }
 
@@ -45,7 +45,7 @@ pub fn global_parameter_key(name: &str) -> Vec<u8> {
 
 impl ParameterDefinition {
     pub(super) fn key(&self) -> Vec<u8> {
-        parameter_key(self.vhost.as_str(), self.component, &self.name)
+        parameter_key(self.vhost.as_str(), &self.component, &self.name)
     }
 
     pub(super) fn value(&self) -> Vec<u8> {
@@ -56,7 +56,7 @@ impl ParameterDefinition {
         let mut name = || names.name().ok_or(Malformed::Key);
         let (vhost, component, name) = (name()?.into(), name()?, name()?.into());
         names.end().ok_or(Malformed::Key)?;
-        let component = Component::parse(&component).map_err(|_| Malformed::Field("component"))?;
+        let component = Component::named(&component);
         Ok(Self { vhost, component, name, value: read(fields)? })
     }
 }

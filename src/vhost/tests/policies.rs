@@ -177,13 +177,13 @@ fn a_queue_takes_other_arguments_and_is_redeclared_with_those() {
 fn parameters_are_kept_by_component_and_name() {
     let vhost = vhost();
     let (shovel, limits) = (Component::Shovel, Component::VhostLimits);
-    assert!(vhost.set_parameter(shovel, "s", json!([])).is_err());
-    vhost.set_parameter(shovel, "s", json!({"src-uri": "amqp://"})).unwrap();
-    vhost.set_parameter(shovel, "s", json!({"src-uri": "amqp://other"})).unwrap();
-    vhost.set_parameter(limits, "limits", json!({"max-queues": 5})).unwrap();
-    assert_eq!(vhost.parameter(shovel, "s"), Some(json!({"src-uri": "amqp://other"})));
+    assert!(vhost.set_parameter(&shovel, "s", json!([])).is_err());
+    vhost.set_parameter(&shovel, "s", json!({"src-uri": "amqp://"})).unwrap();
+    vhost.set_parameter(&shovel, "s", json!({"src-uri": "amqp://other"})).unwrap();
+    vhost.set_parameter(&limits, "limits", json!({"max-queues": 5})).unwrap();
+    assert_eq!(vhost.parameter(&shovel, "s"), Some(json!({"src-uri": "amqp://other"})));
     assert_eq!(vhost.parameters().len(), 2);
-    assert_eq!(vhost.clear_parameter(shovel, "limits"), Err(NoSuchParameter));
-    assert_eq!(vhost.clear_parameter(shovel, "s"), Ok(None));
-    assert_eq!(vhost.parameter(shovel, "s"), None);
+    assert_eq!(vhost.clear_parameter(&shovel, "limits"), Err(NoSuchParameter));
+    assert_eq!(vhost.clear_parameter(&shovel, "s"), Ok(None));
+    assert_eq!(vhost.parameter(&shovel, "s"), None);
 }

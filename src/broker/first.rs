@@ -1,0 +1,40 @@
+//! What a broker has from the start: what definitions bring, and the default user and virtual host where they bring none.
+
+use crate::config::Config;
+use crate::connection::Environment;
+use crate::definitions::{LoadError, Loaded, Section};
+
+/// Definitions that were read, and are to be imported.
+pub(super) struct First(Option<Loaded>);
+
+impl First {
+    /// Reads what is configured, before anything is begun.
+    pub(super) fn read(config: &Config) -> Result<Self, LoadError> {
+        config.definitions.load.as_deref().map(Loaded::read).transpose().map(Self)
+    }
+
+    /// Makes what there has to be. Waits for the disk. In a broker that has virtual hosts the default one stays deleted, if
+    /// it was.
+    pub(super) fn make(&self, environment: &Environment) -> Result<(), LoadError> {
+        let config = environment.config();
+        let brings = |section| self.0.as_ref().is_some_and(|loaded| loaded.brings(section));
+        let default = &config.access.default_user;
+        let is_new = environment.vhosts.all().is_empty();
+        let mut until = None;
+        if is_new && !brings(Section::Vhosts) {
+            until = until.max(environment.vhosts.create_default(default.vhost.clone()));
+        }
+        if environment.access.is_empty() && !brings(Section::Users) {
+            if !is_new {
+                tracing::warn!("no user is defined: the default user '{}' is made", default.name);
+            }
+            until = until.max(environment.access.add_default_user());
+        }
+        // When it fails the broker is told, as later.
+        environment.wait(until);
+        match &self.0 {
+            Some(loaded) => loaded.import(environment, config.definitions.skip_if_unchanged),
+            None => Ok(()),
+        }
+    }
+}
