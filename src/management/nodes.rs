@@ -69,7 +69,7 @@ fn node(site: &Site) -> Value {
         "applications": [{
             "name": "leveret", "description": env!("CARGO_PKG_DESCRIPTION"), "version": env!("CARGO_PKG_VERSION"),
         }],
-        "enabled_plugins": [],
+        "enabled_plugins": stand_ins::ENABLED_PLUGINS,
         "contexts": contexts(site),
         "log_files": [],
         "config_files": [],

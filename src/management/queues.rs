@@ -121,6 +121,12 @@ fn object(vhost: &Vhost, queue: &Queue, node: &str, told: Told) -> Option<Value>
     if told == Told::Totals {
         return Some(object);
     }
+    if options.is_quorum()
+        && let Ok(terms) = queue.terms()
+    {
+        let limit = terms.delivery_limit.map_or_else(|| json!("unlimited"), |limit| json!(limit));
+        fields.insert("delivery_limit".to_owned(), limit);
+    }
     let further = json!({
         "consumers": status.consumers,
         "memory": inspection.memory + inspection.unacked_memory,

@@ -16,6 +16,21 @@ pub(super) const EVENT_QUEUE: u64 = 0;
 /// Seconds between two signs of life of nodes.
 pub(super) const NET_TICK_TIME: u64 = 60;
 
+/// RabbitMQ's plugins whose work is done here without any: tools look for them before they ask.
+pub(super) const ENABLED_PLUGINS: [&str; 11] = [
+    "rabbitmq_auth_mechanism_ssl",
+    "rabbitmq_consistent_hash_exchange",
+    "rabbitmq_delayed_message_exchange",
+    "rabbitmq_event_exchange",
+    "rabbitmq_management",
+    "rabbitmq_management_agent",
+    "rabbitmq_message_deduplication",
+    "rabbitmq_prometheus",
+    "rabbitmq_random_exchange",
+    "rabbitmq_recent_history_exchange",
+    "rabbitmq_sharding",
+];
+
 /// How long samples are kept, in seconds, as RabbitMQ has it by default.
 pub(super) fn sample_retention_policies() -> Value {
     json!({ "global": [600, 3600, 28800, 86400], "basic": [600, 3600], "detailed": [600] })

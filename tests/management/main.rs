@@ -19,6 +19,7 @@ mod messages;
 mod permissions;
 mod policies;
 mod queues;
+mod recorded;
 mod server;
 mod users;
 mod vhosts;
