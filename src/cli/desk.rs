@@ -125,7 +125,15 @@ impl Desk {
         if self.asking.dry_run {
             return self.output.done(&format!("{what} would be {done} ({})", request.shown()));
         }
-        self.client.ask(request).map_err(|failure| named(failure, what))?;
+        self.client.ask(request).map_err(|failure| match failure.why {
+            // What it needs is not there, rather than the thing itself.
+            why if failure.status == Some(404) && request.makes() => {
+                let why = why.filter(|why| !why.contains(" /api/"));
+                let why = why.unwrap_or_else(|| "what it would belong to is not there".to_owned());
+                Failure::new(failure.code, format!("{what} is not {done}")).because(why).with_status(404)
+            }
+            why => named(Failure { why, ..failure }, what),
+        })?;
         self.output.done(&format!("{what} {done}"))
     }
 

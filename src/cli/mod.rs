@@ -21,7 +21,10 @@ use std::time::Instant;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use config::ConfigOptions;
-use nouns::{bindings, connections, context, definitions, exchanges, health, messages, queues, status};
+use nouns::{
+    bindings, channels, connections, consumers, context, definitions, exchanges, health, limits, messages,
+    parameters, permissions, policies, queues, status, topic_permissions, users, vhosts,
+};
 use serve::ServeOptions;
 
 /// A RabbitMQ-compatible AMQP 0-9-1 message broker.
@@ -48,7 +51,17 @@ enum Command {
     Queues(Box<queues::QueuesOptions>),
     Exchanges(Box<exchanges::ExchangesOptions>),
     Bindings(Box<bindings::BindingsOptions>),
+    Consumers(Box<consumers::ConsumersOptions>),
     Connections(Box<connections::ConnectionsOptions>),
+    Channels(Box<channels::ChannelsOptions>),
+    Users(Box<users::UsersOptions>),
+    Vhosts(Box<vhosts::VhostsOptions>),
+    Permissions(Box<permissions::PermissionsOptions>),
+    TopicPermissions(Box<topic_permissions::TopicPermissionsOptions>),
+    Policies(Box<policies::PoliciesOptions>),
+    OperatorPolicies(Box<policies::OperatorPoliciesOptions>),
+    Parameters(Box<parameters::ParametersOptions>),
+    Limits(Box<limits::LimitsOptions>),
     Messages(Box<messages::MessagesOptions>),
     Publish(Box<messages::PublishOptions>),
     Definitions(Box<definitions::DefinitionsOptions>),
@@ -82,7 +95,17 @@ pub fn run(started: Instant) -> ExitCode {
         Command::Queues(options) => queues::run(*options),
         Command::Exchanges(options) => exchanges::run(*options),
         Command::Bindings(options) => bindings::run(*options),
+        Command::Consumers(options) => consumers::run(*options),
         Command::Connections(options) => connections::run(*options),
+        Command::Channels(options) => channels::run(*options),
+        Command::Users(options) => users::run(*options),
+        Command::Vhosts(options) => vhosts::run(*options),
+        Command::Permissions(options) => permissions::run(*options),
+        Command::TopicPermissions(options) => topic_permissions::run(*options),
+        Command::Policies(options) => policies::run(*options),
+        Command::OperatorPolicies(options) => policies::run_operator(*options),
+        Command::Parameters(options) => parameters::run(*options),
+        Command::Limits(options) => limits::run(*options),
         Command::Messages(options) => messages::run(*options),
         Command::Publish(options) => messages::publish(*options),
         Command::Definitions(options) => definitions::run(*options),

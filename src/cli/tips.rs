@@ -47,19 +47,60 @@ pub(super) fn arguments(given: impl Iterator<Item = OsString>) -> Vec<OsString> 
     if arguments.get(1).is_some_and(|command| command == "help") {
         arguments.retain(|argument| argument != "--help" && argument != "-h");
     }
+    let before = flags_of_a_command(&arguments);
+    // 'leveret --url URL queues ls' means the same as 'leveret queues --url URL ls'.
+    let noun = arguments.get(before + 1).and_then(|noun| noun.to_str());
+    if before > 0 && noun.is_some_and(|noun| !noun.starts_with('-') && !OF_SERVER.contains(&noun)) {
+        let flags: Vec<OsString> = arguments.drain(1..=before).collect();
+        arguments.splice(2..2, flags);
+    }
     arguments
+}
+
+/// The commands that do not talk to a broker by its HTTP API.
+const OF_SERVER: [&str; 4] = ["serve", "config", "bench", "help"];
+/// Flags of all commands that talk to a broker: with a value, and without.
+const WITH_VALUE: [&str; 13] = [
+    "--url",
+    "--data-dir",
+    "--user",
+    "--password",
+    "--password-file",
+    "--ca-file",
+    "--context",
+    "--timeout",
+    "--output",
+    "-o",
+    "--columns",
+    "--vhost",
+    "-p",
+];
+const WITHOUT_VALUE: [&str; 5] = ["--dry-run", "--yes", "-y", "--no-headers", "--watch"];
+
+/// How many arguments at the beginning are such flags and their values.
+fn flags_of_a_command(arguments: &[OsString]) -> usize {
+    let mut count = 0;
+    loop {
+        let Some(argument) = arguments.get(count + 1).and_then(|argument| argument.to_str()) else {
+            return count;
+        };
+        let (name, has_value) = argument.split_once('=').map_or((argument, false), |(name, _)| (name, true));
+        let is_known = WITH_VALUE.contains(&name) || WITHOUT_VALUE.contains(&name);
+        if !is_known {
+            return count;
+        }
+        count += if has_value || WITHOUT_VALUE.contains(&name) { 1 } else { 2 };
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::CommandLine;
-    use clap::Parser;
     use clap::error::ErrorKind;
 
     fn error(arguments: &[&str]) -> Error {
         let given = std::iter::once("leveret").chain(arguments.iter().copied()).map(OsString::from);
-        with_tip(CommandLine::try_parse_from(super::arguments(given)).unwrap_err())
+        with_tip(crate::cli::parse(super::arguments(given)).unwrap_err())
     }
 
     #[test]
@@ -74,10 +115,29 @@ mod tests {
             (&["serve", "start"], SERVE),
         ] {
             let error = error(given);
-            assert_eq!(error.exit_code(), 2);
+            assert!(error.use_stderr());
             assert!(error.to_string().contains(&format!("tip: {text}")), "{given:?}: {error}");
         }
         assert!(!error(&["--no-such-flag"]).to_string().contains("--listen"));
+    }
+
+    #[test]
+    fn flags_may_stand_before_the_noun() {
+        for (given, expected) in [
+            ("leveret --url u queues ls", "leveret queues --url u ls"),
+            ("leveret --url=u -y queues ls -o json", "leveret queues --url=u -y ls -o json"),
+            ("leveret --data-dir d status", "leveret status --data-dir d"),
+            ("leveret --data-dir d", "leveret --data-dir d"),
+            ("leveret --data-dir d serve", "leveret --data-dir d serve"),
+            ("leveret --data-dir d --listen 0", "leveret --data-dir d --listen 0"),
+            ("leveret queues --url u ls", "leveret queues --url u ls"),
+            ("leveret --url", "leveret --url"),
+        ] {
+            let given = given.split(' ').map(OsString::from);
+            let found: Vec<_> =
+                super::arguments(given).into_iter().map(|argument| argument.into_string().unwrap()).collect();
+            assert_eq!(found.join(" "), expected);
+        }
     }
 
     #[test]

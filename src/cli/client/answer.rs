@@ -37,7 +37,8 @@ impl Answer {
     pub(in crate::cli) fn reason(&self) -> Option<String> {
         let body: Value = serde_json::from_slice(&self.body).ok()?;
         let reason = body.get("reason").or_else(|| body.get("error"))?;
-        Some(reason.as_str().map_or_else(|| reason.to_string(), str::to_owned))
+        let reason = reason.as_str().map_or_else(|| reason.to_string(), str::to_owned);
+        Some(in_words(&reason))
     }
 
     /// A refusal as a failure.
@@ -72,7 +73,7 @@ impl Answer {
                     .because(reason.unwrap_or_else(|| format!("the broker answered {}", self.status)))
             }
             (404, _) => Failure::new(exit::NO_INPUT, "there is no such thing".to_owned())
-                .because(reason.filter(|reason| reason != "Not Found").unwrap_or_else(|| request.shown())),
+                .because(reason.filter(|reason| reason != "Not Found").unwrap_or_else(|| request.place())),
             (405, _) => Failure::new(exit::PROTOCOL, format!("the broker{at} cannot do that"))
                 .because(format!("it does not serve {}", request.shown()))
                 .helped_by("Its version may be another than that of this program: see 'leveret status'."),
@@ -91,5 +92,15 @@ impl Answer {
     fn is_unauthenticated(&self) -> bool {
         let body: Option<Value> = serde_json::from_slice(&self.body).ok();
         body.is_none_or(|body| body.get("error").and_then(Value::as_str) != Some("not_authorised"))
+    }
+}
+
+/// On one line, and in words where the HTTP API has a name for it.
+fn in_words(reason: &str) -> String {
+    match reason {
+        "Not_Authorized" => "the login failed".to_owned(),
+        "vhost_not_found" => "there is no such virtual host".to_owned(),
+        "vhost_or_user_not_found" => "there is no such user or virtual host".to_owned(),
+        reason => reason.split_whitespace().collect::<Vec<_>>().join(" "),
     }
 }

@@ -98,6 +98,16 @@ impl Request {
     pub(in crate::cli) fn shown(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
+
+    /// Whether it makes something, so that what is not there is something else.
+    pub(in crate::cli) fn makes(&self) -> bool {
+        matches!(self.method, "PUT" | "POST")
+    }
+
+    /// The same without what is asked for of it.
+    fn place(&self) -> String {
+        format!("{} {}", self.method, self.path.split('?').next().unwrap_or_default())
+    }
 }
 
 /// A connection to a broker, made when it is first needed and made again when it is gone.

@@ -163,7 +163,8 @@ fn delete(desk: &mut Desk, vhost: &str, ends: &Ends, all: bool) -> Result<(), Fa
         return Err(Failure::new(exit::NO_INPUT, format!("there is no {} with that key", ends.of(vhost)))
             .helped_by("See 'leveret bindings ls'; --all deletes all between the two."));
     }
-    desk.confirm(&format!("delete the {} ({} of them)?", ends.of(vhost), keys.len()))?;
+    let several = if keys.len() > 1 { format!(" ({} of them)", keys.len()) } else { String::new() };
+    desk.confirm(&format!("delete the {}{several}?", ends.of(vhost)))?;
     desk.each(&keys, |desk, key| {
         let parts: Vec<&str> = ends.parts(vhost).into_iter().chain([key]).collect();
         desk.change(&Request::delete(path(&parts)), &ends.of(vhost), "deleted")

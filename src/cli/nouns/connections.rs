@@ -84,7 +84,7 @@ fn act(verb: Verb, vhost: &VhostFlag, desk: &mut Desk) -> Result<(), Failure> {
         }
         Verb::Show { name } => desk.output.clone().watched(|| {
             let found = desk.find(&path(&["connections", &name]), &of(&name))?;
-            desk.output.object(found)
+            desk.output.object_in_order(found, &COLUMNS)
         }),
         Verb::Close { names, of_user, reason } => {
             let names = match of_user {

@@ -106,7 +106,7 @@ fn act(verb: Verb, vhost: &VhostFlag, desk: &mut Desk) -> Result<(), Failure> {
         }
         Verb::Show { name } => {
             let found = find(desk, &vhost, &name)?;
-            desk.output.clone().object(found)
+            desk.output.object_in_order(found, &COLUMNS)
         }
         Verb::Declare(declaration) => {
             let body = json!({

@@ -67,7 +67,16 @@ impl ListFlags {
         if self.reverse {
             fields.push(("sort_reverse", "true"));
         }
-        let value = desk.get(&query(&path(kind.parts), &fields))?;
+        let place = path(kind.parts);
+        let value = desk.get(&query(&place, &fields)).map_err(|failure| match failure.why {
+            Some(why) if failure.status == Some(404) => Failure {
+                what: "there is no such list".to_owned(),
+                next: Some("Is the virtual host there, or whatever else it is of?".to_owned()),
+                why: Some(why),
+                ..failure
+            },
+            why => Failure { why, ..failure },
+        })?;
         let Value::Array(mut objects) = value else {
             return Err(Failure::new(exit::PROTOCOL, "the broker answered with something that is no list"));
         };

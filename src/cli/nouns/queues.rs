@@ -116,7 +116,7 @@ fn act(verb: Verb, vhost: &VhostFlag, desk: &mut Desk) -> Result<(), Failure> {
         }
         Verb::Show { name } => desk.output.clone().watched(|| {
             let found = find(desk, &vhost, &name)?;
-            desk.output.object(found)
+            desk.output.object_in_order(found, &COLUMNS)
         }),
         Verb::Declare(declaration) => declare(desk, &vhost, &declaration),
         Verb::Purge { names } => {
@@ -126,7 +126,7 @@ fn act(verb: Verb, vhost: &VhostFlag, desk: &mut Desk) -> Result<(), Failure> {
                 let found = find(desk, &vhost, name)?;
                 let ready = found.get("messages_ready").and_then(Value::as_u64).unwrap_or(0);
                 let request = Request::delete(path(&["queues", &vhost, name, "contents"]));
-                desk.change(&request, &of(&vhost, name), &format!("purged of {ready} messages"))
+                desk.change(&request, &of(&vhost, name), &format!("purged of {}", counted(ready, "message")))
             })
         }
         Verb::Delete { names, if_unused, if_empty } => {
@@ -139,7 +139,11 @@ fn act(verb: Verb, vhost: &VhostFlag, desk: &mut Desk) -> Result<(), Failure> {
                 let found = find(desk, &vhost, name)?;
                 let messages = found.get("messages").and_then(Value::as_u64).unwrap_or(0);
                 let request = Request::delete(query(&path(&["queues", &vhost, name]), &conditions));
-                desk.change(&request, &of(&vhost, name), &format!("deleted with {messages} messages"))
+                desk.change(
+                    &request,
+                    &of(&vhost, name),
+                    &format!("deleted with {}", counted(messages, "message")),
+                )
             })
         }
         Verb::Bindings { name } => {
@@ -172,6 +176,11 @@ fn find(desk: &mut Desk, vhost: &str, name: &str) -> Result<Value, Failure> {
 /// What a queue is called in texts.
 pub(super) fn of(vhost: &str, name: &str) -> String {
     format!("queue '{name}' in vhost '{vhost}'")
+}
+
+/// A number of things in words.
+pub(super) fn counted(number: u64, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 
 /// Several queues in a question.

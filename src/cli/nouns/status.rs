@@ -30,10 +30,36 @@ pub(in crate::cli) fn run(options: StatusOptions) -> ExitCode {
     options.desk.run(|desk| {
         desk.output.clone().watched(|| {
             let status = read(desk)?;
-            desk.output.object(status)
+            desk.output.object_in_order(status, &ORDER)
         })
     })
 }
+
+/// What matters most comes first.
+const ORDER: [&str; 22] = [
+    "state",
+    "alarms",
+    "version",
+    "compatible_with",
+    "node",
+    "cluster_name",
+    "asked_at",
+    "asked_as",
+    "pid",
+    "uptime_ms",
+    "data_dir",
+    "listeners",
+    "messages",
+    "objects",
+    "memory_used_bytes",
+    "memory_limit_bytes",
+    "disk_free_bytes",
+    "disk_free_limit_bytes",
+    "descriptors_used",
+    "descriptors_max",
+    "connections_max",
+    "processors",
+];
 
 /// What is told; of the node only to whoever may see it.
 fn read(desk: &mut Desk) -> Result<Value, Failure> {

@@ -92,18 +92,24 @@ impl OutputFlags {
 
     /// Shows one object, field by field.
     pub(in crate::cli) fn object(&self, object: Value) -> Result<(), Failure> {
+        self.object_in_order(object, &[])
+    }
+
+    /// The same with the fields that are known in their order, before all others.
+    pub(in crate::cli) fn object_in_order(&self, object: Value, order: &[&str]) -> Result<(), Failure> {
         let names: Vec<&str> = self.columns.iter().map(String::as_str).collect();
-        let object = if names.is_empty() {
-            object
+        let (object, order) = if names.is_empty() {
+            (object, order)
         } else {
-            rows::pruned(vec![object], &names).pop().unwrap_or(Value::Null)
+            (rows::pruned(vec![object], &names).pop().unwrap_or(Value::Null), names.as_slice())
         };
+        let fields = |cell| rows::fields(&object, order, cell);
         let shown = match self.format() {
             Format::Json => json::pretty(&object),
             Format::Jsonl => json::line(&object),
-            Format::Table => table::of_fields(&rows::fields(&object, cell)),
-            Format::Plain => plain::of_fields(&rows::fields(&object, cell)),
-            Format::Csv => csv::of_fields(&rows::fields(&object, cell::raw), !self.no_headers),
+            Format::Table => table::of_fields(&fields(cell)),
+            Format::Plain => plain::of_fields(&fields(cell)),
+            Format::Csv => csv::of_fields(&fields(cell::raw), !self.no_headers),
         };
         print(&shown)
     }

@@ -70,10 +70,17 @@ fn put(into: &mut Map<String, Value>, path: &[&str], value: Value) {
     }
 }
 
-/// The fields of an object with their values, those of inner objects as `outer.inner`.
-pub(super) fn fields(object: &Value, cell: fn(&Value) -> String) -> Vec<(String, String)> {
+/// The fields of an object with their values, those of inner objects as `outer.inner`: first these in their order.
+pub(super) fn fields(object: &Value, order: &[&str], cell: fn(&Value) -> String) -> Vec<(String, String)> {
     let mut found = Vec::new();
     collect("", object, cell, &mut found);
+    let place = |name: &str| {
+        let is_meant = |wanted: &&str| {
+            name.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        order.iter().position(is_meant).unwrap_or(order.len())
+    };
+    found.sort_by_key(|(name, _)| place(name));
     found
 }
 
@@ -106,8 +113,12 @@ mod tests {
         let kept = pruned(objects.into(), &["b.d", "e.f"]);
         assert_eq!(kept, [json!({"b": {"d": 2}, "e.f": 3}), json!({})]);
         let object = json!({"z": {"y": {}, "x": [1]}, "w": "t\n"});
-        let fields = fields(&object, cell);
-        let fields: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        assert_eq!(fields, ["w=t\\n", "z.x=[1]", "z.y="]);
+        for (order, expected) in
+            [(&[][..], ["w=t\\n", "z.x=[1]", "z.y="]), (&["z", "w"], ["z.x=[1]", "z.y=", "w=t\\n"])]
+        {
+            let fields = fields(&object, order, cell);
+            let fields: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            assert_eq!(fields, expected);
+        }
     }
 }

@@ -17,6 +17,7 @@ use super::failure::Failure;
 use crate::auth::Secret;
 
 pub(in crate::cli) use contexts::{Context, Contexts};
+pub(in crate::cli) use password::{ask_for, read as read_password};
 
 /// The variables that say which broker is meant. None of them is a key of the server's configuration.
 pub(in crate::cli) const URL: &str = "LEVERET_URL";

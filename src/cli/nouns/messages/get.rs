@@ -38,7 +38,10 @@ impl Getting {
             let found = desk.find(&path(&["queues", vhost, queue]), &what)?;
             let ready = found.get("messages_ready").and_then(Value::as_u64).unwrap_or(0);
             let taken = ready.min(u64::from(*count));
-            return desk.output.done(&format!("{taken} of {ready} messages would be taken out of {what}"));
+            return desk.output.done(&format!(
+                "{taken} of {} would be taken out of {what}",
+                queues::counted(ready, "message")
+            ));
         }
         let ackmode = match (reject, requeue) {
             (false, false) => "ack_requeue_false",

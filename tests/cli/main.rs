@@ -1,0 +1,11 @@
+//! The command line against a running broker: every command as people type it, with all that it says.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod connections;
+mod failures;
+mod shell;
+mod transcripts;

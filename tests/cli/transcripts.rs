@@ -1,0 +1,32 @@
+//! What every command says.
+
+use crate::shell::Shell;
+
+macro_rules! transcripts {
+    ($($name:ident)*) => {
+        $(
+            #[test]
+            fn $name() {
+                Shell::new().follow(stringify!($name));
+            }
+        )*
+    };
+}
+
+transcripts! {
+    bindings
+    context
+    exchanges
+    health
+    limits
+    messages
+    output
+    parameters
+    permissions
+    policies
+    queues
+    status
+    topic_permissions
+    users
+    vhosts
+}
