@@ -3,7 +3,8 @@
 use crate::auth::Names;
 
 use super::{
-    BACKLOG_MEMORY_MIN, Config, FRAME_MAX_CEILING, FRAME_MIN_SIZE, MEMORY_LIMIT_MIN, MESSAGE_SIZE_CEILING,
+    BACKLOG_MEMORY_MIN, Config, FRAME_MAX_CEILING, FRAME_MIN_SIZE, HttpTls, MEMORY_LIMIT_MIN,
+    MESSAGE_SIZE_CEILING,
 };
 use super::{MemoryLimit, SOCKET_BUFFER_MAX, SOCKET_BUFFER_MIN, Verify, WORKERS_MAX};
 
@@ -60,6 +61,59 @@ pub(super) fn tls_handshake_timeout(config: &Config) -> Result<(), String> {
         return Err("must be longer than 0".to_owned());
     }
     Ok(())
+}
+
+pub(super) fn http_certfile(config: &Config, tls: &HttpTls, is_spoken: bool) -> Result<(), String> {
+    needed(is_spoken && tls.settings(&config.tls).certfile.is_none(), "tls.certfile")
+}
+
+pub(super) fn http_keyfile(config: &Config, tls: &HttpTls, is_spoken: bool) -> Result<(), String> {
+    needed(is_spoken && tls.settings(&config.tls).keyfile.is_none(), "tls.keyfile")
+}
+
+pub(super) fn http_cacertfile(config: &Config, tls: &HttpTls) -> Result<(), String> {
+    needed(tls.verify == Verify::Peer && tls.settings(&config.tls).cacertfile.is_none(), "tls.cacertfile")
+}
+
+fn needed(is_missing: bool, other: &str) -> Result<(), String> {
+    if is_missing { Err(format!("TLS needs it there, or {other}")) } else { Ok(()) }
+}
+
+pub(super) fn http_fail_if_no_peer_cert(tls: &HttpTls) -> Result<(), String> {
+    if tls.fail_if_no_peer_cert && tls.verify == Verify::None {
+        return Err("a client is not asked for a certificate unless verify is verify_peer".to_owned());
+    }
+    Ok(())
+}
+
+pub(super) fn http_versions(tls: &HttpTls) -> Result<(), String> {
+    if tls.versions.is_empty() {
+        return Err("at least one version is needed".to_owned());
+    }
+    Ok(())
+}
+
+pub(super) fn idle_timeout(config: &Config) -> Result<(), String> {
+    if config.management.idle_timeout.is_zero() {
+        return Err("must be longer than 0".to_owned());
+    }
+    Ok(())
+}
+
+pub(super) fn cors_allow_origins(config: &Config) -> Result<(), String> {
+    // What a browser says has nothing behind the port.
+    let is_origin = |text: &str| {
+        text.split_once("://").is_some_and(|(scheme, host)| {
+            !scheme.is_empty() && !host.is_empty() && !host.contains(['/', '?', '#', '@', ' '])
+        })
+    };
+    match config.management.browsers.cors_allow_origins.iter().find(|text| *text != "*" && !is_origin(text)) {
+        None => Ok(()),
+        Some(text) => Err(format!(
+            "'{}' is no origin: expected a scheme, a host and perhaps a port, such as https://ui.example.com, or *",
+            text.escape_debug()
+        )),
+    }
 }
 
 pub(super) fn trusted_proxies(config: &Config) -> Result<(), String> {

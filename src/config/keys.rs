@@ -3,9 +3,11 @@
 mod access;
 mod defaults;
 mod definitions;
+mod http_tls;
 mod listeners;
 mod log;
 mod management;
+mod metrics;
 mod node;
 mod tls;
 
@@ -16,7 +18,7 @@ use super::key::{Alias, Key, One, Reload, Written};
 use super::{kind, rabbitmq_values};
 
 /// The parts of the table, in the order in which they are listed. Those of a section stand together.
-static PARTS: [&[Key]; 10] = [
+static PARTS: &[&[Key]] = &[
     &node::KEYS,
     &definitions::LOAD,
     &access::KEYS,
@@ -26,12 +28,19 @@ static PARTS: [&[Key]; 10] = [
     &tls::KEYS,
     &definitions::KEYS,
     &management::KEYS,
+    &management::TLS,
+    &management::CORS,
+    &management::CSP,
+    &management::HSTS,
+    &management::HEADERS,
+    &metrics::KEYS,
+    &metrics::TLS,
     &log::KEYS,
 ];
 
 /// The keys, in the order in which they are listed.
 pub fn keys() -> impl Iterator<Item = &'static Key> + Clone {
-    PARTS.into_iter().flatten()
+    PARTS.iter().copied().flatten()
 }
 
 /// A place that always has a value, one that need not, and a list.

@@ -1,5 +1,6 @@
 //! How values of a kind are written: read from text, shown as text.
 
+mod http;
 mod tls;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use super::{
     DefaultLimits, DefaultPolicy, DiskLimit, Durability, Listen, ListenAddress, LogFormat, LogLevel,
     MemoryLimit,
 };
+pub(super) use http::{HEADER, MODE, PREFIX, SOCKET, URL_PATH};
 pub(super) use tls::{CERT_LOGIN, NETWORK, SAN_TYPE, TLS_VERSION, VERIFY};
 
 /// AMQP 0-9-1's short strings are no longer.

@@ -12,6 +12,7 @@ mod durability;
 mod environment;
 mod example;
 mod given;
+mod http;
 mod key;
 mod keys;
 mod kind;
@@ -19,6 +20,7 @@ mod listen_address;
 mod log;
 mod management;
 mod memory_limit;
+mod metrics;
 mod nearest;
 mod network;
 mod rabbitmq_conf;
@@ -44,14 +46,16 @@ pub use durability::{Durability, UnknownDurability};
 pub use environment::Environment;
 pub use example::example;
 pub use given::{Given, Mistake, Mistakes, Origin};
+pub use http::HttpTls;
 pub use key::{Alias, Arity, Field, Key, Reload};
 pub use keys::keys;
 pub use listen_address::{InvalidListenAddress, ListenAddress};
 pub use log::{
     ConsoleLog, FileLog, LogCategory, LogConfig, LogFormat, LogLevel, UnknownCategory, UnknownLevel,
 };
-pub use management::{Listen, ManagementConfig};
+pub use management::{Browsers, FileMode, Listen, ManagementConfig, SocketFile};
 pub use memory_limit::MemoryLimit;
+pub use metrics::MetricsConfig;
 pub use network::{InvalidNetwork, Network};
 pub use reload::{Change, Changes};
 pub use rotation::{InvalidRotationDate, RotationDate};
@@ -132,6 +136,8 @@ pub struct Config {
     pub management: ManagementConfig,
     /// What is imported at the start.
     pub definitions: DefinitionsConfig,
+    /// Metrics.
+    pub metrics: MetricsConfig,
 }
 
 impl Default for Config {
@@ -162,6 +168,7 @@ impl Default for Config {
             access: AccessSettings::default(),
             management: ManagementConfig::default(),
             definitions: DefinitionsConfig::default(),
+            metrics: MetricsConfig::default(),
         }
     }
 }

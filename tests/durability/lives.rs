@@ -83,6 +83,7 @@ pub(crate) fn files(folder: &Path) -> Vec<(std::path::PathBuf, u64)> {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         match entry.metadata() {
             Ok(metadata) if metadata.is_dir() => found.extend(files(&entry.path())),
+            Ok(metadata) if !metadata.is_file() => {}
             Ok(metadata) => found.push((entry.path(), metadata.blocks() * 512)),
             Err(_) => {}
         }
