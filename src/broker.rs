@@ -6,17 +6,18 @@
 mod alarms;
 mod doors;
 mod first;
+mod http;
 mod kept;
 mod management;
+mod places;
 mod ports_file;
 mod reload;
+mod start_error;
 mod tls;
 mod watchdog;
 
-use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,21 +27,24 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
 use crate::alarm::Alarms;
-use crate::config::{Config, ListenAddress, Sources};
+use crate::config::{Config, Sources};
 use crate::connection::{self, Environment};
-use crate::definitions::LoadError;
-use crate::management::Listening;
+use crate::management::{Jobs, Listening, Server, Site};
 use crate::net::{
-    Admission, Bound, Listener, TlsError, TlsServer, Transport, Workers, inherited_listeners,
-    raise_descriptor_limit,
+    Admission, Listener, Passed, Transport, Workers, inherited_listeners, raise_descriptor_limit,
 };
-use crate::store::{DirectoryError, OpenError};
 use crate::supervisor;
+use crate::time::Time;
 use crate::vhost::registry::Vhosts;
 use doors::Door;
 use first::First;
+use http::OpenDoor;
+pub use http::{HttpDoor, HttpService};
 use kept::Kept;
-use management::{Management, ManagementSocket};
+use management::{LocalSocket, serve_management};
+use places::Places;
+pub use start_error::StartError;
+use tls::{HttpTlsServers, Spoken};
 
 /// How long clients have to answer the `connection.close` of a broker that stops.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -58,7 +62,12 @@ pub struct Broker {
     /// Of the runtime that the broker was started in: accepting, and the end of an alarm.
     tasks: JoinSet<()>,
     workers: Arc<Workers>,
-    management: Management,
+    management: Server,
+    management_addresses: Vec<SocketAddr>,
+    /// Metrics and checks, where they are served.
+    metrics: Option<Server>,
+    metrics_addresses: Vec<SocketAddr>,
+    http_tls: HttpTlsServers,
     /// None in a broker that keeps nothing.
     kept: Option<Kept>,
     /// Cancelled when nothing can be made durable any more.
@@ -86,11 +95,19 @@ impl Broker {
     }
 
     /// The same at sockets that listen already, if there are any, and not at the configured addresses.
-    pub fn start_at(config: Config, inherited: Vec<TcpListener>) -> Result<Self, StartError> {
-        let tls = tls::read(&config).map_err(StartError::Tls)?;
+    pub fn start_at(config: Config, passed: Vec<Passed>) -> Result<Self, StartError> {
+        let (for_amqp, for_http) = http::by_name(passed);
+        let planned = http::planned(&config, for_http);
+        let spoken = Spoken::by(&config, planned.iter().map(|planned| planned.door));
+        let tls = tls::read(&config, spoken).map_err(StartError::Tls)?;
         let first = First::read(&config).map_err(StartError::Definitions)?;
-        let bound = doors::bound(&config, inherited)?;
-        let management = ManagementSocket::take(&config)?;
+        let amqp = doors::bound(&config, for_amqp)?;
+        let taken = planned.into_iter().filter_map(|planned| planned.take(&config).transpose());
+        let (metrics, management) = taken
+            .collect::<Result<Vec<_>, _>>()?
+            .into_iter()
+            .partition(|taken| taken.is_for(HttpService::Metrics));
+        let places = Places::take(&config, amqp, management, metrics, tls)?;
         let disk_failed = CancellationToken::new();
         let (kept, stored) = if config.in_memory {
             tracing::warn!(
@@ -115,7 +132,7 @@ impl Broker {
             })?;
             (Some(kept), Some((vhosts, access)))
         };
-        match Self::serve(config, tls, bound, management, (stored, &first), disk_failed) {
+        match Self::serve(config, places, (stored, &first), disk_failed) {
             Ok(broker) => {
                 if let Some(kept) = &kept {
                     kept.watch(Arc::<Alarms>::clone(&broker.environment.alarms));
@@ -133,12 +150,11 @@ impl Broker {
 
     fn serve(
         config: Config,
-        tls: Option<TlsServer>,
-        bound: Vec<(Door, Bound)>,
-        management: ManagementSocket,
+        places: Places,
         (stored, first): (Option<(Vhosts, Access)>, &First),
         disk_failed: CancellationToken,
     ) -> Result<Self, StartError> {
+        let Places { amqp, management, metrics, metrics_doors, awaited, tls, http_tls } = places;
         let descriptors = raise_descriptor_limit();
         if let Some(max) = config.max_connections.filter(|max| *max > descriptors) {
             tracing::warn!(
@@ -148,24 +164,19 @@ impl Broker {
         }
         let admission = Admission::new(config.max_connections.unwrap_or(descriptors));
         let workers = Arc::new(Workers::start(config.worker_threads()).map_err(StartError::Thread)?);
-        let listeners = bound.into_iter().map(|(Door { address, transport }, bound)| {
+        let listeners = amqp.into_iter().map(|(Door { address, transport }, bound)| {
             let listener = bound.listen(config.tcp.backlog);
             let listener = listener.map_err(|error| StartError::Listen { address, error })?;
             Ok(listener.over(transport))
         });
         let listeners = listeners.collect::<Result<Vec<_>, StartError>>()?;
         let addresses: Vec<SocketAddr> = listeners.iter().map(Listener::address).collect();
+        let management = http::open(management, &config)?;
+        let mut listening: Vec<Listening> = listeners.iter().map(doors::listening).collect();
+        listening.extend(management.iter().map(OpenDoor::listening));
+        listening.extend(metrics_doors.iter().cloned());
         let ports_file = config.ports_file.clone();
-        let mut listening: Vec<Listening> = listeners
-            .iter()
-            .map(|listener| {
-                let protocol = match listener.transport() {
-                    Transport::Tcp => Listening::AMQP,
-                    Transport::Tls => Listening::AMQPS,
-                };
-                Listening { protocol, address: listener.address() }
-            })
-            .collect();
+        let socket = LocalSocket::of(&config);
         let mut environment = Environment::empty(config);
         if let Some((vhosts, access)) = stored {
             environment.vhosts = vhosts;
@@ -176,11 +187,20 @@ impl Broker {
         }
         first.make(&environment).map_err(StartError::Definitions)?;
         let environment = Arc::new(environment);
-        let management = management.serve(&environment, &listening, descriptors)?;
-        let http = management.addresses.iter();
-        listening.extend(http.map(|address| Listening { protocol: Listening::HTTP, address: *address }));
+        let site = Arc::new(Site {
+            environment: Arc::clone(&environment),
+            listening,
+            node: Site::node_name(),
+            started: Time::now(),
+            descriptors,
+            jobs: Jobs::default(),
+            host_name: Site::host_name(),
+        });
+        let management_addresses = management.iter().map(OpenDoor::address).collect();
+        let socket_path = socket.as_ref().map(|socket| socket.path().to_owned());
+        let management = serve_management(&site, management, socket, http_tls.management.as_ref())?;
         if let Some(path) = ports_file {
-            let written = ports_file::write(&path, &listening);
+            let written = ports_file::write(&path, &site.listening, socket_path.as_deref());
             written.map_err(|error| StartError::PortsFile { path, error })?;
         }
         let mut tasks = JoinSet::new();
@@ -200,7 +220,21 @@ impl Broker {
                 Arc::clone(&environment),
             ));
         }
-        Ok(Self { environment, admission, addresses, tasks, workers, management, kept: None, disk_failed })
+        awaited.fulfil(site);
+        Ok(Self {
+            environment,
+            admission,
+            addresses,
+            tasks,
+            workers,
+            management,
+            management_addresses,
+            metrics,
+            metrics_addresses: metrics_doors.iter().map(|listening| listening.address).collect(),
+            http_tls,
+            kept: None,
+            disk_failed,
+        })
     }
 
     /// The addresses that accept connections, in the order of the configuration, those with TLS last.
@@ -210,7 +244,12 @@ impl Broker {
 
     /// The addresses at which the HTTP API is served.
     pub fn management_addresses(&self) -> &[SocketAddr] {
-        &self.management.addresses
+        &self.management_addresses
+    }
+
+    /// The addresses at which metrics and checks are served.
+    pub fn metrics_addresses(&self) -> &[SocketAddr] {
+        &self.metrics_addresses
     }
 
     /// What its connections share, for whoever operates it.
@@ -244,12 +283,16 @@ impl Broker {
         }
         drop(self.workers);
         // A panic there was logged.
-        let _ = spawn_blocking(move || self.management.server.stop()).await;
+        let _ = spawn_blocking(move || self.management.stop()).await;
         if let Some(kept) = self.kept {
             // Connections that were cut off gave back what they held when they were asked to close.
             let is_in_order = !self.disk_failed.is_cancelled();
             // A panic there was logged.
             let _ = spawn_blocking(move || kept.close(is_in_order)).await;
+        }
+        // Last: until then it can be asked what the broker is at.
+        if let Some(server) = self.metrics {
+            let _ = spawn_blocking(move || server.stop()).await;
         }
     }
 }
@@ -358,106 +401,5 @@ impl StopSignals {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
         }
-    }
-}
-
-/// Why a broker did not start.
-#[derive(Debug)]
-pub enum StartError {
-    /// The data directory cannot be used.
-    Directory(DirectoryError),
-    /// An address cannot be listened at.
-    Listen {
-        /// The address as configured.
-        address: ListenAddress,
-        /// What the operating system says.
-        error: io::Error,
-    },
-    /// TLS cannot be spoken.
-    Tls(TlsError),
-    /// The HTTP API cannot be served where it is to be.
-    Management {
-        /// The address as configured.
-        address: ListenAddress,
-        /// What the operating system says.
-        error: io::Error,
-    },
-    /// A socket that was passed cannot be listened at.
-    Inherited(io::Error),
-    /// What is in the data directory cannot be used.
-    Store {
-        /// The data directory.
-        path: PathBuf,
-        /// Why.
-        error: OpenError,
-    },
-    /// The file cannot be written that names the addresses.
-    PortsFile {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system says.
-        error: io::Error,
-    },
-    /// What is to be imported cannot be.
-    Definitions(LoadError),
-    /// A thread, a runtime or a signal handler could not be made.
-    Thread(io::Error),
-}
-
-impl From<io::Error> for StartError {
-    /// Of what is made of the system's: a thread, a runtime.
-    fn from(error: io::Error) -> Self {
-        Self::Thread(error)
-    }
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Directory(error) => error.fmt(f),
-            Self::Listen { address, error } => {
-                write!(
-                    f,
-                    "cannot listen on {address}: {error}; {}",
-                    remedy(error.kind(), "--listen or --listeners-tls")
-                )
-            }
-            Self::Tls(error) => write!(f, "TLS cannot be spoken as configured: {error}"),
-            Self::Management { address, error } => write!(
-                f,
-                "cannot serve the HTTP API on {address}: {error}; {}",
-                remedy(error.kind(), "--management-listen")
-            ),
-            Self::Inherited(error) => write!(f, "sockets that were passed cannot be used: {error}"),
-            Self::Store { path, error } => {
-                write!(
-                    f,
-                    "data directory {} cannot be used: {error}; nothing in it was deleted",
-                    path.display()
-                )
-            }
-            Self::PortsFile { path, error } => {
-                write!(f, "the file {} of ports_file cannot be written: {error}", path.display())
-            }
-            Self::Definitions(error) => write!(f, "{error}; correct it, or start without load_definitions"),
-            Self::Thread(error) => write!(f, "cannot start: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {}
-
-/// What helps against an address that cannot be listened at.
-fn remedy(kind: io::ErrorKind, flag: &str) -> String {
-    match kind {
-        io::ErrorKind::AddrInUse => {
-            format!(
-                "another program listens there (ss -ltnp names it): stop it, or choose another address with {flag}"
-            )
-        }
-        io::ErrorKind::PermissionDenied => format!(
-            "ports below 1024 need a right of their own (CAP_NET_BIND_SERVICE): grant it, or choose another with {flag}"
-        ),
-        _ => format!("choose another address with {flag}"),
     }
 }

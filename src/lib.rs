@@ -17,6 +17,7 @@ pub mod exchange;
 pub mod log;
 pub mod management;
 pub mod message;
+pub mod metrics;
 pub mod name;
 pub mod net;
 pub mod pattern;

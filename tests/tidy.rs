@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules of `src/`, lowest first: each may import those before it and nothing else. The program itself, `main`
 /// and `lib`, stands above them all.
-const LAYERS: [&str; 30] = [
+const LAYERS: [&str; 31] = [
     "name",
     "place",
     "time",
@@ -36,6 +36,7 @@ const LAYERS: [&str; 30] = [
     "connection",
     "definitions",
     "management",
+    "metrics",
     "broker",
     "cli",
     "main",

@@ -5,7 +5,8 @@ use std::net::TcpListener;
 
 use super::StartError;
 use crate::config::{Config, ListenAddress};
-use crate::net::{Bound, Transport};
+use crate::management::Listening;
+use crate::net::{Bound, Listener, Transport};
 
 /// An address, and what is spoken there below AMQP.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +34,15 @@ pub(super) fn bound(config: &Config, inherited: Vec<TcpListener>) -> Result<Vec<
         Ok((Door { address, transport: of_passed(address, config) }, bound))
     });
     bound.collect::<io::Result<_>>().map_err(StartError::Inherited)
+}
+
+/// How a listener is listed.
+pub(super) fn listening(listener: &Listener) -> Listening {
+    let protocol = match listener.transport() {
+        Transport::Tcp => Listening::AMQP,
+        Transport::Tls => Listening::AMQPS,
+    };
+    Listening { protocol, address: listener.address() }
 }
 
 /// A socket that was passed does not say what it is for: its port does.

@@ -1,121 +1,111 @@
-//! The HTTP API of a broker: its socket is taken with the others, before anything is read from the disk.
+//! The HTTP API and the metrics of a broker, each on a thread of its own.
 
-use std::io;
-use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::StartError;
-use crate::config::{Config, ListenAddress};
-use crate::connection::Environment;
-use crate::management::{Entrance, Jobs, Listening, Server, Site};
-use crate::net::{Bound, Listener, LocalListener, SOCKET_MODE, runtime_socket_path, socket_path_inside};
-use crate::time::Time;
+use super::http::OpenDoor;
+use crate::config::{Config, SocketFile};
+use crate::management::{Entrance, Served, Server, Site, front};
+use crate::metrics::{self, Awaited};
+use crate::net::{CurrentTls, LocalListener, runtime_socket_path, socket_path_inside};
 
-/// Where the HTTP API is to be served.
-pub(super) struct ManagementSocket {
-    tcp: Option<(ListenAddress, Bound)>,
+/// How long a request for metrics may take to come.
+const METRICS_IDLE: Duration = Duration::from_mins(1);
+
+/// Serves metrics, and what there is to be asked of a broker that is still to come.
+pub(super) fn serve_metrics(
+    config: &Config,
+    doors: Vec<OpenDoor>,
+    tls: Option<&CurrentTls>,
+    awaited: &Awaited,
+) -> Result<Server, StartError> {
+    let router = metrics::router(awaited, &config.metrics.path);
+    let served = Served { router, idle_timeout: Arc::new(|| METRICS_IDLE) };
+    Server::start("metrics", served, || entrances(doors, tls))
 }
 
-/// The HTTP API as it is served.
-#[derive(Debug)]
-pub(super) struct Management {
-    pub(super) server: Server,
-    pub(super) addresses: Vec<SocketAddr>,
+/// Serves the HTTP API there, and at a socket of its own.
+pub(super) fn serve_management(
+    site: &Arc<Site>,
+    doors: Vec<OpenDoor>,
+    socket: Option<LocalSocket>,
+    tls: Option<&CurrentTls>,
+) -> Result<Server, StartError> {
+    let environment = Arc::clone(&site.environment);
+    let idle_timeout = Arc::new(move || environment.config().management.idle_timeout);
+    Server::start("management", Served { router: front(site), idle_timeout }, || {
+        let mut entrances = entrances(doors, tls)?;
+        entrances.extend(socket.map(LocalSocket::listen).transpose()?.flatten().map(Entrance::Local));
+        Ok(entrances)
+    })
 }
 
-impl ManagementSocket {
-    /// Takes the configured address. That the usual port is taken is no reason not to start.
-    pub(super) fn take(config: &Config) -> Result<Self, StartError> {
-        let Some(address) = config.management.address() else { return Ok(Self { tcp: None }) };
-        let tcp = match Bound::to(address, &config.tcp) {
-            Ok(bound) => Some((address, bound)),
+fn entrances(doors: Vec<OpenDoor>, tls: Option<&CurrentTls>) -> Result<Vec<Entrance>, StartError> {
+    let entrances = doors.into_iter().map(|door| {
+        door.tell();
+        Ok(door.entrance(tls)?)
+    });
+    entrances.collect()
+}
+
+/// The socket of this machine's operator.
+pub(super) struct LocalSocket {
+    path: PathBuf,
+    mode: u32,
+    place: Place,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Where somebody says.
+    Said,
+    /// The data directory, which is this broker's alone by now.
+    DataDirectory,
+    /// The directory for what runs.
+    RuntimeDirectory,
+}
+
+impl LocalSocket {
+    /// Where it is to be, if there is to be one.
+    pub(super) fn of(config: &Config) -> Option<Self> {
+        let inside = if config.in_memory { None } else { socket_path_inside(&config.data_dir) };
+        let (path, place) = match (&config.management.socket, inside) {
+            (Some(SocketFile::Nowhere), _) => return None,
+            (Some(SocketFile::At(path)), _) => (path.clone(), Place::Said),
+            (None, Some(inside)) => (inside, Place::DataDirectory),
+            (None, None) => (runtime_socket_path(&config.data_dir), Place::RuntimeDirectory),
+        };
+        Some(Self { path, mode: config.management.socket_mode.0, place })
+    }
+
+    pub(super) fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    /// A broker without it is one all the same, unless somebody has asked for it.
+    fn listen(self) -> Result<Option<LocalListener>, StartError> {
+        let Self { path, mode, place } = self;
+        let listener = match place {
+            Place::Said => LocalListener::at(path.clone(), mode),
+            Place::DataDirectory => LocalListener::in_own_directory(path.clone(), mode),
+            Place::RuntimeDirectory => LocalListener::in_directory_of_many(path.clone(), mode),
+        };
+        match listener {
+            Ok(listener) => {
+                tracing::info!("Management plugin: HTTP listener started on {}", path.display());
+                Ok(Some(listener))
+            }
+            Err(error) if place == Place::Said => Err(StartError::Socket { path, error }),
             Err(error) => {
-                refused(config, address, error)?;
-                None
+                tracing::warn!(
+                    "the command line cannot reach this broker without a password: the socket {} cannot be made: {error}; \
+                     choose another place with --management-socket, or none",
+                    path.display()
+                );
+                Ok(None)
             }
-        };
-        Ok(Self { tcp })
-    }
-
-    /// Serves the broker there, and at a socket of its own.
-    pub(super) fn serve(
-        self,
-        environment: &Arc<Environment>,
-        amqp: &[Listening],
-        descriptors: usize,
-    ) -> Result<Management, StartError> {
-        let config = environment.config();
-        let body_max_bytes = usize::try_from(config.management.max_body_size).unwrap_or(usize::MAX);
-        let mut addresses = Vec::new();
-        let site = |entrances: &[Entrance]| {
-            addresses.extend(entrances.iter().filter_map(Entrance::address));
-            let http =
-                addresses.iter().map(|address| Listening { protocol: Listening::HTTP, address: *address });
-            let mut host_names = config.management.hosts.clone();
-            host_names.push(Site::host_name());
-            Site {
-                environment: Arc::clone(environment),
-                listening: amqp.iter().cloned().chain(http).collect(),
-                node: Site::node_name(),
-                started: Time::now(),
-                descriptors,
-                jobs: Jobs::default(),
-                host_names,
-            }
-        };
-        let open = || {
-            let tcp = self.listen(&config)?.map(Entrance::Tcp);
-            Ok::<_, StartError>(tcp.into_iter().chain(local(&config).map(Entrance::Local)).collect())
-        };
-        let server = Server::start(open, site, body_max_bytes)?;
-        for address in &addresses {
-            tracing::info!("Management plugin: HTTP (non-TLS) listener started on {address}");
-        }
-        Ok(Management { server, addresses })
-    }
-
-    fn listen(self, config: &Config) -> Result<Option<Listener>, StartError> {
-        let Some((address, bound)) = self.tcp else { return Ok(None) };
-        match bound.listen(config.tcp.backlog) {
-            Ok(listener) => Ok(Some(listener)),
-            Err(error) => refused(config, address, error).map(|()| None),
         }
     }
-}
-
-/// The socket of this machine's operator, in the data directory if there is one: it is this broker's alone by now. A broker without
-/// the socket is one all the same.
-fn local(config: &Config) -> Option<LocalListener> {
-    let inside = if config.in_memory { None } else { socket_path_inside(&config.data_dir) };
-    let is_inside = inside.is_some();
-    let path = inside.unwrap_or_else(|| runtime_socket_path(&config.data_dir));
-    let listener = if is_inside {
-        LocalListener::in_own_directory(path.clone(), SOCKET_MODE)
-    } else {
-        LocalListener::in_directory_of_many(path.clone(), SOCKET_MODE)
-    };
-    match listener {
-        Ok(listener) => {
-            tracing::info!("Management plugin: HTTP listener started on {}", path.display());
-            Some(listener)
-        }
-        Err(error) => {
-            tracing::warn!(
-                "the command line cannot reach this broker without a password: the socket {} cannot be made: {error}",
-                path.display()
-            );
-            None
-        }
-    }
-}
-
-fn refused(config: &Config, address: ListenAddress, error: io::Error) -> Result<(), StartError> {
-    if config.management.listen.is_some() || error.kind() != io::ErrorKind::AddrInUse {
-        return Err(StartError::Management { address, error });
-    }
-    tracing::warn!(
-        "the HTTP API is not served: another program listens on {address}; choose another address with \
-         --management-listen, or none"
-    );
-    Ok(())
 }

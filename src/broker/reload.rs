@@ -20,7 +20,12 @@ impl Broker {
     pub fn reload(&self, read: &Config) -> io::Result<Changes> {
         let environment = &self.environment;
         let (config, changes) = environment.config().reloaded(read);
-        let tls = tls::read(&config).map_err(io::Error::other)?;
+        let spoken = tls::Spoken {
+            amqp: environment.tls().is_some(),
+            management: self.http_tls.management.is_some(),
+            metrics: self.http_tls.metrics.is_some(),
+        };
+        let tls = tls::read(&config, spoken).map_err(io::Error::other)?;
         log::apply(&config.log)?;
         environment.alarms.set_memory_limit(config.memory_limit, SetBy::Configuration);
         environment.alarms.set_disk_limit(config.disk_free_limit, SetBy::Configuration);
@@ -28,9 +33,10 @@ impl Broker {
         environment.vhosts.set_queue_max(config.access.cluster_queue_limit);
         environment.vhosts.set_settings(config.vhosts.clone());
         self.admission.set_max(config.max_connections.unwrap_or_else(max_connections));
-        if let Some(tls) = tls {
+        if let Some(tls) = tls.amqp {
             environment.set_tls(tls);
         }
+        self.http_tls.set(tls.management, tls.metrics);
         environment.set_config(Arc::new(config));
         Ok(changes)
     }

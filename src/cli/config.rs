@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::exit;
 use super::flags::ConfigFlags;
 use super::serve::refuse;
-use crate::config::{Key, Loaded, Mistake, Mistakes, Origin, Shown, convert, example, keys};
+use crate::config::{Key, Loaded, Mistake, Mistakes, Origin, Shown, TlsSettings, convert, example, keys};
 use crate::net::{TlsError, TlsServer};
 
 const EXAMPLES: &str = "\
@@ -117,12 +117,23 @@ fn check(options: CheckOptions) -> ExitCode {
 
 /// What it names for TLS has to be readable, too.
 fn with_files(loaded: Loaded) -> Result<Loaded, Mistakes> {
-    if loaded.config.tls.listeners.is_empty() {
-        return Ok(loaded);
-    }
-    let Err(TlsError { key, reason }) = TlsServer::read(&loaded.config.tls) else { return Ok(loaded) };
-    let origin = Key::named(key).map(|key| loaded.origin(key).clone()).unwrap_or_default();
-    Err(Mistakes(vec![Mistake { origin, key: Some(key.to_owned()), reason, nearest: None }]))
+    let config = &loaded.config;
+    let (amqp, management, metrics) = (&config.tls, &config.management, &config.metrics);
+    let read = |is_spoken: bool, settings: &TlsSettings| {
+        if is_spoken { TlsServer::read(settings).map(|_| ()) } else { Ok(()) }
+    };
+    let read = read(!amqp.listeners.is_empty(), amqp)
+        .and_then(|()| {
+            let of_management = read(management.speaks_tls(), &management.tls.settings(amqp));
+            of_management.map_err(|error| error.in_section("management"))
+        })
+        .and_then(|()| {
+            let of_metrics = read(metrics.tls.address().is_some(), &metrics.tls.settings(amqp));
+            of_metrics.map_err(|error| error.in_section("metrics"))
+        });
+    let Err(TlsError { key, reason }) = read else { return Ok(loaded) };
+    let origin = Key::named(&key).map(|key| loaded.origin(key).clone()).unwrap_or_default();
+    Err(Mistakes(vec![Mistake { origin, key: Some(key.into_owned()), reason, nearest: None }]))
 }
 
 fn objects(mistakes: &Mistakes) -> Vec<Value> {

@@ -100,11 +100,12 @@ fn code(error: &StartError) -> u8 {
         StartError::Tls(_) | StartError::Definitions(_) => exit::CONFIGURATION,
         StartError::Directory(error) if error.is_misconfigured() => exit::CONFIGURATION,
         StartError::Store { error, .. } if error.is_of_other_version() => exit::CONFIGURATION,
-        StartError::Directory(_) | StartError::Store { .. } | StartError::PortsFile { .. } => {
-            exit::CANNOT_CREATE
-        }
+        StartError::Directory(_)
+        | StartError::Store { .. }
+        | StartError::PortsFile { .. }
+        | StartError::Socket { .. } => exit::CANNOT_CREATE,
         StartError::Listen { .. }
-        | StartError::Management { .. }
+        | StartError::Http { .. }
         | StartError::Inherited(_)
         | StartError::Thread(_) => exit::UNAVAILABLE,
     }

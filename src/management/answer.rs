@@ -102,6 +102,23 @@ pub(super) fn methods(status: StatusCode, allowed: &str) -> Response<Body> {
     response
 }
 
+/// 301 to another path.
+pub(super) fn moved(to: &str) -> Response<Body> {
+    let mut response = empty(StatusCode::MOVED_PERMANENTLY);
+    if let Ok(to) = HeaderValue::try_from(to) {
+        response.headers_mut().insert(LOCATION, to);
+    }
+    response
+}
+
+/// 200 with a page.
+pub(crate) fn html(text: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    common_head(&mut response);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    response
+}
+
 fn empty(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
@@ -109,7 +126,8 @@ fn empty(status: StatusCode) -> Response<Body> {
     response
 }
 
-fn json(status: StatusCode, value: &Value) -> Response<Body> {
+/// This value.
+pub(crate) fn json(status: StatusCode, value: &Value) -> Response<Body> {
     with_json_head(status, Body::from(value.to_string()))
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A browser adds what it remembers of a login to whatever any page asks of us, and the name of a page's host may suddenly
 //! lead to this machine. So what says that it was asked for by a page has to be asked for by a page of ours, and whoever comes
-//! from this machine has to call it by a name that nobody else can give it. Nothing is ever allowed to other origins (CORS).
+//! from this machine has to call it by a name that nobody else can give it. Other origins may ask only where an operator says so (CORS).
 
 use std::net::IpAddr;
 
@@ -11,22 +11,26 @@ use axum::http::{HeaderMap, Method};
 
 use super::failure::Failure;
 
-/// Whether a request may be looked at. `names` are further names of this machine.
+/// Whether a request may be looked at. `names` are further names of this machine; pages of these `origins` may ask as well.
 pub(super) fn guard(
     method: &Method,
     head: &HeaderMap,
     peer: IpAddr,
-    names: &[String],
+    names: &[&str],
+    origins: &[String],
 ) -> Result<(), Failure> {
     let text = |name: &str| head.get(name).and_then(|value| value.to_str().ok());
     let host = text(HOST.as_str());
-    if let Some(origin) = head.get(ORIGIN) {
-        let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+    let origin = head.get(ORIGIN).and_then(|origin| origin.to_str().ok());
+    let is_welcome = origin.is_some_and(|origin| allowed(origin, origins).is_some());
+    if head.contains_key(ORIGIN) && !is_welcome {
+        let origin = origin.and_then(|origin| origin.split_once("://"));
         if origin.is_none_or(|(_, asks)| Some(asks) != host) {
             return Err(Failure::forbidden("Requests of pages from elsewhere are not served".to_owned()));
         }
     }
-    if *method != Method::GET
+    if !is_welcome
+        && *method != Method::GET
         && *method != Method::HEAD
         && matches!(text("sec-fetch-site"), Some("cross-site" | "same-site"))
     {
@@ -42,9 +46,29 @@ pub(super) fn guard(
     Ok(())
 }
 
+/// Whether pages of an origin are told that they may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Allowed {
+    /// This one is, by its name.
+    ByName,
+    /// All are.
+    AsAll,
+}
+
+/// How an origin is among those that may ask, if it is. `null` is no origin: any page can have it.
+pub(super) fn allowed(origin: &str, origins: &[String]) -> Option<Allowed> {
+    if !origin.contains("://") {
+        None
+    } else if origins.iter().any(|known| known == origin) {
+        Some(Allowed::ByName)
+    } else {
+        origins.iter().any(|known| known == "*").then_some(Allowed::AsAll)
+    }
+}
+
 /// Whether nobody but the operator of this machine can have a name lead here: an address, a name without a dot, or one that is
 /// known.
-fn is_ours(host: &str, names: &[String]) -> bool {
+fn is_ours(host: &str, names: &[&str]) -> bool {
     let host = host.trim_end_matches('.');
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare.parse::<IpAddr>().is_ok()
@@ -70,7 +94,8 @@ mod tests {
 
     #[test]
     fn a_page_from_elsewhere_has_nothing_done_and_a_foreign_name_does_not_lead_here() {
-        let names = ["mq.example.com".to_owned()];
+        let names = ["mq.example.com"];
+        let origins = ["https://ui.example".to_owned()];
         for (method, peer, head, expected) in [
             ("GET", "127.0.0.1", &[("host", "localhost:15672")][..], true),
             ("GET", "127.0.0.1", &[("host", "127.0.0.1:15672")], true),
@@ -87,13 +112,22 @@ mod tests {
             ("GET", "192.0.2.1", &[("host", "h:15672"), ("origin", "http://h")], false),
             ("GET", "192.0.2.1", &[("host", "h:15672"), ("origin", "null")], false),
             ("DELETE", "192.0.2.1", &[("host", "h"), ("sec-fetch-site", "cross-site")], false),
+            (
+                "DELETE",
+                "192.0.2.1",
+                &[("host", "h"), ("sec-fetch-site", "cross-site"), ("origin", "https://ui.example")],
+                true,
+            ),
+            ("GET", "192.0.2.1", &[("host", "h"), ("origin", "http://ui.example")], false),
+            ("GET", "192.0.2.1", &[("host", "h"), ("origin", "https://ui.example:1")], false),
+            ("GET", "127.0.0.1", &[("host", "evil.example"), ("origin", "https://ui.example")], false),
             ("DELETE", "192.0.2.1", &[("host", "h"), ("sec-fetch-site", "same-origin")], true),
             ("GET", "192.0.2.1", &[("host", "h"), ("sec-fetch-site", "cross-site")], true),
         ] {
             let pairs = head.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
             let head: HeaderMap = pairs.collect();
             let method: Method = method.parse().unwrap();
-            let guarded = guard(&method, &head, peer.parse().unwrap(), &names);
+            let guarded = guard(&method, &head, peer.parse().unwrap(), &names, &origins);
             assert_eq!(guarded.is_ok(), expected, "{method} from {peer}: {head:?}");
         }
     }

@@ -81,6 +81,7 @@ pub(super) fn protocol_listener(call: &Call) -> Result<Answer, Failure> {
     let protocol = match asked {
         "amqp091" | "amqp0.9.1" => Listening::AMQP,
         "amqp091s" | "amqps" => Listening::AMQPS,
+        "prometheus" => Listening::METRICS,
         other => other,
     };
     let mut protocols: Vec<&str> = call.site.listening.iter().map(|listening| listening.protocol).collect();

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! server      sockets, limits, the thread of its own
+//! front       the prefix of paths, what moved, what browsers are told
 //! guard       what a browser may not do in somebody's name
 //! router      endpoints -> axum; one way from request to answer
 //! login       who asks          permit      whether it may
@@ -25,9 +26,11 @@ mod endpoint;
 mod endpoints;
 mod failure;
 mod fields;
+mod front;
 mod guard;
 mod listing;
 mod login;
+mod page;
 mod permit;
 mod query;
 mod router;
@@ -55,8 +58,10 @@ mod topic_permissions;
 mod users;
 mod vhosts;
 
+pub(crate) use answer::{html, json};
 pub use endpoint::{Endpoint, Method, Needs};
 pub use endpoints::ENDPOINTS;
+pub use front::front;
 pub use leveret::Jobs;
-pub use server::{Entrance, Server};
+pub use server::{By, Comer, Entrance, Served, Server};
 pub use site::{Listening, Site};

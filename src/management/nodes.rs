@@ -107,15 +107,18 @@ pub(super) fn listeners(site: &Site) -> Value {
 
 /// Where HTTP is spoken.
 pub(super) fn contexts(site: &Site) -> Value {
-    let http =
-        site.listening.iter().filter(|listening| listening.protocol == Listening::HTTP).map(|listening| {
-            json!({
-                "node": site.node,
-                "description": "RabbitMQ Management",
-                "path": "/",
-                "ip": listening.address.ip().to_string(),
-                "port": listening.address.port().to_string(),
-            })
-        });
+    let prefix = site.environment.config().management.path_prefix.clone();
+    let path = prefix.unwrap_or_else(|| "/".to_owned());
+    let http = site.listening.iter().filter_map(|listening| {
+        let description = listening.context()?;
+        let is_management = [Listening::HTTP, Listening::HTTPS].contains(&listening.protocol);
+        Some(json!({
+            "node": site.node,
+            "description": description,
+            "path": if is_management { &path } else { "/" },
+            "ip": listening.address.ip().to_string(),
+            "port": listening.address.port().to_string(),
+        }))
+    });
     http.collect()
 }

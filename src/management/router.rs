@@ -1,8 +1,6 @@
 //! From a request to its endpoint, and back with an answer.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +10,10 @@ use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::http::{Method as HttpMethod, Response, StatusCode, Uri, uri};
+use axum::http::{Method as HttpMethod, Response, StatusCode};
 use axum::routing::any;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
-use tower_service::Service;
 
 use super::answer::methods;
 use super::call::Call;
@@ -27,6 +24,7 @@ use super::guard::guard;
 use super::login::{Unknown, log_in};
 use super::permit::permit;
 use super::query::Query;
+use super::server::{By, Comer};
 use super::site::Site;
 use crate::access::operator;
 
@@ -38,31 +36,11 @@ pub(super) const NAME_MAX_BYTES: usize = 255;
 /// What stands in paths and is no name of AMQP.
 const LONG_PARTS: [&str; 2] = ["properties_key", "password"];
 
-/// Who is at the other end of a connection.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Comer {
-    /// The address that it comes from; this machine's own where it has none.
-    pub(super) address: IpAddr,
-    /// How it came.
-    pub(super) by: By,
-}
-
-/// The way that somebody came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum By {
-    /// The network: a browser may be made to do it.
-    Network,
-    /// The socket on this machine, as somebody who has to log in.
-    Socket,
-    /// The same, as the operator.
-    SocketOfOperator,
-}
-
 /// What stands in a path, decoded, unless it cannot be.
 type Parameters = Result<RawPathParams, RawPathParamsRejection>;
 
-/// All endpoints of a broker; bodies may have so many bytes.
-pub(super) fn router(site: &Arc<Site>, body_max_bytes: usize) -> Router {
+/// All endpoints of a broker.
+pub(super) fn router(site: &Arc<Site>) -> Router {
     let mut by_path: BTreeMap<&'static str, Vec<&'static Endpoint>> = BTreeMap::new();
     for endpoint in ENDPOINTS {
         by_path.entry(endpoint.path).or_default().push(endpoint);
@@ -72,35 +50,11 @@ pub(super) fn router(site: &Arc<Site>, body_max_bytes: usize) -> Router {
         let (site, endpoints) = (Arc::clone(site), Arc::<[&Endpoint]>::from(endpoints));
         let served = any(move |parameters: Parameters, request: Request| {
             let (site, endpoints) = (Arc::clone(&site), Arc::clone(&endpoints));
-            async move { serve(site, endpoints, parameters, request, body_max_bytes).await }
+            async move { serve(site, endpoints, parameters, request).await }
         });
         router = router.route(path, served);
     }
     router.fallback(async || Failure::no_object().into_response())
-}
-
-/// Answers a request, whoever it comes from.
-pub(super) async fn answer(mut router: Router, request: Request) -> Result<Response<Body>, Infallible> {
-    let (mut parts, body) = request.into_parts();
-    // A path with or without a slash at its end is the same.
-    if let Some(uri) = without_last_slashes(&parts.uri) {
-        parts.uri = uri;
-    }
-    router.call(Request::from_parts(parts, body)).await
-}
-
-fn without_last_slashes(uri: &Uri) -> Option<Uri> {
-    let path = uri.path().trim_end_matches('/');
-    if path.len() == uri.path().len() || path.is_empty() {
-        return None;
-    }
-    let mut parts = uri.clone().into_parts();
-    let with_query = match uri.query() {
-        Some(query) => format!("{path}?{query}"),
-        None => path.to_owned(),
-    };
-    parts.path_and_query = Some(uri::PathAndQuery::try_from(with_query).ok()?);
-    Uri::from_parts(parts).ok()
 }
 
 async fn serve(
@@ -108,10 +62,9 @@ async fn serve(
     endpoints: Arc<[&'static Endpoint]>,
     parameters: Parameters,
     request: Request,
-    body_max_bytes: usize,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    match tried(site, &endpoints, parameters, parts, body, body_max_bytes).await {
+    match tried(site, &endpoints, parameters, parts, body).await {
         Ok(response) => response,
         Err(failure) => failure.into_response(),
     }
@@ -123,11 +76,14 @@ async fn tried(
     parameters: Parameters,
     parts: Parts,
     body: Body,
-    body_max_bytes: usize,
 ) -> Result<Response<Body>, Failure> {
     let comer = *parts.extensions.get::<Comer>().ok_or_else(Failure::internal)?;
     if comer.by == By::Network {
-        guard(&parts.method, &parts.headers, comer.address, &site.host_names)?;
+        let config = site.environment.config();
+        let names: Vec<&str> =
+            config.management.hosts.iter().chain([&site.host_name]).map(String::as_str).collect();
+        let origins = &config.management.browsers.cors_allow_origins;
+        guard(&parts.method, &parts.headers, comer.address, &names, origins)?;
     }
     if parts.method == HttpMethod::OPTIONS {
         return Ok(methods(StatusCode::OK, &allowed(endpoints)));
@@ -154,6 +110,8 @@ async fn tried(
         reason: head("x-reason"),
         site,
     };
+    let max = call.environment().config().management.max_body_size;
+    let body_max_bytes = usize::try_from(max).unwrap_or(usize::MAX);
     // Before a byte of the body is taken.
     let call = entered(endpoint, call, parts).await?;
     let body = match timeout(BODY_TIME, to_bytes(body, body_max_bytes)).await {
@@ -223,20 +181,6 @@ fn allowed(endpoints: &[&Endpoint]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn slashes_at_the_end_of_a_path_are_dropped_and_escaped_ones_are_not() {
-        for (uri, expected) in [
-            ("/api/queues/", Some("/api/queues")),
-            ("/api/queues//?a=b/", Some("/api/queues?a=b/")),
-            ("/api/queues/%2F", None),
-            ("/api/queues/%2F/", Some("/api/queues/%2F")),
-            ("/", None),
-        ] {
-            let found = without_last_slashes(&uri.parse().unwrap());
-            assert_eq!(found.map(|uri| uri.to_string()).as_deref(), expected, "{uri}");
-        }
-    }
 
     #[test]
     fn a_method_of_a_path_stands_in_the_table_once() {

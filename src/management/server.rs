@@ -1,7 +1,8 @@
-//! The sockets, the limits on what comes in at them, and a thread for all of it: nothing here stands in a delivery's way.
+//! A server of HTTP/1.1: its sockets, the limits on what comes in at them, and a thread for all of it, so that nothing stands in
+//! a delivery's way. What is served there it does not know.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
@@ -18,17 +19,14 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tower_service::Service as _;
 
-use super::router::{By, Comer, answer, router};
-use super::site::Site;
-use crate::net::{Accepted, Listener, LocalListener, LocalPeer};
+use crate::net::{Accepted, CurrentTls, Listener, LocalListener, LocalPeer};
 
 /// Threads for what may wait for the disk or takes long.
 const BLOCKING_THREADS: usize = 8;
 /// Connections at a time; whoever comes beyond that waits.
 const CONNECTIONS_MAX: usize = 512;
-/// How long a head may take, and a connection may be silent between two requests.
-const HEAD_TIME: Duration = Duration::from_mins(1);
 /// The longest head, in bytes, and the most fields in it.
 const HEAD_MAX_BYTES: usize = 64 * 1024;
 const FIELDS_MAX: usize = 100;
@@ -40,8 +38,39 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub enum Entrance {
     /// An address of the network.
     Tcp(Listener),
+    /// The same with TLS.
+    Tls(Listener, CurrentTls),
     /// A file of this machine, by which its operator needs no password.
     Local(LocalListener),
+}
+
+/// Who is at the other end of a connection: every request has it among its extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct Comer {
+    /// The address that it comes from; this machine's own where it has none.
+    pub address: IpAddr,
+    /// How it came.
+    pub by: By,
+}
+
+/// The way that somebody came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The network: a browser may be made to do it.
+    Network,
+    /// The socket on this machine, as somebody who has to log in.
+    Socket,
+    /// The same, as the operator.
+    SocketOfOperator,
+}
+
+/// What is served.
+#[derive(Clone)]
+pub struct Served {
+    /// Answers whatever is asked.
+    pub router: Router,
+    /// How long the head of a request may take, and a connection may be silent between two, as it is to be at present.
+    pub idle_timeout: Arc<dyn Fn() -> Duration + Send + Sync>,
 }
 
 /// A running HTTP server.
@@ -52,29 +81,28 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves what comes in at these entrances, which are made within its runtime, as what `site` makes of them.
+    /// Serves what comes in at these entrances, which are made within its runtime. Its thread has this name.
     ///
     /// # Errors
     /// The thread or its runtime cannot be made, or `open` fails.
     pub fn start<E: From<io::Error>>(
+        name: &str,
+        served: Served,
         open: impl FnOnce() -> Result<Vec<Entrance>, E>,
-        site: impl FnOnce(&[Entrance]) -> Site,
-        body_max_bytes: usize,
     ) -> Result<Self, E> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
-            .thread_name("management")
+            .thread_name(name)
             .max_blocking_threads(BLOCKING_THREADS)
             .build()?;
         let entrances = {
             let _within = runtime.enter();
             open()?
         };
-        let router = router(&Arc::new(site(&entrances)), body_max_bytes);
         let stopping = CancellationToken::new();
         let until = stopping.clone();
-        let thread = thread::Builder::new().name("management".to_owned()).spawn(move || {
-            runtime.block_on(serve(entrances, router, until));
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
+            runtime.block_on(serve(entrances, &served, &until));
             runtime.shutdown_timeout(FAREWELL);
         })?;
         Ok(Self { stopping, thread: Some(thread) })
@@ -100,11 +128,11 @@ impl Drop for Server {
     }
 }
 
-async fn serve(entrances: Vec<Entrance>, router: Router, stopping: CancellationToken) {
+async fn serve(entrances: Vec<Entrance>, served: &Served, stopping: &CancellationToken) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut tasks = JoinSet::new();
     for entrance in entrances {
-        let service = Service { router: router.clone(), stopping: stopping.clone() };
+        let service = Service { served: served.clone(), stopping: stopping.clone() };
         tasks.spawn(accept(entrance, service, Arc::clone(&places)));
     }
     while tasks.join_next().await.is_some() {}
@@ -125,19 +153,7 @@ async fn accept(mut entrance: Entrance, service: Service, places: Arc<Semaphore>
         };
         let service = service.clone();
         tokio::spawn(async move {
-            match arrived {
-                Arrived::Tcp(accepted) => {
-                    let comer = Comer { address: accepted.peer.ip(), by: By::Network };
-                    if let Ok(stream) = TcpStream::from_std(accepted.stream) {
-                        service.connection(stream, comer).await;
-                    }
-                }
-                Arrived::Local(stream, peer) => {
-                    let by = if peer.is_operator() { By::SocketOfOperator } else { By::Socket };
-                    let comer = Comer { address: Ipv4Addr::LOCALHOST.into(), by };
-                    service.connection(stream, comer).await;
-                }
-            }
+            service.welcome(arrived).await;
             drop(place);
         });
     }
@@ -145,21 +161,15 @@ async fn accept(mut entrance: Entrance, service: Service, places: Arc<Semaphore>
 
 enum Arrived {
     Tcp(Accepted),
+    Tls(Accepted, CurrentTls),
     Local(UnixStream, LocalPeer),
 }
 
 impl Entrance {
-    /// The address, if it has one.
-    pub fn address(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Tcp(listener) => Some(listener.address()),
-            Self::Local(_) => None,
-        }
-    }
-
     async fn next(&mut self) -> Arrived {
         match self {
             Self::Tcp(listener) => Arrived::Tcp(listener.accept().await),
+            Self::Tls(listener, tls) => Arrived::Tls(listener.accept().await, tls.clone()),
             Self::Local(listener) => {
                 let (stream, peer) = listener.accept().await;
                 Arrived::Local(stream, peer)
@@ -171,20 +181,53 @@ impl Entrance {
 /// What a connection is served with.
 #[derive(Clone)]
 struct Service {
-    router: Router,
+    served: Served,
     stopping: CancellationToken,
 }
 
 impl Service {
+    async fn welcome(self, arrived: Arrived) {
+        match arrived {
+            Arrived::Tcp(accepted) => {
+                let comer = Comer { address: accepted.peer.ip(), by: By::Network };
+                if let Ok(stream) = TcpStream::from_std(accepted.stream) {
+                    self.connection(stream, comer).await;
+                }
+            }
+            Arrived::Tls(accepted, tls) => {
+                let (tls, stopping) = (tls.get(), self.stopping.clone());
+                let comer = Comer { address: accepted.peer.ip(), by: By::Network };
+                let Ok(stream) = TcpStream::from_std(accepted.stream) else { return };
+                let secured = tokio::select! {
+                    secured = tokio::time::timeout(tls.handshake_timeout(), tls.accept(stream)) => secured,
+                    () = stopping.cancelled() => return,
+                };
+                match secured {
+                    Ok(Ok(secured)) => self.connection(secured.stream, comer).await,
+                    Ok(Err((error, _))) => {
+                        tracing::debug!("HTTPS connection from {}: TLS failed: {error}", accepted.peer);
+                    }
+                    Err(_) => {
+                        tracing::debug!("HTTPS connection from {}: TLS took too long", accepted.peer);
+                    }
+                }
+            }
+            Arrived::Local(stream, peer) => {
+                let by = if peer.is_operator() { By::SocketOfOperator } else { By::Socket };
+                self.connection(stream, Comer { address: Ipv4Addr::LOCALHOST.into(), by }).await;
+            }
+        }
+    }
+
     async fn connection(self, stream: impl AsyncRead + AsyncWrite + Unpin, comer: Comer) {
-        let Self { router, stopping } = self;
+        let Self { served: Served { router, idle_timeout }, stopping } = self;
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(comer);
-            answer(router.clone(), request.map(Body::new))
+            router.clone().call(request.map(Body::new))
         });
         let served = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIME)
+            .header_read_timeout(idle_timeout())
             .max_buf_size(HEAD_MAX_BYTES)
             .max_headers(FIELDS_MAX)
             .half_close(true)

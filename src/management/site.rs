@@ -23,6 +23,21 @@ impl Listening {
     pub const AMQPS: &'static str = "amqp/ssl";
     /// The HTTP API.
     pub const HTTP: &'static str = "http";
+    /// The same over TLS.
+    pub const HTTPS: &'static str = "https";
+    /// Metrics.
+    pub const METRICS: &'static str = "http/prometheus";
+    /// The same over TLS.
+    pub const METRICS_TLS: &'static str = "https/prometheus";
+
+    /// What is spoken there if it is HTTP, as RabbitMQ lists it beside the listeners.
+    pub(super) fn context(&self) -> Option<&'static str> {
+        match self.protocol {
+            Self::HTTP | Self::HTTPS => Some("RabbitMQ Management"),
+            Self::METRICS | Self::METRICS_TLS => Some("RabbitMQ Prometheus"),
+            _ => None,
+        }
+    }
 }
 
 /// The broker that is managed.
@@ -40,8 +55,8 @@ pub struct Site {
     pub descriptors: usize,
     /// Long jobs that operators have asked for.
     pub jobs: Jobs,
-    /// Names of this machine that a browser on it may use, beside those that are always taken for it.
-    pub host_names: Vec<String>,
+    /// What the machine calls itself, which a browser on it may call it.
+    pub host_name: String,
 }
 
 impl Site {

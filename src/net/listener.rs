@@ -77,10 +77,40 @@ impl Bound {
     /// # Errors
     /// Another program has begun to listen there since.
     pub fn listen(self, backlog: u32) -> io::Result<Listener> {
+        self.open(backlog)?.accepting()
+    }
+
+    /// The same, for a runtime that is still to be.
+    ///
+    /// # Errors
+    /// Another program has begun to listen there since.
+    pub fn open(self, backlog: u32) -> io::Result<Open> {
         self.0.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
-        let socket = TcpListener::from_std(self.0.into())?;
-        let address = socket.local_addr()?;
-        Ok(Listener { socket, address, transport: Transport::Tcp, wait: None })
+        let socket = std::net::TcpListener::from(self.0);
+        Ok(Open { address: socket.local_addr()?, socket })
+    }
+}
+
+/// A socket that listens, and at which nobody accepts yet: whoever connects waits.
+#[derive(Debug)]
+pub struct Open {
+    socket: std::net::TcpListener,
+    address: SocketAddr,
+}
+
+impl Open {
+    /// The address with the port that was taken.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Begins to accept; must be called within a runtime.
+    ///
+    /// # Errors
+    /// The runtime cannot take it.
+    pub fn accepting(self) -> io::Result<Listener> {
+        let socket = TcpListener::from_std(self.socket)?;
+        Ok(Listener { socket, address: self.address, transport: Transport::Tcp, wait: None })
     }
 }
 

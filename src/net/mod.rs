@@ -13,13 +13,13 @@ mod workers;
 
 pub use admission::{Admission, Permit};
 pub use descriptors::{max_connections, open_segments, raise_descriptor_limit};
-pub use inherited::inherited_listeners;
+pub use inherited::{Passed, inherited_listeners};
 pub use keepalive::{is_hung_up, watch_without_heartbeats};
-pub use listener::{Accepted, Bound, Listener, Transport};
+pub use listener::{Accepted, Bound, Listener, Open, Transport};
 pub use local_socket::{
     LocalListener, LocalPeer, SOCKET_MODE, runtime_socket_path, socket_path, socket_path_inside,
 };
 pub use proxy_protocol::{Header, Malformed, NoHeader, read_header};
 pub use socket::Socket;
-pub use tls::{Certificate, Encryption, InvalidCertificate, Secured, TlsError, TlsServer};
+pub use tls::{Certificate, CurrentTls, Encryption, InvalidCertificate, Secured, TlsError, TlsServer};
 pub use workers::Workers;

@@ -1,7 +1,7 @@
 //! A broker of the test's own with its HTTP API, and requests to it.
 
 use leveret::broker::Broker;
-use leveret::config::{Config, Listen, ManagementConfig};
+use leveret::config::{Config, Listen, ManagementConfig, MetricsConfig};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -42,7 +42,8 @@ impl Desk {
     pub(crate) fn listening_as_configured(config: Config) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let any = "127.0.0.1:0".parse().unwrap();
-        let config = Config { listeners: vec![any], workers: Some(1), ..config };
+        let metrics = MetricsConfig { listen: Some(Listen::At(any)), ..config.metrics };
+        let config = Config { listeners: vec![any], workers: Some(1), metrics, ..config };
         let within = runtime.enter();
         let broker = Broker::start(config).unwrap();
         drop(within);

@@ -13,10 +13,13 @@ fn checks_say_what_is_and_answer_503_when_it_is_not_well() {
     let desk = Desk::on(data.path());
     let ok = json!({ "status": "ok" });
     let port = desk.broker().addresses()[0].port();
-    let http = desk.address.port();
-    let missing =
-        json!({ "status": "failed", "reason": "No active listener", "missing": 1, "ports": [port, http] });
-    let mqtt = json!({ "status": "failed", "reason": "No active listener", "missing": "mqtt", "protocols": ["amqp", "http"] });
+    let (http, metrics) = (desk.address.port(), desk.broker().metrics_addresses()[0].port());
+    let ports = [port, http, metrics];
+    let missing = json!({ "status": "failed", "reason": "No active listener", "missing": 1, "ports": ports });
+    let protocols = ["amqp", "http", "http/prometheus"];
+    let mqtt = json!({
+        "status": "failed", "reason": "No active listener", "missing": "mqtt", "protocols": protocols,
+    });
     desk.check(&[
         ("GET", "/api/health/checks/alarms", Value::Null, 200, ok.clone()),
         ("GET", "/api/health/checks/local-alarms", Value::Null, 200, ok.clone()),
@@ -40,6 +43,16 @@ fn checks_say_what_is_and_answer_503_when_it_is_not_well() {
             200,
             json!({ "status": "ok", "protocol": "amqp" }),
         ),
+        (
+            "GET",
+            "/api/health/checks/protocol-listener/http%2Fprometheus",
+            Value::Null,
+            200,
+            json!({ "status": "ok", "protocol": "http/prometheus" }),
+        ),
+        ("GET", "/api/health/checks/protocol-listener/http", Value::Null, 200, Value::Null),
+        ("GET", "/api/health/checks/protocol-listener/https", Value::Null, 503, Value::Null),
+        ("GET", &format!("/api/health/checks/port-listener/{metrics}"), Value::Null, 200, Value::Null),
         ("GET", "/api/health/checks/protocol-listener/mqtt", Value::Null, 503, mqtt),
         ("GET", "/api/health/checks/nonsense", Value::Null, 404, no_object()),
         ("GET", "/api/healthchecks/node", Value::Null, 200, ok.clone()),
@@ -96,7 +109,10 @@ fn the_overview_and_the_node_have_what_tools_read() {
     }
     let protocols: Vec<&Value> =
         overview["listeners"].as_array().unwrap().iter().map(|l| &l["protocol"]).collect();
-    assert_eq!(protocols, ["amqp", "http"]);
+    assert_eq!(protocols, ["amqp", "http", "http/prometheus"]);
+    let contexts: Vec<&Value> =
+        overview["contexts"].as_array().unwrap().iter().map(|context| &context["description"]).collect();
+    assert_eq!(contexts, ["RabbitMQ Management", "RabbitMQ Prometheus"]);
     for name in [
         "name",
         "uptime",

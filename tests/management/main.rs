@@ -10,6 +10,7 @@ mod configuration;
 mod connections;
 mod definitions;
 mod desk;
+mod doors;
 mod health;
 mod http;
 mod leveret;

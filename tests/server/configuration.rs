@@ -124,9 +124,11 @@ fn addresses_are_written_to_the_ports_file_once_they_accept() {
     let broker = Broker::start_on(&case.path("data"), &arguments);
     let ports = fs::read_to_string(case.path("ports")).unwrap();
     let lines: Vec<&str> = ports.lines().collect();
-    assert_eq!(lines.len(), 2, "{ports}");
+    assert_eq!(lines.len(), 3, "{ports}");
     assert_eq!(lines[0], format!("amqp {}", broker.addr()));
     let second = lines[1].strip_prefix("amqp [::1]:").unwrap();
+    let socket = case.path("data/leveret.sock").canonicalize().unwrap();
+    assert_eq!(lines[2], format!("http+unix {}", socket.display()));
     std::net::TcpStream::connect(("::1", second.parse().unwrap())).unwrap();
     let nowhere = case.leveret(&["--ports-file=FOLDER/no/where", "--listen=127.0.0.1:0", "--in-memory"]);
     assert_eq!(nowhere.status.code(), Some(73));

@@ -98,6 +98,35 @@ fn a_socket_that_was_passed_is_listened_at_in_place_of_the_configured_addresses(
 }
 
 #[test]
+fn a_socket_that_was_passed_for_http_by_its_name_is_not_one_of_amqp() {
+    let temporary = TempDir::new();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut broker = Command::new("sh")
+        .args(["-c", PASS, "sh", env!("CARGO_BIN_EXE_leveret"), "--listen=127.0.0.1:0", "--data-dir"])
+        .arg(temporary.path().join("data"))
+        .args(["--metrics-listen", "none", "--management-listen", "127.0.0.1:1"])
+        .env("LEVERET_CONFIG", "/dev/null")
+        .env("LISTEN_FDNAMES", "management")
+        .stdin(Stdio::from(OwnedFd::from(listener)))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut client = std::net::TcpStream::connect(address).unwrap();
+    client.write_all(b"GET /api/version HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).unwrap();
+    broker.kill().unwrap();
+    let log: Vec<String> =
+        BufReader::new(broker.stdout.take().unwrap()).lines().map(Result::unwrap).collect();
+    broker.wait().unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 200 OK"), "{log:#?}");
+    let told = format!("HTTP (non-TLS) listener started on {address}");
+    assert!(log.iter().any(|line| line.ends_with(&told)), "{log:#?}");
+    assert!(log.iter().any(|line| line.contains("started TCP listener on 127.0.0.1:")), "{log:#?}");
+}
+
+#[test]
 fn something_else_that_was_passed_ends_with_69() {
     let temporary = TempDir::new();
     let output = Command::new("sh")

@@ -234,6 +234,7 @@ impl Process {
             // Not with what this machine is configured to be.
             .env("LEVERET_CONFIG", "/dev/null")
             .env("LEVERET_MANAGEMENT_LISTEN", "none")
+            .env("LEVERET_METRICS_LISTEN", "none")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -46,6 +46,22 @@ pub(crate) fn with_provider(
     })
 }
 
+/// Asks over TLS for a path, and gives the whole answer.
+pub(crate) fn ask(address: SocketAddr, path: &str, config: &Arc<ClientConfig>) -> Result<String, String> {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    let host = ServerName::try_from("localhost").unwrap();
+    let session = ClientConnection::new(Arc::clone(config), host).unwrap();
+    let mut stream = StreamOwned::new(session, stream);
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
+    let mut answer = Vec::new();
+    match stream.read_to_end(&mut answer) {
+        Err(error) if answer.is_empty() => Err(error.to_string()),
+        _ => Ok(String::from_utf8(answer).unwrap()),
+    }
+}
+
 pub(crate) type Secured = StreamOwned<ClientConnection, TcpStream>;
 
 /// Connects, does the handshake with the host of that name, and waits until AMQP is answered: with TLS 1.3 the handshake is

@@ -17,6 +17,7 @@ mod external;
 mod files;
 mod handshake;
 mod house;
+mod http;
 mod listed;
 mod proxy;
 mod reload;

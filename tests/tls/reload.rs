@@ -9,7 +9,7 @@ use crate::client::{Secured, connect, trusting};
 use crate::house::{Files, House};
 
 /// Has everything read again and waits for what the log says of it for the `nth` time.
-fn reload(house: &House, said: &str, nth: usize) {
+pub(crate) fn reload(house: &House, said: &str, nth: usize) {
     house.broker.signal(Signal::HUP);
     let deadline = std::time::Instant::now() + crate::support::raw::DEADLINE;
     while house.broker.log().iter().filter(|line| line.contains(said)).count() < nth {

@@ -62,8 +62,15 @@ impl LocalListener {
     /// # Errors
     /// Also where another user may put its files there in the place of ours.
     pub fn in_directory_of_many(path: PathBuf, mode: u32) -> io::Result<Self> {
-        let parent = path.parent().unwrap_or(Path::new("."));
-        made(parent)?;
+        made(path.parent().unwrap_or(Path::new(".")))?;
+        Self::at(path, mode)
+    }
+
+    /// The same, wherever that is.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn at(path: PathBuf, mode: u32) -> io::Result<Self> {
         let lock = locked(&lock_of(&path))?;
         let listener = bound(&path, mode)?;
         Ok(Self { listener, path, lock: Some(lock) })

@@ -5,11 +5,13 @@
 
 mod certificate;
 mod chain;
+mod current;
 mod depth;
 mod files;
 mod subject;
 mod suites;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -26,6 +28,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::config::{CertLogin, SanType, TlsSettings, TlsVersion, Verify};
 pub use certificate::{Certificate, InvalidCertificate};
+pub use current::CurrentTls;
 use depth::LimitedDepth;
 
 /// What a listener needs to speak TLS.
@@ -204,18 +207,24 @@ fn verifier(
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsError {
     /// The key of the configuration that it is about.
-    pub key: &'static str,
+    pub key: Cow<'static, str>,
     /// What is wrong, with the file that it is wrong with.
     pub reason: String,
 }
 
 impl TlsError {
+    /// The same of settings that stand in a section of their own, as `tls` in `management`.
+    #[must_use]
+    pub fn in_section(self, section: &str) -> Self {
+        Self { key: format!("{section}.{}", self.key).into(), ..self }
+    }
+
     fn of(key: &'static str, path: Option<&Path>, reason: &dyn fmt::Display) -> Self {
         let reason = match path {
             Some(path) => format!("{}: {reason}", path.display()),
             None => reason.to_string(),
         };
-        Self { key, reason }
+        Self { key: key.into(), reason }
     }
 }
 

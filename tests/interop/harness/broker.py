@@ -36,7 +36,7 @@ class Broker:
 
     def __init__(self, binary: Path, data_directory: Path, certificates: Path):
         self._command = [
-            str(binary), "--listen", "127.0.0.1:0", "--management-listen", "none",
+            str(binary), "--listen", "127.0.0.1:0", "--management-listen", "none", "--metrics-listen", "none",
             "--data-dir", str(data_directory),
             "--listeners-tls", "127.0.0.1:0",
             "--tls-cacertfile", str(certificates / "ca.pem"),
