@@ -14,7 +14,13 @@ const SEGMENT: u64 = 16 << 20;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Publishes these bodies on a channel that is not in confirm mode yet, in a window, and waits until all are confirmed.
-fn publish(raw: &mut Raw, exchange: &str, key: &str, mode: u8, bodies: impl Iterator<Item = Vec<u8>>) {
+pub(crate) fn publish(
+    raw: &mut Raw,
+    exchange: &str,
+    key: &str,
+    mode: u8,
+    bodies: impl Iterator<Item = Vec<u8>>,
+) {
     raw.call(method::confirm_select());
     let properties = Properties::new().delivery_mode(mode).encoded();
     let (mut sent, mut known) = (0, 0);

@@ -29,6 +29,7 @@ mod lives;
 mod load;
 mod message_groups;
 mod misplaced;
+mod moving;
 mod publication;
 mod random;
 mod restart;

@@ -2,6 +2,7 @@
 
 mod history;
 mod kept;
+mod moving;
 mod policies;
 mod scheduled;
 

@@ -27,22 +27,22 @@ use crate::vhost::registry::Vhosts;
 use crate::vhost::restore::Restored;
 
 /// How many of the many ways in which the power may go are tried.
-const WAYS: u64 = 32;
+pub(super) const WAYS: u64 = 32;
 const HOUR: Duration = Duration::from_hours(1);
 
 /// A virtual host with a journal on a disk that is simulated, and a queue in it in which messages wait.
-struct Kept {
+pub(super) struct Kept {
     _data: Temporary,
     disk: Arc<SimDisk>,
-    vhost: Arc<Vhost>,
-    queue: Arc<Queue>,
+    pub(super) vhost: Arc<Vhost>,
+    pub(super) queue: Arc<Queue>,
 }
 
 /// A message of a queue that is found after a loss of power: its body, and when it is due if it waits.
-type Found = (String, Option<Time>);
+pub(super) type Found = (String, Option<Time>);
 
 impl Kept {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let (data, disk) = (Temporary::new(), SimDisk::new(1));
         let limits = Limits { file_bytes: 1 << 20, margin_bytes: 1 << 16, ..Limits::default() };
         let journal =
@@ -68,7 +68,7 @@ impl Kept {
         assert!(self.vhost.stored().unwrap().journal.wait(batch));
     }
 
-    fn publish(&self, exchange: &str, delay: Duration, body: &str) {
+    pub(super) fn publish(&self, exchange: &str, delay: Duration, body: &str) {
         let delay = i64::try_from(delay.as_millis()).unwrap();
         let headers = TableBuilder::new().long("x-delay", delay).finish();
         // Delivery mode 2.
@@ -83,7 +83,7 @@ impl Kept {
     }
 
     /// What is found of any queue by a broker that starts after a loss of power now.
-    fn after_power_loss(&self, seed: u64) -> Vec<Found> {
+    pub(super) fn after_power_loss(&self, seed: u64) -> Vec<Found> {
         let mut recovery = Recovery::find(self.disk.after_crash(seed)).unwrap();
         let replay = recovery.replay(&mut |_| {}).unwrap();
         let mut found = Vec::new();
