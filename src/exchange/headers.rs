@@ -197,6 +197,49 @@ fn x_match(arguments: Table<'_>) -> Result<(Match, bool), InvalidBinding> {
     }
 }
 
+/// Why a binding matches these headers, or why not, in words.
+pub(super) fn why<T: Clone>(binding: &Binding<T>, headers: Option<Table<'_>>) -> String {
+    let Ok(Conditional { kind, conditions, .. }) = Conditional::new(binding) else {
+        return "its arguments mean nothing".to_owned();
+    };
+    let present = present(headers.unwrap_or_default());
+    let told = |condition: &Condition| {
+        let name = &condition.name;
+        let found = present.iter().find(|(known, _)| *known == &**name).map(|(_, term)| *term);
+        match (condition.term(), found) {
+            (_, None) => Err(format!("'{name}' is missing")),
+            (Some(wanted), Some(found)) if wanted != found => {
+                Err(format!("'{name}' has to be {} and is {}", shown(wanted), shown(found)))
+            }
+            (_, Some(_)) => Ok(format!("'{name}'")),
+        }
+    };
+    let (met, unmet): (Vec<_>, Vec<_>) = conditions.iter().map(told).partition(Result::is_ok);
+    let joined = |told: Vec<Result<String, String>>| {
+        let told: Vec<String> = told.into_iter().map(|told| told.unwrap_or_else(|unmet| unmet)).collect();
+        told.join("; ")
+    };
+    match kind {
+        _ if conditions.is_empty() => match kind {
+            Match::All => "no header is asked for".to_owned(),
+            Match::Any => "no header is asked for, of which one has to be right".to_owned(),
+        },
+        Match::All if unmet.is_empty() => format!("all headers are as they are asked for: {}", joined(met)),
+        Match::All => format!("all headers have to be as they are asked for: {}", joined(unmet)),
+        Match::Any if met.is_empty() => {
+            format!("one of the headers has to be as it is asked for: {}", joined(unmet))
+        }
+        Match::Any => format!("one of the headers has to be as it is asked for, and {} is", joined(met)),
+    }
+}
+
+fn shown(term: Term<'_>) -> String {
+    match term {
+        Term::Binary(bytes) => format!("'{}'", String::from_utf8_lossy(bytes)),
+        term => term.to_string(),
+    }
+}
+
 /// Two are the same if they are of the same binding.
 impl<T: PartialEq> PartialEq for Conditional<T> {
     fn eq(&self, other: &Self) -> bool {

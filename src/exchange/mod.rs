@@ -12,6 +12,7 @@ mod consistent_hash;
 mod delayed;
 mod direct;
 pub mod exchange_type;
+pub mod explain;
 mod fanout;
 mod headers;
 mod local_random;

@@ -168,6 +168,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         Vhost,
         leveret::scheduled::cancel,
     ),
+    post("/api/leveret/exchanges/{vhost}/{exchange}/route", Vhost, leveret::route::explain),
     post("/api/leveret/queues/{vhost}/{queue}/pause", PolicymakerOfVhost, leveret::operate::pause),
     post("/api/leveret/queues/{vhost}/{queue}/resume", PolicymakerOfVhost, leveret::operate::resume),
     get("/api/leveret/queues/{vhost}/{queue}/arguments", Vhost, leveret::operate::arguments),

@@ -8,6 +8,7 @@ pub mod counts;
 mod delaying;
 mod ending;
 pub mod exchange;
+pub mod explaining;
 pub mod generated;
 pub mod moving;
 pub mod operate;

@@ -7,6 +7,7 @@ mod jobs;
 pub(super) mod messages;
 pub(super) mod operate;
 mod pace;
+pub(super) mod route;
 pub(super) mod scheduled;
 pub(super) mod transfer;
 

@@ -4,4 +4,5 @@ mod house;
 mod messages;
 mod moving;
 mod operate;
+mod route;
 mod scheduled;
