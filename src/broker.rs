@@ -31,7 +31,8 @@ use crate::config::{Config, Sources};
 use crate::connection::{self, Environment};
 use crate::management::{Jobs, Listening, Server, Site};
 use crate::net::{
-    Admission, Listener, Passed, Transport, Workers, inherited_listeners, raise_descriptor_limit,
+    Admission, Listener, Passed, Transport, Workers, host_name, inherited_listeners, node_name,
+    raise_descriptor_limit,
 };
 use crate::supervisor;
 use crate::time::Time;
@@ -190,11 +191,11 @@ impl Broker {
         let site = Arc::new(Site {
             environment: Arc::clone(&environment),
             listening,
-            node: Site::node_name(),
+            node: node_name().to_owned(),
             started: Time::now(),
             descriptors,
             jobs: Jobs::default(),
-            host_name: Site::host_name(),
+            host_name: host_name(),
         });
         let management_addresses = management.iter().map(OpenDoor::address).collect();
         let socket_path = socket.as_ref().map(|socket| socket.path().to_owned());

@@ -62,6 +62,9 @@ impl Channel {
             Got::Loading => return Ok(Served::Loads(getting.clone())),
         };
         self.count_got(getting.no_ack, entry.redelivered);
+        if vhost.is_tracing() {
+            session.tell_got(queue.name().as_str(), self.number, entry.redelivered, &entry.message);
+        }
         let slot = if key.is_some() { self.get_subscription(&queue, session) } else { u32::MAX };
         let delivery_tag = self.number_got(slot, key, session);
         let got = basic::GetOk {

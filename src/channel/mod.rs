@@ -18,6 +18,7 @@ pub mod subscription;
 
 mod consume;
 mod exchange;
+mod firehose;
 mod peer;
 mod publish;
 mod queue;

@@ -121,6 +121,9 @@ impl Session {
     pub fn flush(&mut self) {
         self.now = None;
         self.publisher.flush(&self.vhost, &mut self.unit);
+        if self.publisher.has_traced() {
+            self.tell_published();
+        }
         self.flush_acked();
     }
 

@@ -315,6 +315,9 @@ impl Channels {
 
     /// Sends deliveries on their channels. One whose channel is gone goes back to its queue.
     pub fn deliver(&mut self, deliveries: &mut Vec<Delivery>, session: &mut Session, peer: &mut dyn Peer) {
+        if session.vhost.is_tracing() {
+            session.tell_deliveries(deliveries);
+        }
         for delivery in deliveries.drain(..) {
             let number = session.subscriptions.get(delivery.slot).map(|subscription| subscription.channel);
             match number.and_then(|number| self.open_mut(number)) {

@@ -1,5 +1,7 @@
 //! Virtual hosts.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::entry::{Entry, Made, Obstacle, Read, Reading, Standing, There, some};
@@ -11,6 +13,7 @@ use crate::connection::operate::Unchanged;
 use crate::name::VhostName;
 use crate::place::Batch;
 use crate::store::definitions::VhostMetadata;
+use crate::vhost::Vhost;
 
 /// As it is exported. Its limits stand among the parameters as well, from which they are imported.
 pub(super) fn object(name: &str, metadata: &VhostMetadata) -> Value {
@@ -38,6 +41,8 @@ const QUEUE_TYPE: &str = "default_queue_type";
 
 struct VhostEntry {
     name: VhostName,
+    /// Whether tracing is to be on, where that is said; it is never exported.
+    tracing: Option<bool>,
     metadata: VhostMetadata,
 }
 
@@ -67,7 +72,8 @@ pub(super) fn read(fields: &Fields<'_>, reading: &mut Reading<'_>) -> Read {
         read_metadata(&within, &mut metadata, reading)?;
     }
     read_metadata(fields, &mut metadata, reading)?;
-    some(VhostEntry { name, metadata })
+    let tracing = fields.has("tracing").then(|| fields.switch("tracing", false)).transpose()?;
+    some(VhostEntry { name, tracing, metadata })
 }
 
 fn read_metadata(
@@ -107,7 +113,13 @@ impl Entry for VhostEntry {
 
     fn standing(&self, environment: &Environment) -> Standing {
         let found = environment.vhosts.get(self.name.as_str());
-        Standing::of(found.map(|vhost| object(self.name.as_str(), &vhost.metadata())), &self.json())
+        let is_otherwise = |vhost: &Arc<Vhost>| self.tracing.is_some_and(|on| on != vhost.is_tracing());
+        let is_tracing_otherwise = found.as_ref().is_some_and(is_otherwise);
+        let found = found.map(|vhost| object(self.name.as_str(), &vhost.metadata()));
+        match Standing::of(found, &self.json()) {
+            Standing::Same if is_tracing_otherwise => Standing::Differs(self.json()),
+            standing => standing,
+        }
     }
 
     fn apply(&self, environment: &Environment) -> Result<Option<Batch>, Obstacle> {
@@ -116,7 +128,11 @@ impl Entry for VhostEntry {
             None => environment.create_vhost(name, self.metadata.clone()),
             Some(_) => environment.change_vhost(name, self.metadata.clone()),
         };
-        changed.map_err(|why: Unchanged| Obstacle::mistake(&["name"], why.to_string()))
+        let until = changed.map_err(|why: Unchanged| Obstacle::mistake(&["name"], why.to_string()))?;
+        if let (Some(tracing), Some(vhost)) = (self.tracing, environment.vhosts.get(name)) {
+            vhost.set_tracing(tracing);
+        }
+        Ok(until)
     }
 
     fn makes(&self) -> Option<Made> {

@@ -58,16 +58,3 @@ pub struct Site {
     /// What the machine calls itself, which a browser on it may call it.
     pub host_name: String,
 }
-
-impl Site {
-    /// A name for this node, as RabbitMQ forms it.
-    pub fn node_name() -> String {
-        format!("leveret@{}", Self::host_name())
-    }
-
-    /// What the machine calls itself.
-    pub fn host_name() -> String {
-        let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        if name.is_empty() { "localhost".to_owned() } else { name }
-    }
-}

@@ -46,7 +46,7 @@ fn object(vhost: &Vhost, node: &str, counts: bool) -> Value {
             "default_queue_type": default_queue_type,
         },
         "protected_from_deletion": metadata.protected_from_deletion,
-        "tracing": false,
+        "tracing": vhost.is_tracing(),
         "cluster_state": cluster_state,
         "durability": vhost.durability().as_str(),
     });
@@ -67,9 +67,7 @@ fn object(vhost: &Vhost, node: &str, counts: bool) -> Value {
 pub(super) fn put(call: &Call) -> Result<Answer, Failure> {
     let name = call.part("vhost");
     let object = call.object()?;
-    if object.get("tracing").is_some_and(|tracing| tracing != false && tracing != "false") {
-        return Err(Failure::bad_request("tracing is not supported"));
-    }
+    let tracing = object.contains_key("tracing").then(|| switch(&object, "tracing")).transpose()?;
     let environment = call.environment();
     let known = environment.vhosts.get(name);
     let mut metadata =
@@ -90,11 +88,17 @@ pub(super) fn put(call: &Call) -> Result<Answer, Failure> {
     if object.contains_key("protected_from_deletion") {
         metadata.protected_from_deletion = switch(&object, "protected_from_deletion")?;
     }
-    if known.is_some() {
+    if let Some(vhost) = known {
         call.changed(environment.change_vhost(name, metadata))?;
+        if let Some(tracing) = tracing {
+            vhost.set_tracing(tracing);
+        }
         return Ok(Answer::NoContent);
     }
     call.changed(environment.create_vhost(name, metadata))?;
+    if let (Some(tracing), Some(vhost)) = (tracing, environment.vhosts.get(name)) {
+        vhost.set_tracing(tracing);
+    }
     if call.is_operator {
         return Ok(Answer::Created(None));
     }

@@ -2,6 +2,7 @@
 
 mod admission;
 mod descriptors;
+mod host;
 mod inherited;
 mod keepalive;
 mod listener;
@@ -13,6 +14,7 @@ mod workers;
 
 pub use admission::{Admission, Permit};
 pub use descriptors::{max_connections, open_segments, raise_descriptor_limit};
+pub use host::{host_name, node_name};
 pub use inherited::{Passed, inherited_listeners};
 pub use keepalive::{is_hung_up, watch_without_heartbeats};
 pub use listener::{Accepted, Bound, Listener, Open, Transport};

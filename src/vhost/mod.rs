@@ -72,6 +72,8 @@ pub struct Vhost {
     metadata: RwLock<Arc<VhostMetadata>>,
     connections: Places,
     publish_rate: RwLock<Option<Arc<RateMeter>>>,
+    /// Whether what is published and delivered in it is told at `amq.rabbitmq.trace`.
+    tracing: AtomicBool,
     /// What holds for those that say nothing themselves.
     settings: Arc<Settings>,
     /// Its queues count among these.
@@ -117,6 +119,7 @@ impl Vhost {
             metadata: RwLock::default(),
             connections: Places::default(),
             publish_rate: RwLock::default(),
+            tracing: AtomicBool::new(false),
             settings: Arc::default(),
             all_queues: Arc::default(),
             is_ending: AtomicBool::new(false),
@@ -246,6 +249,22 @@ impl Vhost {
     /// How much clients may publish in it in a second, if there is a limit.
     pub fn publish_rate(&self) -> Option<Arc<RateMeter>> {
         self.publish_rate.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether what clients publish and what is delivered to them is told at `amq.rabbitmq.trace`: RabbitMQ's firehose.
+    #[inline]
+    pub fn is_tracing(&self) -> bool {
+        self.tracing.load(Ordering::Relaxed)
+    }
+
+    /// Has it told from now on, or not any more. A restart forgets that, as RabbitMQ's does.
+    pub fn set_tracing(&self, tracing: bool) {
+        if self.tracing.swap(tracing, Ordering::Relaxed) != tracing {
+            let name = self.name.as_str().escape_debug();
+            tracing::info!("tracing is {} in vhost '{name}'", if tracing { "on" } else { "off" });
+            // Publishers find out anew whether anybody wants to know.
+            self.new_epoch();
+        }
     }
 
     /// Its connections.

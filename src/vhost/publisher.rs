@@ -10,6 +10,7 @@ mod once;
 mod rates;
 mod records;
 mod routes;
+mod traced;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub use once::{Claim, Claims, Copied};
 use once::{Once, know};
 use rates::Rates;
 use records::{copied, of, place, publish_again, record};
+pub use traced::Traced;
 
 /// The keys besides the routing key that a message is routed by (CC and BCC).
 pub type ExtraKeys<'m> = &'m [&'m str];
@@ -68,6 +70,8 @@ pub struct Publisher {
     copied_bytes: usize,
     /// The limits on what its client publishes in a second.
     rates: Rates,
+    /// What is to be told at `amq.rabbitmq.trace`.
+    traced: Vec<Traced>,
 }
 
 /// Which publish a message is, for whoever has to know that a queue refused it.
@@ -109,7 +113,8 @@ pub struct Route {
     journalled: bool,
     /// Whether any of them takes messages once.
     once: bool,
-    /// Whether there is a limit on what is published to them in a second.
+    /// Whether each message is to be looked at: there is a limit on what is published to them in a second, or somebody wants to
+    /// know of it.
     limited: bool,
 }
 
@@ -152,7 +157,7 @@ impl Publisher {
         unit: &mut Unit,
     ) -> Gathered {
         let (Routed::Lasting(mut route) | Routed::Once(mut route)) = routed else {
-            return self.reply(vhost, &message, unit);
+            return self.reply(vhost, &message, origin, unit);
         };
         if route.limited {
             match self.within_rates(routed, &message, origin) {
@@ -360,7 +365,7 @@ impl Publisher {
 
     fn route_to(&mut self, queues: &[Arc<Queue>]) -> Route {
         let first = u32::try_from(self.targets.len()).unwrap_or(u32::MAX);
-        let (mut journalled, mut once, mut limited) = (false, false, self.rates.limit_all());
+        let (mut journalled, mut once, mut limited) = (false, false, self.rates.look_at_all());
         for queue in queues {
             journalled |= queue.is_journalled();
             once |= queue.deduplicates();
@@ -386,7 +391,10 @@ impl Publisher {
         })
     }
 
-    fn reply(&mut self, vhost: &Vhost, message: &Message, unit: &mut Unit) -> Gathered {
+    fn reply(&mut self, vhost: &Vhost, message: &Message, origin: Origin, unit: &mut Unit) -> Gathered {
+        if self.rates.traces {
+            self.trace_reply(message, origin);
+        }
         // What was published before goes first.
         self.flush(vhost, unit);
         match vhost.requesters().send(message) {

@@ -11,6 +11,7 @@ mod connections;
 mod definitions;
 mod desk;
 mod doors;
+mod firehose;
 mod health;
 mod http;
 mod leveret;

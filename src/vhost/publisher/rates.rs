@@ -22,12 +22,14 @@ pub(super) struct Rates {
     is_client: bool,
     user: Option<Arc<RateMeter>>,
     vhost: Option<Arc<RateMeter>>,
+    /// Whether all that is published is told.
+    pub(super) traces: bool,
 }
 
 impl Rates {
-    /// Whether there is a limit on all that is published.
-    pub(super) fn limit_all(&self) -> bool {
-        self.user.is_some() || self.vhost.is_some()
+    /// Whether there is a limit on all that is published, or somebody wants to know of it.
+    pub(super) fn look_at_all(&self) -> bool {
+        self.user.is_some() || self.vhost.is_some() || self.traces
     }
 
     /// The limit of a queue.
@@ -39,6 +41,7 @@ impl Rates {
     pub(super) fn renew(&mut self, vhost: &Vhost) {
         if self.is_client {
             self.vhost = vhost.publish_rate();
+            self.traces = vhost.is_tracing();
         }
     }
 }
@@ -46,7 +49,7 @@ impl Rates {
 impl Publisher {
     /// A publisher for a client in a virtual host, whose user may have a limit.
     pub fn of_client(vhost: &Vhost, user: Option<Arc<RateMeter>>) -> Self {
-        let rates = Rates { is_client: true, user, vhost: vhost.publish_rate() };
+        let rates = Rates { is_client: true, user, vhost: vhost.publish_rate(), traces: vhost.is_tracing() };
         Self { rates, ..Self::default() }
     }
 
@@ -56,7 +59,7 @@ impl Publisher {
         self.epoch = NO_EPOCH;
     }
 
-    /// Takes of the limits what a message needs, and gives where it goes then: a queue may refuse it for its limit, or user
+    /// Takes of the limits what a message needs, notes it if it is to be told, and gives where it goes then: a queue may refuse it for its limit, or user
     /// or virtual host may for all, which gives nothing.
     #[cold]
     pub(super) fn within_rates(
@@ -66,6 +69,9 @@ impl Publisher {
         origin: Origin,
     ) -> Option<Route> {
         let (Routed::Lasting(route) | Routed::Once(route)) = routed else { return None };
+        if self.rates.traces {
+            self.trace(route, message, origin);
+        }
         let (now, bytes) = (message.arrived(), message.body().len());
         let of_all: Vec<_> = [&self.rates.user, &self.rates.vhost].into_iter().flatten().cloned().collect();
         if let Some(meter) = of_all.iter().find(|meter| meter.refuses(now)) {
