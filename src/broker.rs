@@ -167,7 +167,8 @@ impl Broker {
         let workers = Arc::new(Workers::start(config.worker_threads()).map_err(StartError::Thread)?);
         let listeners = amqp.into_iter().map(|(Door { address, transport }, bound)| {
             let listener = bound.listen(config.tcp.backlog);
-            let listener = listener.map_err(|error| StartError::Listen { address, error })?;
+            let is_tls = transport == Transport::Tls;
+            let listener = listener.map_err(|error| StartError::Listen { address, is_tls, error })?;
             Ok(listener.over(transport))
         });
         let listeners = listeners.collect::<Result<Vec<_>, StartError>>()?;

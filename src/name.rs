@@ -14,6 +14,9 @@ macro_rules! name {
         pub struct $type(Arc<str>);
 
         impl $type {
+            /// Names are short strings of AMQP, which are no longer, in bytes.
+            pub const MAX_BYTES: usize = 255;
+
             /// The name as text.
             pub fn as_str(&self) -> &str {
                 &self.0

@@ -10,14 +10,12 @@ use std::sync::atomic::Ordering;
 use super::Access;
 use super::book::{Book, Entry};
 use crate::auth::{Hashing, PasswordHash, Permission, SALT_BYTES, Tags, TopicPermission, User, UserLimits};
+use crate::config::VhostUser;
 use crate::name::{UserName, VhostName};
 use crate::place::Batch;
 use crate::store::definitions::{
     AccessDefinition, Definition, permission_key, topic_permission_key, user_key,
 };
-
-/// Names are shortstrs of AMQP: no longer, in bytes, and not empty.
-const NAME_MAX_BYTES: usize = 255;
 
 /// Why nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,9 +84,7 @@ impl Access {
 
     /// Adds a user. Gives what to wait for until that is on the disk, here as below.
     pub fn add_user(&self, user: User) -> Result<Option<Batch>, AccessError> {
-        if user.name.is_empty() || user.name.as_str().len() > NAME_MAX_BYTES {
-            return Err(AccessError::InvalidName);
-        }
+        valid(&user.name)?;
         self.change(|book| match book.get(user.name.as_str()) {
             Some(_) => Err(AccessError::UserExists),
             None => Ok(Change::Define(AccessDefinition::User(user))),
@@ -96,9 +92,31 @@ impl Access {
     }
 
     /// Adds a user, or puts it in the place of one of that name, which keeps its permissions.
-    pub fn put_user(&self, user: User) -> Option<Batch> {
-        let change = |_: &Book| Ok(Change::Define(AccessDefinition::User(user)));
-        self.change(change).unwrap_or_default()
+    pub fn put_user(&self, user: User) -> Result<Option<Batch>, AccessError> {
+        valid(&user.name)?;
+        self.change(|_| Ok(Change::Define(AccessDefinition::User(user))))
+    }
+
+    /// Adds the users that a virtual host is made with, unless they are there, and says what they may do in it.
+    pub fn add_users_of<'a>(
+        &self,
+        vhost: &VhostName,
+        users: impl Iterator<Item = &'a VhostUser>,
+    ) -> Option<Batch> {
+        let mut until = None;
+        for VhostUser { name, password, tags, permission, .. } in users {
+            if self.user(name.as_str()).is_none() {
+                let hash = password.as_ref().map(|password| Self::hash(password.expose())).transpose();
+                let salt_of = |error| tracing::error!("user '{name}' gets no password: {error}");
+                let (password, limits) = (hash.map_err(salt_of).ok().flatten(), UserLimits::default());
+                let added = self.add_user(User { name: name.clone(), password, tags: tags.clone(), limits });
+                tracing::info!("user '{name}' is made for vhost '{vhost}', as default_users says");
+                until = until.max(added.unwrap_or_default());
+            }
+            let set = self.set_permission(name.as_str(), vhost, permission.clone());
+            until = until.max(set.unwrap_or_default());
+        }
+        until
     }
 
     /// Deletes a user with its permissions.
@@ -228,7 +246,10 @@ impl Access {
         let password = Self::hash(default.password.expose()).map_err(salt_of).ok();
         let limits = UserLimits::default();
         let user = User { name: default.name.clone(), password, tags: default.tags.clone(), limits };
-        let until = self.put_user(user);
+        let until = self.put_user(user).unwrap_or_else(|error| {
+            tracing::error!("the default user is not made: {error}");
+            None
+        });
         match Permission::parse(&default.configure, &default.write, &default.read) {
             Ok(permission) => {
                 let set = self.set_permission(default.name.as_str(), &default.vhost, permission);
@@ -307,6 +328,12 @@ impl Change {
         }
         keys
     }
+}
+
+/// Names are shortstrs of AMQP.
+fn valid(name: &UserName) -> Result<(), AccessError> {
+    let bytes = name.as_str().len();
+    if (1..=UserName::MAX_BYTES).contains(&bytes) { Ok(()) } else { Err(AccessError::InvalidName) }
 }
 
 fn permission_gone(book: &Book, user: &UserName, vhost: &VhostName, keys: &mut Vec<Vec<u8>>) {

@@ -23,23 +23,27 @@ pub struct Alarms {
     /// Another limit of the disk may be nearer.
     disk_limit_changed: Notify,
     granted: u64,
+    /// What the configuration says instead.
+    total_memory: Option<u64>,
 }
 
 impl Alarms {
-    /// Alarms with these limits by what these tell; nobody looks at the disk where there is none.
+    /// Alarms with these limits by what these tell, and with so much memory if the system is not to be asked; nobody looks
+    /// at the disk where there is none.
     pub fn new(
-        (memory_limit, disk_limit): (MemoryLimit, DiskLimit),
+        (memory_limit, disk_limit, total_memory): (MemoryLimit, DiskLimit, Option<u64>),
         memory: Box<dyn MemoryMeter>,
         disk: Option<Box<dyn DiskMeter>>,
     ) -> Self {
         let signal = Arc::new(Signal::new());
-        let granted = granted_memory();
+        let granted = granted_memory(total_memory);
         Self {
             memory: MemoryAlarm::new(memory_limit.bytes(granted), memory, Arc::clone(&signal)),
             disk: DiskAlarm::new(disk_limit.bytes(granted), disk, Arc::clone(&signal)),
             signal,
             disk_limit_changed: Notify::new(),
             granted,
+            total_memory,
         }
     }
 
@@ -82,12 +86,12 @@ impl Alarms {
 
     /// Another limit on memory from now on.
     pub fn set_memory_limit(&self, limit: MemoryLimit, by: SetBy) {
-        self.memory.set_limit(limit.bytes(granted_memory()), by);
+        self.memory.set_limit(limit.bytes(granted_memory(self.total_memory)), by);
     }
 
     /// Another limit on free space from now on. Asks the disk.
     pub fn set_disk_limit(&self, limit: DiskLimit, by: SetBy) {
-        self.disk.set_limit(limit.bytes(granted_memory()), by);
+        self.disk.set_limit(limit.bytes(granted_memory(self.total_memory)), by);
         self.disk_limit_changed.notify_one();
     }
 

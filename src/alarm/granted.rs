@@ -5,8 +5,13 @@ use std::path::{Path, PathBuf};
 
 const ROOT: &str = "/sys/fs/cgroup";
 
-/// Bytes that the machine or the control group grants, whichever is less; `u64::MAX` when neither can be read.
-pub fn granted_memory() -> u64 {
+/// Bytes that the broker may count on: what the configuration says (`total_memory_available_override_value`), or what the
+/// machine or the control group grants, whichever is less; `u64::MAX` when neither can be read.
+pub fn granted_memory(total: Option<u64>) -> u64 {
+    total.unwrap_or_else(granted_by_the_system)
+}
+
+fn granted_by_the_system() -> u64 {
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| machine_total(&text));
     let membership = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let groups =
@@ -87,6 +92,7 @@ mod tests {
 
     #[test]
     fn something_is_granted() {
-        assert!(granted_memory() > 0);
+        assert!(granted_memory(None) > 0);
+        assert_eq!(granted_memory(Some(5)), 5);
     }
 }

@@ -23,7 +23,11 @@ pub(super) fn bound(config: &Config, inherited: Vec<TcpListener>) -> Result<Vec<
         let doors = doors.chain(config.tls.listeners.iter().map(over(Transport::Tls)));
         let bound = doors.map(|door| {
             let bound = Bound::to(door.address, &config.tcp);
-            let bound = bound.map_err(|error| StartError::Listen { address: door.address, error });
+            let bound = bound.map_err(|error| StartError::Listen {
+                address: door.address,
+                is_tls: door.transport == Transport::Tls,
+                error,
+            });
             Ok((door, bound?))
         });
         return bound.collect();

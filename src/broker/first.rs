@@ -30,6 +30,11 @@ impl First {
             }
             until = until.max(environment.access.add_default_user());
         }
+        // After the default user, which is made where there is nobody.
+        if is_new && !brings(Section::Vhosts) {
+            let users = config.vhosts.users_for(default.vhost.as_str());
+            until = until.max(environment.access.add_users_of(&default.vhost, users));
+        }
         // When it fails the broker is told, as later.
         environment.wait(until);
         match &self.0 {

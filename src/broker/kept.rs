@@ -87,7 +87,7 @@ fn restore(
     path: &Path,
     failed: impl Fn(&JournalFailure) + Send + Sync + 'static,
 ) -> Result<(Store, Vhosts, Access), OpenError> {
-    let backlog_bytes = config.backlog_memory_bytes(granted_memory());
+    let backlog_bytes = config.backlog_memory_bytes(granted_memory(config.total_memory));
     let mut opening = Opening::open(path, Arc::new(HostDisk::new(path)), backlog_bytes)?;
     let definitions = opening.definitions()?;
     let handle = opening.handle();

@@ -19,6 +19,8 @@ pub enum StartError {
     Listen {
         /// The address as configured.
         address: ListenAddress,
+        /// Whether it is one for TLS.
+        is_tls: bool,
         /// What the operating system says.
         error: io::Error,
     },
@@ -73,12 +75,9 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Directory(error) => error.fmt(f),
-            Self::Listen { address, error } => {
-                write!(
-                    f,
-                    "cannot listen on {address}: {error}; {}",
-                    remedy(error.kind(), "--listen or --listeners-tls")
-                )
+            Self::Listen { address, is_tls, error } => {
+                let flag = if *is_tls { "--listeners-tls" } else { "--listen" };
+                write!(f, "cannot listen on {address}: {error}; {}", remedy(error.kind(), flag))
             }
             Self::Tls(error) => write!(f, "TLS cannot be spoken as configured: {error}"),
             Self::Http { door, address, error } => write!(

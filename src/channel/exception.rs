@@ -80,7 +80,8 @@ exceptions! {
 pub fn delivery_timed_out(channel: u16, timeout: Duration) -> Exception {
     precondition_failed(format!(
         "delivery acknowledgement on channel {channel} timed out. Timeout value used: {} ms. \
-         This timeout value can be configured, see consumers doc guide to learn more",
+         This timeout value can be configured: it is x-consumer-timeout or the policy consumer-timeout of the queue, \
+         or consumer_timeout in the configuration",
         timeout.as_millis()
     ))
 }

@@ -7,16 +7,23 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue};
 
 const ADDRESS: &str = "the address and the port are set with --listen, such as --listen 127.0.0.1:5672";
+const TLS: &str = "where TLS is spoken is set with --listeners-tls, such as --listeners-tls 5671, with --tls-certfile and \
+                   --tls-keyfile";
 const FILE: &str = "the configuration file is named with --config";
 const SERVE: &str = "without a command, or with 'serve', it serves";
 
 /// What is tried, and what helps.
-const TIPS: [(&str, &str); 12] = [
+const TIPS: [(&str, &str); 17] = [
     ("--port", ADDRESS),
     ("-p", ADDRESS),
     ("--host", ADDRESS),
     ("--bind", ADDRESS),
     ("--address", ADDRESS),
+    ("--tls-port", TLS),
+    ("--tls-listen", TLS),
+    ("--ssl-port", TLS),
+    ("--tls", TLS),
+    ("--amqps", TLS),
     ("--config-file", FILE),
     ("--conf", FILE),
     ("start", SERVE),
@@ -110,6 +117,8 @@ mod tests {
             (&["--port=5672"], ADDRESS),
             (&["-p", "5672"], ADDRESS),
             (&["serve", "-p5672"], ADDRESS),
+            (&["--tls-port", "5671"], TLS),
+            (&["--tls"], TLS),
             (&["--config-file", "leveret.conf"], FILE),
             (&["start"], SERVE),
             (&["serve", "start"], SERVE),

@@ -179,6 +179,15 @@ pub(super) fn memory_limit(config: &Config) -> Result<(), String> {
     }
 }
 
+pub(super) fn total_memory(config: &Config) -> Result<(), String> {
+    match config.total_memory {
+        Some(bytes) if bytes < MEMORY_LIMIT_MIN => {
+            Err(format!("{bytes} bytes are too few: at least 16MiB (a bare number is bytes)"))
+        }
+        _ => Ok(()),
+    }
+}
+
 pub(super) fn backlog_memory(config: &Config) -> Result<(), String> {
     match config.backlog_memory {
         Some(MemoryLimit::Absolute(bytes)) if bytes < BACKLOG_MEMORY_MIN => {

@@ -254,7 +254,11 @@ impl<T: Clone + PartialEq> Field for Many<T> {
     }
 
     fn show(&self, config: &Config) -> Shown {
-        Shown::List((self.0)(config).iter().map(self.2.show).collect())
+        let list = (self.0)(config);
+        if self.2.form == Form::Secret && !list.is_empty() {
+            return Shown::Hidden;
+        }
+        Shown::List(list.iter().map(self.2.show).collect())
     }
 
     fn is_same(&self, one: &Config, other: &Config) -> bool {

@@ -21,6 +21,7 @@ use super::{kind, rabbitmq_values};
 static PARTS: &[&[Key]] = &[
     &node::KEYS,
     &definitions::LOAD,
+    &defaults::USERS,
     &access::KEYS,
     &defaults::LIMITS,
     &defaults::POLICIES,

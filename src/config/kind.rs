@@ -14,7 +14,7 @@ use super::shown::Shown;
 use super::units::{parse_bytes, parse_duration};
 use super::{
     DefaultLimits, DefaultPolicy, DiskLimit, Durability, Listen, ListenAddress, LogFormat, LogLevel,
-    MemoryLimit,
+    MemoryLimit, VhostUser,
 };
 pub(super) use http::{HEADER, MODE, PREFIX, SOCKET, URL_PATH};
 pub(super) use tls::{CERT_LOGIN, NETWORK, SAN_TYPE, TLS_VERSION, VERIFY};
@@ -251,6 +251,14 @@ pub(super) static LIMITS: Kind<DefaultLimits> = Kind {
     choices: &[],
     read: str::parse,
     show: |value| Shown::Text(value.to_string()),
+};
+
+pub(super) static VHOST_USERS: Kind<VhostUser> = Kind {
+    form: Form::Secret,
+    placeholder: "WORDS",
+    choices: &[],
+    read: str::parse,
+    show: |_| Shown::Hidden,
 };
 
 pub(super) static POLICIES: Kind<DefaultPolicy> = Kind {

@@ -32,7 +32,9 @@ mod sources;
 mod tls;
 mod toml_file;
 mod units;
+mod vhost_users;
 mod vhosts;
+mod words;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -63,6 +65,7 @@ pub use shown::Shown;
 pub use sources::{Loaded, Sources};
 pub use tls::{CertLogin, ProxyProtocol, SanType, TlsSettings, TlsVersion, Verify};
 pub use units::{InvalidUnit, parse_bytes, parse_duration};
+pub use vhost_users::VhostUser;
 pub use vhosts::{DefaultLimits, DefaultPolicy, VhostSettings};
 
 /// The smallest `frame_max` that a peer may negotiate, in bytes (AMQP 0-9-1, `frame-min-size`).
@@ -112,6 +115,9 @@ pub struct Config {
     pub max_connections: Option<usize>,
     /// From this much live memory on, publishers are blocked (`vm_memory_high_watermark`).
     pub memory_limit: MemoryLimit,
+    /// How much memory there is, in bytes, for shares of it; `None` is what the machine or the control group grants
+    /// (`total_memory_available_override_value`).
+    pub total_memory: Option<u64>,
     /// With less free space than this where the data directory is, publishers are blocked (`disk_free_limit`).
     pub disk_free_limit: DiskLimit,
     /// How many threads serve connections; `None` is one for each core.
@@ -156,6 +162,7 @@ impl Default for Config {
             max_message_size: 16 * 1024 * 1024,
             max_connections: None,
             memory_limit: MemoryLimit::DEFAULT,
+            total_memory: None,
             disk_free_limit: DiskLimit::DEFAULT,
             workers: None,
             tcp: TcpOptions::default(),

@@ -12,6 +12,19 @@ use super::nearest::slip_of;
 /// An alias with this end stands for several names.
 const OF_SEVERAL: &str = ".$name";
 
+/// Names that say nothing here, and why that is no loss, or what to do.
+const EXPLAINED: [(&str, &str); 3] = [
+    (
+        "vm_memory_high_watermark_paging_ratio",
+        "what waits leaves memory long before memory_limit, from backlog_memory on",
+    ),
+    (
+        "vm_memory_calculation_strategy",
+        "what is live is counted where it is allocated, and what is resident beyond that",
+    ),
+    ("ssl_options.password", "a key has to be stored without a password, readable by the broker alone"),
+];
+
 /// A line that says something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Setting {
@@ -171,6 +184,12 @@ impl RabbitmqConf {
             let origin = Origin::File { path: path.clone(), line: setting.line };
             Some(Mistake { nearest, ..Mistake::new(origin, Some(&setting.name), "there is no such key") })
         })
+    }
+
+    /// Why some of those names say nothing, where somebody may rely on them.
+    pub(super) fn explained(&self) -> impl Iterator<Item = String> {
+        let there = EXPLAINED.iter().filter(|(name, _)| self.settings.contains_key(*name));
+        there.map(|(name, why)| format!("{name} has no effect: {why}"))
     }
 
     /// The names that say nothing here.
@@ -406,6 +425,38 @@ mod tests {
         let (_, mistakes, _) = conf(&["\ndefault_limits.vhosts.1.max_queues = many"]);
         assert!(
             mistakes[0].starts_with("0.conf:2: \"default_limits.vhosts.1.max_queues\": max_queues: expected")
+        );
+    }
+
+    #[test]
+    fn of_some_names_it_is_said_why_they_say_nothing() {
+        let mut conf = RabbitmqConf::default();
+        conf.add(
+            Path::new("f"),
+            "vm_memory_high_watermark_paging_ratio = 0.5\nheartbeat = 5\nmqtt.exchange = x",
+        );
+        assert_eq!(conf.ignored(), ["mqtt.exchange", "vm_memory_high_watermark_paging_ratio"]);
+        assert_eq!(
+            conf.explained().collect::<Vec<_>>(),
+            ["vm_memory_high_watermark_paging_ratio has no effect: what waits leaves memory long before \
+              memory_limit, from backlog_memory on"]
+        );
+    }
+
+    #[test]
+    fn users_of_virtual_hosts_are_read_and_their_passwords_keep_their_blanks() {
+        let (given, mistakes, ignored) =
+            conf(&["default_users.device.vhost_pattern = ^device\ndefault_users.device.password = 'a #b'\n\
+             default_users.device.tags = monitoring\ndefault_users.device.configure = ^$\n\
+             total_memory_available_override_value = 2GB"]);
+        assert_eq!((mistakes.len(), ignored.len()), (0, 0), "{mistakes:?}");
+        assert_eq!(
+            given,
+            [
+                "0.conf:5 total_memory_available_override_value=2GB",
+                "0.conf:4 default_users=name=device configure=^$ password=a\\x20#b tags=monitoring \
+                 vhost_pattern=^device",
+            ]
         );
     }
 

@@ -211,6 +211,7 @@ impl Reading {
                 self.ignored.join(", ")
             ));
         }
+        self.remarks.extend(conf.explained());
     }
 
     fn loaded(mut self) -> Result<Loaded, Mistakes> {

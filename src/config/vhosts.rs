@@ -8,6 +8,8 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::units::{parse_bytes, parse_duration};
+use super::vhost_users::VhostUser;
+use super::words::Words;
 use crate::pattern::Pattern;
 use crate::policy::{ApplyTo, Policy, PolicyKind};
 
@@ -28,6 +30,8 @@ pub struct VhostSettings {
     pub default_limits: Vec<DefaultLimits>,
     /// Operator policies of virtual hosts that are made: of all whose patterns match (`default_policies.operator`).
     pub default_policies: Vec<DefaultPolicy>,
+    /// Users of virtual hosts that are made: of all whose patterns match (`default_users`).
+    pub default_users: Vec<VhostUser>,
 }
 
 /// Limits with which some virtual hosts are made.
@@ -60,6 +64,11 @@ impl VhostSettings {
     pub fn policies_for(&self, vhost: &str) -> impl Iterator<Item = &Policy> {
         let matching = self.default_policies.iter().filter(move |policy| policy.vhosts.matches(vhost));
         matching.map(|policy| &policy.policy)
+    }
+
+    /// The users for one.
+    pub fn users_for(&self, vhost: &str) -> impl Iterator<Item = &VhostUser> {
+        self.default_users.iter().filter(move |user| user.vhosts.matches(vhost))
     }
 }
 
@@ -113,7 +122,7 @@ impl FromStr for DefaultPolicy {
         let queues = words.take("queue_pattern").unwrap_or(ANY);
         let apply_to = words.take("apply_to").unwrap_or(ApplyTo::All.as_str());
         let mut definition = Map::new();
-        for (name, value) in words.0 {
+        for (name, value) in words.rest() {
             let name = name.replace('_', "-");
             definition.insert(name.clone(), setting(&name, value)?);
         }
@@ -155,37 +164,6 @@ fn setting(name: &str, text: &str) -> Result<Value, String> {
         (_, "false") => false.into(),
         _ => text.into(),
     })
-}
-
-/// Words of the form `name=value`.
-struct Words<'a>(Vec<(&'a str, &'a str)>);
-
-impl<'a> Words<'a> {
-    fn parse(text: &'a str) -> Result<Self, String> {
-        let mut words: Vec<(&str, &str)> = Vec::new();
-        for word in text.split_whitespace() {
-            let (name, value) = word.split_once('=').ok_or_else(|| {
-                format!("expected words such as name=value, not '{word}' (a pattern has \\x20 for a blank)")
-            })?;
-            if words.iter().any(|(other, _)| *other == name) {
-                return Err(format!("{name} is there twice"));
-            }
-            words.push((name, value));
-        }
-        Ok(Self(words))
-    }
-
-    fn take(&mut self, name: &str) -> Option<&'a str> {
-        let at = self.0.iter().position(|(other, _)| *other == name)?;
-        Some(self.0.remove(at).1)
-    }
-
-    fn end(&self, known: &str) -> Result<(), String> {
-        match self.0.first() {
-            Some((name, _)) => Err(format!("there is no '{name}' here: expected {known}")),
-            None => Ok(()),
-        }
-    }
 }
 
 #[cfg(test)]

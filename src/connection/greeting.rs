@@ -22,11 +22,15 @@ pub(super) enum End {
     Refused(Refusal),
     /// The socket ended, or the peer closed the connection.
     Socket,
+    /// What came is no TLS, or the peer says by it that it goes: with TLS 1.3 it tells only after the handshake that it does
+    /// not trust the broker's certificate.
+    Tls(io::Error),
 }
 
 impl From<io::Error> for End {
-    fn from(_: io::Error) -> Self {
-        Self::Socket
+    fn from(error: io::Error) -> Self {
+        // What is wrong with TLS; sockets do not fail with this.
+        if error.kind() == io::ErrorKind::InvalidData { Self::Tls(error) } else { Self::Socket }
     }
 }
 

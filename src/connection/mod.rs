@@ -100,7 +100,7 @@ impl Environment {
         vhosts.set_queue_max(config.access.cluster_queue_limit);
         vhosts.set_settings(config.vhosts.clone());
         let access = Arc::new(Access::empty(config.access.clone()));
-        let limits = (config.memory_limit, config.disk_free_limit);
+        let limits = (config.memory_limit, config.disk_free_limit, config.total_memory);
         let directory = (!config.in_memory).then(|| FileSystemOf(config.data_dir.clone()));
         let disk = directory.map(|directory| -> Box<dyn DiskMeter> { Box::new(directory) });
         let alarms = Arc::new(Alarms::new(limits, Box::new(ProcessMemory), disk));
@@ -208,6 +208,9 @@ pub async fn serve(accepted: Accepted, mut permit: Permit, environment: Arc<Envi
             }
         }
         Ok(Err(greeting::End::Socket)) => {}
+        Ok(Err(greeting::End::Tls(error))) => {
+            tracing::warn!("closing AMQP connection {peer} -> {local}: TLS failed before the login: {error}");
+        }
         Ok(Ok(agreed)) => {
             serve_open(greeting.into_greeted(agreed), encryption, (peer, local), &environment).await;
         }

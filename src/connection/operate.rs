@@ -8,10 +8,12 @@ use std::fmt;
 
 use super::Environment;
 use crate::access::AccessError;
+use crate::alarm::Raised;
 use crate::auth::{Permission, TopicPermission, UserLimits};
 use crate::channel::exception::{connection_forced, user_deleted, vhost_deleted};
 use crate::name::{UserName, VhostName};
 use crate::place::Batch;
+use crate::store::Blocked;
 use crate::store::definitions::VhostMetadata;
 use crate::vhost::registry::{NoSuchVhost, NotCreated, NotDeleted};
 
@@ -108,9 +110,12 @@ impl Environment {
         Ok(until)
     }
 
-    /// Makes a virtual host. Nobody may enter it yet.
+    /// Makes a virtual host. Nobody may enter it yet but those that the configuration makes with it.
     pub fn create_vhost(&self, name: &str, metadata: VhostMetadata) -> Changed {
-        let until = self.vhosts.create(VhostName::from(name), metadata)?;
+        let vhost = VhostName::from(name);
+        let until = self.vhosts.create(vhost.clone(), metadata)?;
+        let users = &self.config().vhosts;
+        let until = until.max(self.access.add_users_of(&vhost, users.users_for(name)));
         tracing::info!("vhost '{name}' is created");
         Ok(until)
     }
@@ -162,6 +167,13 @@ impl Environment {
         let until = self.access.clear_topic_permissions(user, &vhost, exchange)?;
         self.rights_changed(user, &vhost);
         Ok(until)
+    }
+
+    /// The alarms that are raised. That the store finds no space is one of the disk, whatever its limit is.
+    pub fn raised(&self) -> Raised {
+        let raised = self.alarms.raised();
+        let no_space = matches!(self.vhosts.store_blocked(), Some(Blocked::NoSpace | Blocked::DiskFailed));
+        Raised { disk: raised.disk || no_space, ..raised }
     }
 
     /// Waits until a change is on the disk; false when it will not be. Not to be called on a thread that serves.

@@ -114,7 +114,8 @@ impl Entry for UserEntry {
     fn apply(&self, environment: &Environment) -> Result<Option<Batch>, Obstacle> {
         let user = &self.0;
         let before = environment.access.user(user.name.as_str());
-        let until = environment.access.put_user(user.clone());
+        let put = environment.access.put_user(user.clone());
+        let until = put.map_err(|error| Obstacle::mistake(&["name"], error.to_string()))?;
         // Connections that are open feel a limit.
         if before.is_some_and(|before| before.limits != user.limits) {
             let set = environment.set_user_limits(user.name.as_str(), user.limits);

@@ -18,7 +18,7 @@ fn ok() -> Result<Answer, Failure> {
 
 /// `GET /api/health/checks/alarms` and `.../local-alarms`: whether publishers may go on.
 pub(super) fn alarms(call: &Call) -> Result<Answer, Failure> {
-    let raised = call.environment().alarms.raised();
+    let raised = call.environment().raised();
     let named = [("memory", raised.memory), ("disk", raised.disk)].into_iter().filter(|(_, raised)| *raised);
     let named: Vec<Value> =
         named.map(|(resource, _)| json!({ "node": call.site.node, "resource": resource })).collect();

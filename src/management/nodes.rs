@@ -26,7 +26,7 @@ pub(super) fn show(call: &Call) -> Result<Answer, Failure> {
 
 fn node(site: &Site) -> Value {
     let alarms = &site.environment.alarms;
-    let raised = alarms.raised();
+    let raised = site.environment.raised();
     let config = site.environment.config();
     let mechanisms = config.access.mechanisms.iter();
     let mechanisms: Vec<Value> = mechanisms

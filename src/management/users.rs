@@ -11,6 +11,7 @@ use super::fields::{tags, text};
 use super::listing::{one, paged, whole};
 use crate::access::Access;
 use crate::auth::{Hashing, PasswordHash, Tags, User, UserLimits};
+use crate::connection::operate::Unchanged;
 use crate::definitions::limits;
 
 /// `GET /api/users`
@@ -60,8 +61,8 @@ pub(super) fn put(call: &Call) -> Result<Answer, Failure> {
     let access = &call.environment().access;
     let known = access.user(name);
     let limits = known.as_ref().map_or_else(UserLimits::default, |user| user.limits);
-    let until = access.put_user(User { name: name.into(), password, tags, limits });
-    call.wait(until)?;
+    let put = access.put_user(User { name: name.into(), password, tags, limits });
+    call.changed(put.map_err(Unchanged::from))?;
     Ok(Answer::put(known.is_none()))
 }
 

@@ -16,6 +16,7 @@ use crate::config::{Durability, VhostSettings};
 use crate::name::{ExchangeName, VhostName};
 use crate::place::Batch;
 use crate::policy::PolicyKind;
+use crate::store::Blocked;
 use crate::store::definitions::VhostMetadata;
 
 /// The exchanges of a virtual host, without the default one.
@@ -190,6 +191,12 @@ impl Vhosts {
     /// What is counted of all of them together.
     pub fn counts(&self) -> &NodeCounts {
         &self.counts
+    }
+
+    /// Why publishers of what is kept are held back, if they are.
+    pub fn store_blocked(&self) -> Option<Blocked> {
+        let one = self.by_name.iter().next().map(|vhost| Arc::clone(&vhost));
+        one?.stored()?.handle.blocked()
     }
 
     /// The parameters of the broker, which belong to none of them.

@@ -138,6 +138,38 @@ fn b17_names_that_no_client_can_say_are_not_given() {
             tags: leveret::auth::Tags::default(),
             limits: leveret::auth::UserLimits::default(),
         };
-        assert_eq!(house.access().add_user(user).is_ok(), is_given, "{length}");
+        assert_eq!(house.access().add_user(user.clone()).is_ok(), is_given, "{length}");
+        let put = house.access().put_user(user).map_err(|error| error.to_string());
+        assert_eq!(put.is_ok(), is_given, "{length}");
+        assert!(put.map_or_else(|said| said == "a user's name has 1 to 255 bytes", |_| true));
     }
+}
+
+#[test]
+fn virtual_hosts_are_made_with_the_users_for_their_names_and_users_that_are_there_stay_as_they_are() {
+    let house = House::configured(VhostSettings {
+        default_users: vec![
+            "name=device vhost_pattern=^v password=device tags=monitoring write=^$".parse().unwrap(),
+            "name=guest vhost_pattern=^v password=other".parse().unwrap(),
+        ],
+        ..VhostSettings::default()
+    });
+    let environment = house.environment();
+    environment.create_vhost("w", VhostMetadata::default()).unwrap();
+    assert!(house.access().user("device").is_none(), "it is for others");
+    environment.create_vhost("v1", VhostMetadata::default()).unwrap();
+    let device = house.access().user("device").unwrap();
+    assert!(device.tags.iter().eq(["monitoring"]));
+    // They log in with their own passwords: guest's is what it was.
+    let mut raw = house.connect_to("device", "v1");
+    raw.declare(1, "q", 0, &Table::new());
+    raw.publish(1, "", "q", &Properties::new(), b"x");
+    let text =
+        "ACCESS_REFUSED - write access to exchange 'amq.default' in vhost 'v1' refused for user 'device'";
+    expect_channel_close(&mut raw, 403, text);
+    house.connect_to("guest", "v1").declare(1, "r", 0, &Table::new());
+    house.access().set_tags("device", leveret::auth::Tags::default()).unwrap();
+    environment.create_vhost("v2", VhostMetadata::default()).unwrap();
+    assert_eq!(house.access().user("device").unwrap().tags, leveret::auth::Tags::default());
+    house.connect_to("device", "v2");
 }

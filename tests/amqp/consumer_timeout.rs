@@ -55,7 +55,8 @@ fn b68_of_another_client_the_channel_is_closed_and_what_it_held_goes_back() {
     peer.expect("2:basic.deliver consumer-tag=late delivery-tag=1 routing-key=q | | a");
     let close = peer.await_method("channel.close");
     let text = "PRECONDITION_FAILED - delivery acknowledgement on channel 2 timed out. Timeout value used: 150 ms. \
-                This timeout value can be configured, see consumers doc guide to learn more";
+                This timeout value can be configured: it is x-consumer-timeout or the policy consumer-timeout of \
+                the queue, or consumer_timeout in the configuration";
     assert_eq!((close.channel, close.number("reply-code"), close.get("reply-text")), (2, 406, text));
     assert_eq!((close.number("class-id"), close.number("method-id")), (0, 0));
     peer.send("2:channel.close-ok");

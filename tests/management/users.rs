@@ -22,6 +22,13 @@ fn a_user_is_made_changed_and_deleted() {
         ),
         ("PUT", "/api/users/h", json!({ "password_hash": hash, "tags": "management" }), 201, Value::Null),
         ("PUT", "/api/users/n", json!({ "password_hash": "", "tags": "management" }), 201, Value::Null),
+        (
+            "PUT",
+            &format!("/api/users/{}", "n".repeat(256)),
+            json!({ "password": "u", "tags": "" }),
+            400,
+            bad_request("A name has at most 255 bytes"),
+        ),
         ("GET", "/api/users/none", Value::Null, 404, no_object()),
         ("DELETE", "/api/users/none", Value::Null, 404, no_object()),
         ("DELETE", "/api/users/n", Value::Null, 204, Value::Null),

@@ -258,3 +258,16 @@ fn b19_records_of_a_byte_each_are_read_as_what_they_make() {
     let _ = client.read_to_end(&mut rest);
     assert!(rest.windows(4).any(|method| method == [0, 10, 0, 50]));
 }
+
+#[test]
+fn what_is_no_tls_after_the_handshake_ends_the_connection_and_is_logged() {
+    let authority = Authority::new("A");
+    let mut house = House::new(&authority, &[]);
+    for version in BOTH {
+        let mut client = connect(house.tls, "localhost", &speaking(&[version], &authority, None)).unwrap();
+        let local = client.sock.local_addr().unwrap();
+        client.sock.write_all(&[0x55; 64]).unwrap();
+        house.broker.wait_for_line(&format!("{local} -> {}: TLS failed before the login: ", house.tls));
+        assert!(std::io::copy(&mut client.sock, &mut std::io::sink()).is_ok(), "it ends");
+    }
+}

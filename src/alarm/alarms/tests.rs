@@ -37,7 +37,7 @@ impl DiskMeter for Meter {
 
 fn alarms(memory: u64, disk: u64) -> (Meter, Arc<Alarms>) {
     let meter = Meter::default();
-    let limits = (MemoryLimit::Absolute(memory), DiskLimit::Absolute(disk));
+    let limits = (MemoryLimit::Absolute(memory), DiskLimit::Absolute(disk), None);
     let alarms = Alarms::new(limits, Box::new(meter.clone()), Some(Box::new(meter.clone())));
     meter.set(2, disk);
     (meter, Arc::new(alarms))
@@ -146,7 +146,7 @@ fn the_disk_is_looked_at_the_sooner_the_less_is_left() {
 #[test]
 fn nobody_looks_at_a_disk_that_is_not_there() {
     let meter = Meter::default();
-    let limits = (MemoryLimit::Absolute(GIB), DiskLimit::Absolute(u64::MAX));
+    let limits = (MemoryLimit::Absolute(GIB), DiskLimit::Absolute(u64::MAX), None);
     let alarms = Alarms::new(limits, Box::new(meter), None);
     alarms.disk().look();
     assert_eq!((alarms.is_raised(), alarms.disk().free(), alarms.disk().is_watching()), (false, None, false));

@@ -16,6 +16,19 @@ pub(super) static LIMITS: [Key; 1] = [Key {
     ..PLAIN
 }];
 
+pub(super) static USERS: [Key; 1] = [Key {
+    name: "default_users",
+    doc: "The users of virtual hosts that are made from then on, written likewise: name, vhost_pattern, password, tags, \
+          configure, write and read. A user that there is already keeps its password and its tags. A password has \\x20 for \
+          a blank.",
+    unset: Some("they are made without any"),
+    example: Some("name=device vhost_pattern=^device password=secret configure=^$"),
+    reload: Reload::AtOnce,
+    rabbitmq: &[Alias { name: "default_users.$name.$setting", written: Written::Words(Some("name")) }],
+    field: many!(VHOST_USERS, vhosts.default_users),
+    ..PLAIN
+}];
+
 pub(super) static POLICIES: [Key; 1] = [Key {
     name: "default_policies.operator",
     doc: "The operator policies of virtual hosts that are made from then on, written likewise: name, vhost_pattern, \

@@ -4,7 +4,7 @@ use super::{PLAIN, maybe, one, same};
 use crate::config::key::{Alias, Key, Reload, Written};
 use crate::config::{check, rabbitmq_values as from};
 
-pub(super) static KEYS: [Key; 19] = [
+pub(super) static KEYS: [Key; 20] = [
     Key {
         name: "data_dir",
         doc: "The directory for everything that is kept; made if it is missing, used by one broker at a time, never deleted.",
@@ -47,6 +47,17 @@ pub(super) static KEYS: [Key; 19] = [
         ],
         check: check::memory_limit,
         field: one!(MEMORY, memory_limit),
+        ..PLAIN
+    },
+    Key {
+        name: "total_memory_available_override_value",
+        doc: "How much memory there is, of which memory_limit, disk_free_limit and backlog_memory may be shares: where the \
+              system grants more than the broker is to use.",
+        unset: Some("what the machine or the container grants"),
+        example: Some("8GiB"),
+        rabbitmq: &[same("total_memory_available_override_value")],
+        check: check::total_memory,
+        field: maybe!(BYTES, total_memory),
         ..PLAIN
     },
     Key {

@@ -64,6 +64,7 @@ fn every_key_refuses_a_bad_value_with_what_it_expects() {
         ("durability", &[("never", "expected fsync, os or memory")]),
         ("backlog_memory", &[("some", "expected a share such as 0.6"), ("1000", "at least 1MiB")]),
         ("memory_limit", &[("2.0", "expected a share such as 0.6"), ("1000", "at least 16MiB")]),
+        ("total_memory_available_override_value", &[("1000", "at least"), ("much", "expected")]),
         ("disk_free_limit", &[("0.0", "expected a size such as 2GB, or a factor"), ("lots", "such as 1.5")]),
         (
             "workers",
@@ -88,6 +89,7 @@ fn every_key_refuses_a_bad_value_with_what_it_expects() {
         ("default_queue_type", &[("stream", "expected classic or quorum"), ("", "expected classic")]),
         ("consumer_timeout", &[("half an hour", "expected a duration")]),
         ("load_definitions", &[("", "expected a path")]),
+        ("default_users", &[("password=x", "name=NAME"), ("name=a read=(", "regular expression")]),
         ("default_user", &[("", "a name of 1 to 255 bytes"), ("a\nb", "without control characters")]),
         ("default_pass", &[]),
         ("default_user_tags", &[(TOO_MANY_TAGS, "at most 32 tags")]),

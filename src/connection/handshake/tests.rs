@@ -9,7 +9,7 @@ use super::*;
 use std::net::IpAddr;
 
 use crate::access::Access;
-use crate::auth::AccessSettings;
+use crate::auth::{AccessSettings, Tags, UserLimits};
 
 /// Knows guest, `/`, and some virtual hosts that cannot be entered.
 struct Gate(Access);
@@ -283,5 +283,55 @@ fn a_peer_may_end_the_connection_at_any_step_and_nothing_follows() {
         let (mut handshake, step) = after(&[before, &[close.into()]].concat());
         assert!(matches!(step, Some(Ok(Step::Close))));
         assert!(handshake.method(0, &GUEST.into(), &Gate::default()).is_err());
+    }
+}
+
+#[test]
+fn whoever_is_over_a_limit_is_told_which_it_is_its_value_and_where_it_is_set() {
+    use crate::access::ChannelRefused;
+    use crate::channel::exception::{
+        Subject, delivery_timed_out, refused, too_many_channels, too_many_consumers,
+    };
+    use crate::connection::operate::Unchanged;
+    use crate::vhost::refused::Refused;
+
+    let user =
+        User { name: "u".into(), password: None, tags: Tags::default(), limits: UserLimits::default() };
+    let vhost = VhostName::from("v");
+    let queue = |refusal| refused(&refusal, Subject::Queue("q"), &vhost).text;
+    let timeout = Duration::from_millis(71);
+    for (text, names, set_by) in [
+        (
+            entry_text(EntryRefused::VhostConnectionLimit(71), &vhost, &user),
+            "vhost 'v'",
+            "max-connections of the vhost",
+        ),
+        (
+            entry_text(EntryRefused::UserConnectionLimit(71), &vhost, &user),
+            "user 'u'",
+            "max-connections of the user",
+        ),
+        (
+            too_many_channels(ChannelRefused::User(71), &user.name).text,
+            "user 'u'",
+            "max-channels of the user",
+        ),
+        (
+            too_many_channels(ChannelRefused::Node(71), &user.name).text,
+            "node",
+            "channel_max_per_node in the config",
+        ),
+        (
+            too_many_consumers(71).text,
+            "consumers per channel",
+            "consumer_max_per_channel in the configuration",
+        ),
+        (queue(Refused::QueueLimit(71)), "vhost 'v'", "max-queues of the vhost"),
+        (queue(Refused::NodeQueueLimit(71)), "cluster", "cluster_queue_limit in the configuration"),
+        (Unchanged::TooManyVhosts(71).to_string(), "vhost limit", "vhost_max in the configuration"),
+        (delivery_timed_out(7, timeout).text, "channel 7", "consumer_timeout in the configuration"),
+    ] {
+        assert!(text.contains(names) && text.contains("71") && text.contains(" it is "), "{text}");
+        assert!(text.contains(set_by) && text.len() <= 255, "{text}");
     }
 }

@@ -43,7 +43,7 @@ impl Alarmed {
     fn new() -> Self {
         let mut kept = Kept::new(Durability::Fsync);
         let meter = Meter(Arc::new(Mutex::new((0, LIMIT))));
-        let limits = (MemoryLimit::Absolute(LIMIT), DiskLimit::Absolute(LIMIT));
+        let limits = (MemoryLimit::Absolute(LIMIT), DiskLimit::Absolute(LIMIT), None);
         let alarms = Alarms::new(limits, Box::new(meter.clone()), Some(Box::new(meter.clone())));
         kept.environment.alarms = Arc::new(alarms);
         kept.journalled_queue("q");

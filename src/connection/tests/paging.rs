@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 
-use leveret_protocol::method::basic;
+use leveret_protocol::method::{basic, confirm};
 
 use super::client::{Kept, run, settle_down};
 use crate::config::Durability;
@@ -167,13 +167,38 @@ fn publishers_are_not_read_while_the_disk_is_full_and_are_told_why_and_consumers
         *pages.blocked.lock().unwrap() = Some(Blocked::NoSpace);
         publisher.add_message(1, "q", b"b").send().await;
         publisher.expect(&["0: connection.blocked low on disk"]).await;
+        assert!(kept.environment.raised().disk, "operators see it as an alarm");
         settle_down().await;
         consumer.add(1, get("q")).send().await;
         consumer.expect(&["1: basic.get-ok 1", "1: a"]).await;
         *pages.blocked.lock().unwrap() = None;
         publisher.expect(&["0: connection.unblocked"]).await;
         publisher.round_trip(1).await;
+        assert!(!kept.environment.raised().is_any());
         let status = queue.status().unwrap();
         assert_eq!((status.ready, status.unacked), (1, 0), "what was not read before was not lost");
+    });
+}
+
+#[test]
+fn who_waits_for_confirms_that_the_full_disk_holds_back_is_told_though_it_publishes_no_more() {
+    run(async {
+        let pages = Paged::new();
+        let kept = Kept::with_store(Durability::Fsync, StoreHandle::new(Arc::<Paged>::clone(&pages)));
+        kept.journalled_queue("q");
+        let mut publisher = kept.connect();
+        publisher.open(1).await;
+        publisher.add(1, confirm::Select::default()).send().await;
+        publisher.expect(&["1: confirm.select-ok"]).await;
+        kept.gate.hold();
+        publisher.add_message(1, "q", b"a").send().await;
+        publisher.round_trip(1).await;
+        *pages.blocked.lock().unwrap() = Some(Blocked::NoSpace);
+        publisher.add(1, basic::Qos::default()).send().await;
+        publisher.expect(&["0: connection.blocked low on disk"]).await;
+        *pages.blocked.lock().unwrap() = None;
+        publisher.expect(&["0: connection.unblocked", "1: basic.qos-ok"]).await;
+        kept.gate.open();
+        publisher.expect(&["1: basic.ack 1 false"]).await;
     });
 }

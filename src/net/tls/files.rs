@@ -29,13 +29,12 @@ pub(super) fn key(key: &'static str, path: &Path) -> Result<PrivateKeyDer<'stati
     let text = read(key, path)?;
     PrivateKeyDer::from_pem_slice(&text).map_err(|error| {
         let reason = match error {
-            pem::Error::NoItemsFound if is_encrypted(&text) => {
+            _ if is_encrypted(&text) => {
                 "the key is encrypted with a password, which is not supported: store it without one, readable by the broker \
                  alone (openssl pkey -in encrypted.pem -out key.pem)"
                     .to_owned()
             }
             pem::Error::NoItemsFound => "there is no private key (BEGIN PRIVATE KEY) in it".to_owned(),
-            _ if is_encrypted(&text) => "the key is encrypted with a password, which is not supported".to_owned(),
             other => reason_of(&other),
         };
         TlsError::of(key, Some(path), &reason)
