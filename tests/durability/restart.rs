@@ -360,3 +360,36 @@ fn an_auto_delete_queue_outlives_its_broker_only_until_it_has_had_its_last_consu
     let mut raw = lives.connect();
     assert!(raw.has_queue("unused") && !raw.has_queue("used"));
 }
+
+#[test]
+fn b68_what_is_out_after_a_restart_is_late_by_the_configuration_of_the_new_broker() {
+    for death in DEATHS {
+        let mut lives = Lives::new(&["--consumer-timeout", "1s"]);
+        let mut raw = lives.connect();
+        raw.durable_queue("q");
+        raw.call(method::queue_declare(
+            "own",
+            method::DURABLE,
+            &Table::new().int("x-consumer-timeout", 600_000),
+        ));
+        raw.call(method::confirm_select());
+        for queue in ["q", "own"] {
+            raw.publish_confirmed(queue, "x");
+        }
+        drop(raw);
+        lives.again(death);
+        let (mut late, mut patient) = (lives.connect(), lives.connect());
+        patient.call(method::basic_consume("own", "c", 0, &Table::new()));
+        patient.expect_deliver(1);
+        late.call(method::basic_consume("q", "c", 0, &Table::new()));
+        late.expect_deliver(1);
+        // The client knows basic.cancel, or loses its channel.
+        let told = late.recv().method();
+        assert!([Some((60, 30)), Some(method::CHANNEL_CLOSE)].contains(&told), "{death:?}: {told:?}");
+        let mut other = lives.connect();
+        let back = other.get(1, "q").unwrap();
+        assert!(back.redelivered, "{death:?}");
+        assert!(other.get(1, "own").is_none(), "{death:?}: it has longer");
+        assert_eq!(patient.recv_within(std::time::Duration::from_millis(1)), Received::Silence, "{death:?}");
+    }
+}
