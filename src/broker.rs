@@ -102,6 +102,7 @@ impl Broker {
         let spoken = Spoken::by(&config, planned.iter().map(|planned| planned.door));
         let tls = tls::read(&config, spoken).map_err(StartError::Tls)?;
         let first = First::read(&config).map_err(StartError::Definitions)?;
+        let are_passed = !for_amqp.is_empty();
         let amqp = doors::bound(&config, for_amqp)?;
         let taken = planned.into_iter().filter_map(|planned| planned.take(&config).transpose());
         let (metrics, management) = taken
@@ -133,7 +134,7 @@ impl Broker {
             })?;
             (Some(kept), Some((vhosts, access)))
         };
-        match Self::serve(config, places, (stored, &first), disk_failed) {
+        match Self::serve(config, places, (stored, &first), (disk_failed, are_passed)) {
             Ok(broker) => {
                 if let Some(kept) = &kept {
                     kept.watch(Arc::<Alarms>::clone(&broker.environment.alarms));
@@ -153,7 +154,7 @@ impl Broker {
         config: Config,
         places: Places,
         (stored, first): (Option<(Vhosts, Access)>, &First),
-        disk_failed: CancellationToken,
+        (disk_failed, are_passed): (CancellationToken, bool),
     ) -> Result<Self, StartError> {
         let Places { amqp, management, metrics, metrics_doors, awaited, tls, http_tls } = places;
         let descriptors = raise_descriptor_limit();
@@ -215,12 +216,9 @@ impl Broker {
                 Transport::Tcp => tracing::info!("started TCP listener on {}", listener.address()),
                 Transport::Tls => tracing::info!("started TLS (SSL) listener on {}", listener.address()),
             }
-            tasks.spawn(accept(
-                listener,
-                Arc::clone(&admission),
-                Arc::clone(&workers),
-                Arc::clone(&environment),
-            ));
+            environment.app.add_door();
+            let parts = (Arc::clone(&admission), Arc::clone(&workers), Arc::clone(&environment));
+            tasks.spawn(doors::keep(listener, are_passed, parts));
         }
         awaited.fulfil(site);
         Ok(Self {
@@ -296,28 +294,6 @@ impl Broker {
         if let Some(server) = self.metrics {
             let _ = spawn_blocking(move || server.stop()).await;
         }
-    }
-}
-
-async fn accept(
-    mut listener: Listener,
-    admission: Arc<Admission>,
-    workers: Arc<Workers>,
-    environment: Arc<Environment>,
-) {
-    loop {
-        let accepted = listener.accept().await;
-        // Without room the socket is closed at once, which frees the descriptor for those that are served.
-        let Some(permit) = admission.admit(accepted.peer.ip()) else {
-            let (peer, open) = (accepted.peer, admission.connections());
-            tracing::warn!(
-                "refusing a connection from {peer}: {open} are open, or too many of them have not logged in; \
-                 raise max_connections if they are meant to be"
-            );
-            continue;
-        };
-        let environment = Arc::clone(&environment);
-        workers.serve(move || connection::serve(accepted, permit, environment));
     }
 }
 

@@ -1,12 +1,15 @@
 //! Where connections come in, with TLS or without it.
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::StartError;
 use crate::config::{Config, ListenAddress};
+use crate::connection::{self, Environment};
 use crate::management::Listening;
-use crate::net::{Bound, Listener, Transport};
+use crate::net::{Admission, Bound, Listener, Transport, Workers};
 
 /// An address, and what is spoken there below AMQP.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +50,91 @@ pub(super) fn listening(listener: &Listener) -> Listening {
         Transport::Tls => Listening::AMQPS,
     };
     Listening { protocol, address: listener.address() }
+}
+
+/// Serves at a listener whenever clients are to be served. One that was passed cannot be opened again: while they are not, who
+/// comes there is turned away.
+pub(super) async fn keep(
+    mut listener: Listener,
+    is_passed: bool,
+    (admission, workers, environment): (Arc<Admission>, Arc<Workers>, Arc<Environment>),
+) {
+    let mut wanted = environment.app.wanted();
+    let (address, transport) = (listener.address(), listener.transport());
+    loop {
+        tokio::select! {
+            biased;
+            stopped = wanted.wait_for(|wanted| !wanted) => if stopped.is_err() { return },
+            () = accept(&mut listener, &admission, &workers, &environment) => return,
+        }
+        if is_passed {
+            environment.app.door_closed();
+            tokio::select! {
+                started = wanted.wait_for(|wanted| *wanted) => if started.is_err() { return },
+                () = turn_away(&mut listener) => return,
+            }
+        } else {
+            drop(listener);
+            tracing::info!("stopped listener on {address}");
+            environment.app.door_closed();
+            if wanted.wait_for(|wanted| *wanted).await.is_err() {
+                return;
+            }
+            listener = reopened(address, transport, &environment).await;
+        }
+        environment.app.door_opened();
+    }
+}
+
+/// The same address again; tries until it is free.
+async fn reopened(address: SocketAddr, transport: Transport, environment: &Environment) -> Listener {
+    loop {
+        let config = environment.config();
+        let bound = Bound::to(ListenAddress::At(address), &config.tcp);
+        match bound.and_then(|bound| bound.listen(config.tcp.backlog)) {
+            Ok(listener) => {
+                tracing::info!("started listener on {address}");
+                return listener.over(transport);
+            }
+            Err(error) => {
+                let why = format!("cannot listen on {address}: {error}");
+                tracing::error!("{why}; trying again");
+                environment.app.door_failed(why);
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+/// How long to wait before an address is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+
+async fn turn_away(listener: &mut Listener) {
+    loop {
+        drop(listener.accept().await);
+    }
+}
+
+async fn accept(
+    listener: &mut Listener,
+    admission: &Arc<Admission>,
+    workers: &Workers,
+    environment: &Arc<Environment>,
+) {
+    loop {
+        let accepted = listener.accept().await;
+        // Without room the socket is closed at once, which frees the descriptor for those that are served.
+        let Some(permit) = admission.admit(accepted.peer.ip()) else {
+            let (peer, open) = (accepted.peer, admission.connections());
+            tracing::warn!(
+                "refusing a connection from {peer}: {open} are open, or too many of them have not logged in; \
+                 raise max_connections if they are meant to be"
+            );
+            continue;
+        };
+        let environment = Arc::clone(environment);
+        workers.serve(move || connection::serve(accepted, permit, environment));
+    }
 }
 
 /// A socket that was passed does not say what it is for: its port does.

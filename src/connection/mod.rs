@@ -2,6 +2,7 @@
 //!
 //! Only here are frames known; channels know methods, and below them nobody knows a delivery tag.
 
+pub mod app;
 mod arrival;
 mod backpressure;
 pub mod buffers;
@@ -52,6 +53,7 @@ use crate::net::{Accepted, Encryption, Permit, TlsServer, is_hung_up};
 use crate::queue::delivery::Recipient;
 use crate::time::Time;
 use crate::vhost::registry::Vhosts;
+use app::App;
 use arrival::{Arrived, arrive};
 use channels::Channels;
 use entry::ConnectionEntry;
@@ -79,6 +81,8 @@ pub struct Environment {
     pub connections: Connections,
     /// What publishers are blocked for.
     pub alarms: Arc<Alarms>,
+    /// Whether clients are served.
+    pub app: App,
     /// Cancelled when the broker stops: each connection is then closed with 320.
     pub stopping: CancellationToken,
 }
@@ -112,6 +116,7 @@ impl Environment {
             vhosts,
             connections: Connections::default(),
             alarms,
+            app: App::default(),
             stopping: CancellationToken::new(),
         }
     }
@@ -254,7 +259,7 @@ async fn serve_open(
             entry: Arc::clone(&seen),
         },
     );
-    if environment.stopping.is_cancelled() {
+    if environment.stopping.is_cancelled() || !environment.app.is_running() {
         outbox.notify(Notice::Close(SHUTDOWN.0, SHUTDOWN.1.to_owned()));
     }
     // Whoever goes from now on finds it among the connections.

@@ -46,6 +46,9 @@ pub(super) fn in_service(call: &Call) -> Result<Answer, Failure> {
     if call.environment().stopping.is_cancelled() {
         return Err(Failure::unhealthy("The broker is stopping", json!({})));
     }
+    if !call.environment().app.is_running() {
+        return Err(Failure::unhealthy("The broker serves no clients until it is told to start", json!({})));
+    }
     ok()
 }
 
@@ -68,7 +71,7 @@ pub(super) fn cluster_size(_: &Call) -> Result<Answer, Failure> {
 /// `GET /api/health/checks/port-listener/{port}`
 pub(super) fn port_listener(call: &Call) -> Result<Answer, Failure> {
     let port: u16 = call.part("port").parse().map_err(|_| Failure::bad_request("Invalid port"))?;
-    let ports: Vec<u16> = call.site.listening.iter().map(|listening| listening.address.port()).collect();
+    let ports: Vec<u16> = call.site.served().map(|listening| listening.address.port()).collect();
     if ports.contains(&port) {
         return Ok(Answer::Json(json!({ "status": "ok", "port": port })));
     }
@@ -84,7 +87,7 @@ pub(super) fn protocol_listener(call: &Call) -> Result<Answer, Failure> {
         "prometheus" => Listening::METRICS,
         other => other,
     };
-    let mut protocols: Vec<&str> = call.site.listening.iter().map(|listening| listening.protocol).collect();
+    let mut protocols: Vec<&str> = call.site.served().map(|listening| listening.protocol).collect();
     protocols.sort_unstable();
     protocols.dedup();
     if protocols.contains(&protocol) {

@@ -102,7 +102,7 @@ pub(super) fn listeners(site: &Site) -> Value {
             "socket_opts": {},
         })
     };
-    site.listening.iter().map(listener).collect()
+    site.served().map(listener).collect()
 }
 
 /// Where HTTP is spoken.

@@ -40,6 +40,16 @@ impl Listening {
     }
 }
 
+impl Site {
+    /// Where it listens at present.
+    pub(super) fn served(&self) -> impl Iterator<Item = &Listening> {
+        let is_running = self.environment.app.is_running();
+        let is_amqp =
+            |listening: &Listening| [Listening::AMQP, Listening::AMQPS].contains(&listening.protocol);
+        self.listening.iter().filter(move |listening| is_running || !is_amqp(listening))
+    }
+}
+
 /// The broker that is managed.
 #[derive(Debug)]
 pub struct Site {

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::Vhost;
 use super::records::Records;
+use crate::name::ConnectionId;
 use crate::place::Batch;
 use crate::policy::PolicyKind;
 use crate::queue::queue::DeleteRefused;
@@ -65,3 +66,24 @@ impl Records<'_> {
         self.forget(|vhost| vhost_key(vhost.name.as_str()));
     }
 }
+
+impl Vhost {
+    /// What does not outlive a broker goes while the broker goes on: queues with their messages, exchanges, and the bindings of
+    /// both.
+    pub fn delete_transient(&self) {
+        for queue in self.queues.all() {
+            if !queue.options().durable && queue.owner().is_none() {
+                // One that went meanwhile is gone.
+                let _ = self.queue_delete(queue.name().as_str(), NO_CONNECTION, false, false);
+            }
+        }
+        for exchange in self.exchanges.all() {
+            if !exchange.options().durable {
+                let _ = self.exchange_delete(exchange.name().as_str(), false);
+            }
+        }
+    }
+}
+
+/// No connection has this number.
+const NO_CONNECTION: ConnectionId = ConnectionId(0);

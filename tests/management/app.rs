@@ -1,0 +1,63 @@
+//! Whether clients are served, while the HTTP API goes on: RabbitMQ's `stop_app` and `start_app`.
+
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::desk::Desk;
+use crate::support::{Broker, Raw, method};
+
+#[test]
+fn a_broker_that_is_stopped_closes_its_doors_and_opens_them_where_they_were() {
+    let desk = Desk::new();
+    let amqp = desk.broker().addresses()[0];
+    let mut raw = Raw::connect(&Broker::at(amqp));
+    desk.done("PUT", "/api/queues/%2F/durable", &json!({ "durable": true }));
+    desk.done("PUT", "/api/queues/%2F/transient", &json!({ "durable": false }));
+    desk.done("PUT", "/api/exchanges/%2F/transient", &json!({ "type": "fanout", "durable": false }));
+    let message = json!({ "routing_key": "durable", "properties": { "delivery_mode": 2 }, "payload": "m", "payload_encoding": "string" });
+    desk.done("POST", "/api/exchanges/%2F/amq.default/publish", &message);
+    let port = format!("/api/health/checks/port-listener/{}", amqp.port());
+    let status = |path: &str| desk.ask("GET", path, &Value::Null).status;
+    for turn in 0..2 {
+        desk.done("POST", "/api/leveret/app/stop", &Value::Null);
+        desk.done("POST", "/api/leveret/app/stop", &Value::Null);
+        if turn == 0 {
+            let (code, text, ..) = raw.expect(0, method::CONNECTION_CLOSE).close().unwrap();
+            let expected = "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'";
+            assert_eq!((code, text.as_str()), (320, expected));
+        }
+        TcpStream::connect(amqp).unwrap_err();
+        assert_eq!(desk.get("/api/leveret/app"), json!({ "running": false }));
+        assert_eq!((status(&port), status("/api/health/checks/is-in-service")), (503, 503));
+        let queues = desk.get("/api/queues");
+        assert_eq!((queues.as_array().unwrap().len(), &queues[0]["messages"]), (1, &json!(1)));
+        assert_eq!(status("/api/exchanges/%2F/transient"), 404);
+        desk.done("POST", "/api/leveret/app/start", &Value::Null);
+        desk.done("POST", "/api/leveret/app/start", &Value::Null);
+        assert_eq!(desk.get("/api/leveret/app"), json!({ "running": true }));
+        assert_eq!((status(&port), status("/api/health/checks/is-in-service")), (200, 200));
+        raw = Raw::connect(&Broker::at(amqp));
+    }
+    raw.open_channel(1);
+    assert_eq!(raw.get(1, "durable").unwrap().body, b"m");
+}
+
+#[test]
+fn an_address_that_somebody_else_has_meanwhile_is_told_and_taken_when_it_is_free() {
+    let desk = Desk::new();
+    let amqp = desk.broker().addresses()[0];
+    desk.done("POST", "/api/leveret/app/stop", &Value::Null);
+    let other = std::net::TcpListener::bind(amqp).unwrap();
+    let answer = desk.ask("POST", "/api/leveret/app/start", &Value::Null);
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert!(answer.json()["reason"].as_str().unwrap().starts_with(&format!("cannot listen on {amqp}: ")));
+    drop(other);
+    // A try that began before may still fail.
+    let begun = Instant::now();
+    while desk.ask("POST", "/api/leveret/app/start", &Value::Null).status != 204 {
+        assert!(begun.elapsed() < Duration::from_mins(1), "it listens again");
+    }
+    Raw::connect(&Broker::at(amqp));
+}
