@@ -30,6 +30,20 @@ impl Time {
         START.get_or_init(|| Start { wall: wall_clock(), monotonic: Instant::now() }).at(Instant::now())
     }
 
+    /// Now, but for a few milliseconds: as the kernel noted it last, which costs a quarter of what it costs to look.
+    pub fn about() -> Self {
+        static START: OnceLock<(u64, Duration)> = OnceLock::new();
+        let (wall, then) = START.get_or_init(|| {
+            loop {
+                let (noted, now) = (coarse_clock(), Self::now());
+                if coarse_clock() == noted {
+                    return (now.0, noted);
+                }
+            }
+        });
+        Self(*wall).plus(coarse_clock().saturating_sub(*then))
+    }
+
     /// This moment, `after` later.
     #[must_use]
     pub fn plus(self, after: Duration) -> Self {
@@ -69,6 +83,13 @@ fn millis(duration: Duration) -> u64 {
 #[allow(clippy::disallowed_methods)] // the one place that reads the wall clock
 fn wall_clock() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
+}
+
+/// The monotonic clock, as the kernel noted it last.
+fn coarse_clock() -> Duration {
+    let noted = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
+    let seconds = u64::try_from(noted.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(noted.tv_nsec).unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -111,6 +132,20 @@ mod tests {
             readers.map(|reader| reader.join().unwrap()).into_iter().max()
         });
         assert!(Some(Time::now()) >= last);
+    }
+
+    #[test]
+    fn about_now_is_near_to_now_and_never_goes_back() {
+        let (mut last, first) = (Time::about(), Time::now());
+        while Time::now().since(first) < Duration::from_millis(30) {
+            let (before, about) = (Time::now(), Time::about());
+            assert!(about >= last, "{about:?} after {last:?}");
+            // The kernel looks every ten milliseconds at least; this thread may have been away longer.
+            let away = Time::now().since(before);
+            assert!(before.since(about) <= away + Duration::from_millis(25), "{before:?} {about:?}");
+            assert!(about <= Time::now().plus(Duration::from_millis(25)));
+            last = about;
+        }
     }
 
     #[test]

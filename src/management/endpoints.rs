@@ -172,6 +172,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         leveret::scheduled::cancel,
     ),
     post("/api/leveret/exchanges/{vhost}/{exchange}/route", Vhost, leveret::route::explain),
+    get("/api/leveret/queues/{vhost}/{queue}/ages", Vhost, leveret::ages::show),
     post("/api/leveret/queues/{vhost}/{queue}/pause", PolicymakerOfVhost, leveret::operate::pause),
     post("/api/leveret/queues/{vhost}/{queue}/resume", PolicymakerOfVhost, leveret::operate::resume),
     get("/api/leveret/queues/{vhost}/{queue}/arguments", Vhost, leveret::operate::arguments),

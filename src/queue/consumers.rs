@@ -13,6 +13,7 @@ use super::delivery::{Delivery, Recipient, SharedCredit};
 use super::id::ConsumerKey;
 use super::subscriber::Subscriber;
 use crate::name::ConsumerTag;
+use crate::time::Time;
 
 /// A consumer, as it is handed to its queue.
 pub struct Consumer {
@@ -79,6 +80,17 @@ impl Member {
             || self.consumer.prefetch == 0
             || self.unacked < u32::from(self.consumer.prefetch)
     }
+}
+
+/// What a consumer was handed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct HandedOver {
+    /// So many deliveries.
+    pub(super) count: usize,
+    /// Whether it acknowledges automatically.
+    pub(super) no_ack: bool,
+    /// When the first of them arrived.
+    pub(super) first: Option<Time>,
 }
 
 /// Room for more deliveries than this is given back by a consumer that is handed far fewer.
@@ -312,16 +324,17 @@ impl Consumers {
         }
     }
 
-    /// Hands over what was decided for a consumer. Gives how much that was, and whether it acknowledges automatically.
-    pub(super) fn hand_over(&mut self, key: ConsumerKey) -> (usize, bool) {
-        let Some(member) = self.get_mut(key) else { return (0, false) };
+    /// Hands over what was decided for a consumer.
+    pub(super) fn hand_over(&mut self, key: ConsumerKey) -> HandedOver {
+        let Some(member) = self.get_mut(key) else { return HandedOver::default() };
         let count = member.staged.len();
+        let first = member.staged.first().map(|delivery| delivery.message.arrived());
         member.consumer.recipient.deliver(&mut member.staged);
         member.staged.clear();
         if member.staged.capacity() > KEEP_STAGED.max(count.saturating_mul(8)) {
             member.staged = Vec::new();
         }
-        (count, member.consumer.no_ack)
+        HandedOver { count, no_ack: member.consumer.no_ack, first }
     }
 }
 

@@ -5,6 +5,7 @@
 //! Invariants: what was accepted is ready, unacked or settled, each exactly once; ready messages leave by position;
 //! a consumer is never given more than its credit nor more than its recipient has room for.
 
+mod ages;
 mod browsing;
 mod counting;
 mod deduplicating;
@@ -20,6 +21,7 @@ mod standing;
 mod storing;
 mod waiting;
 
+pub use ages::{AGES, Oldest, TimesInQueue};
 pub use browsing::{Held, HeldBy, Removed, Room};
 pub use deduplicating::{Coming, Once};
 pub use dying::Dead;
@@ -33,7 +35,7 @@ use std::time::Duration;
 use counting::Counting;
 use lateness::Deadlines;
 
-use super::consumers::{Consumer, Consumers, Turn};
+use super::consumers::{Consumer, Consumers, HandedOver, Turn};
 use super::death::Reason;
 use super::deduplication::Keys;
 use super::delivery::{Delivery, Recipient, SharedCredit, cost};
@@ -125,6 +127,8 @@ pub struct QueueCore {
     groups: Option<Box<Groups>>,
     /// The keys that it knows, when a message is not to be taken twice.
     keys: Option<Box<Keys>>,
+    /// How long messages waited here, once any was given to somebody.
+    times_in_queue: Option<Box<TimesInQueue>>,
     /// There was more to look at than goes under one lock.
     goes_on: bool,
 }
@@ -160,6 +164,7 @@ impl QueueCore {
             loads: Vec::new(),
             groups: options.message_groups.as_ref().map(|groups| Box::new(Groups::new(groups))),
             keys: options.deduplication.map(|rules| Box::new(Keys::new(rules))),
+            times_in_queue: None,
             goes_on: false,
         }
     }
@@ -277,10 +282,13 @@ impl QueueCore {
 
     /// Hands the decided deliveries to their recipients.
     pub fn hand_over(&mut self) {
-        for key in self.staged.drain(..) {
-            let (count, no_ack) = self.consumers.hand_over(key);
+        for at in 0..self.staged.len() {
+            let Some(key) = self.staged.get(at) else { break };
+            let HandedOver { count, no_ack, first } = self.consumers.hand_over(*key);
             self.counting.handed_over(count as u64, no_ack);
+            self.waited(first, count);
         }
+        self.staged.clear();
     }
 
     /// Whom to ask to be told when there is room or credit; the caller asks each once.
@@ -444,6 +452,7 @@ impl QueueCore {
     /// Gives an entry to a consumer that was chosen for it.
     fn stage(&mut self, key: ConsumerKey, mut entry: Entry) {
         let Some(member) = self.consumers.get_mut(key) else { return self.ready.give_back(entry) };
+        entry.given = self.now;
         let unacked = if member.consumer.no_ack {
             // Until it is sent it must not be lost.
             entry.home.is_journalled().then(|| self.unacked.insert(entry.clone(), Holder::Automatic))

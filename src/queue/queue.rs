@@ -290,6 +290,9 @@ impl Queue {
     ) -> Result<Got, Gone> {
         self.with(|core| {
             used(core);
+            if !core.reads_clock() {
+                core.at(Time::about());
+            }
             match core.get(no_ack, group) {
                 Taken::Message(entry, key) => Got::Message { entry, key, left: core.ready() },
                 Taken::Empty => Got::Empty,
@@ -444,11 +447,13 @@ fn home_of(message: &Message, file: Option<JournalFile>) -> Home {
     }
 }
 
-/// Tells a queue the time of which something depends on it.
+/// Tells a queue the time if something depends on it, and about what it is if only ages do.
 #[inline]
 fn read_clock(core: &mut QueueCore) {
     if core.reads_clock() {
         core.at(Time::now());
+    } else if core.consumers() > 0 {
+        core.at(Time::about());
     }
 }
 

@@ -176,9 +176,10 @@ impl Unacked {
     }
 
     /// The message under this key is somebody else's from now on.
-    pub(super) fn pass(&mut self, key: UnackedKey, to: Holder) -> Option<&Entry> {
+    pub(super) fn pass(&mut self, key: UnackedKey, to: Holder, now: Time) -> Option<&Entry> {
         let Place::Taken { entry, holder } = self.places.get_mut(key.at() as usize)? else { return None };
         let from = std::mem::replace(holder, to);
+        entry.given = now;
         self.unseen = self.unseen.saturating_add(usize::from(to.is_unseen()));
         self.unseen = self.unseen.saturating_sub(usize::from(from.is_unseen()));
         Some(entry)

@@ -186,6 +186,7 @@ fn ready(call: &Call, queue: &Queue, mut page: Page) -> Result<Answer, Failure> 
 
 fn unacked(call: &Call, queue: &Queue, mut page: Page) -> Result<Answer, Failure> {
     let mut next = Some(after(call, |text| text.parse().ok())?.unwrap_or(0));
+    let now = page.now;
     let connections: HashMap<u64, Described> = call.environment().connections.by_recipient();
     while !page.is_over()
         && let Some(from) = next
@@ -199,6 +200,7 @@ fn unacked(call: &Call, queue: &Queue, mut page: Page) -> Result<Answer, Failure
             }
             page.show(held.position, &held.message, |shown| {
                 returns(shown, held.returns, held.redelivered);
+                shown.insert("held_for".to_owned(), json!(millis(now.since(held.given))));
                 shown.insert("holder".to_owned(), holder(&held.by, &connections));
             });
         }

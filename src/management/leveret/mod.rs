@@ -1,6 +1,7 @@
 //! What only this broker has, below `/api/leveret`: looking into queues and at routes, moving messages, and what an operator
 //! changes while a queue is used.
 
+pub(super) mod ages;
 pub(super) mod app;
 mod filter;
 mod job;

@@ -17,6 +17,7 @@ use crate::queue::scheduled::ScheduledId;
 use crate::queue::unacked::Holder;
 use crate::queue::waiting::{Lies, Waiting};
 use crate::store::stored::Returns;
+use crate::time::Time;
 
 /// A message that was taken out of its place.
 #[derive(Clone, Debug)]
@@ -42,6 +43,8 @@ pub struct Held {
     pub returns: Returns,
     /// Whether it may have been given to a consumer before this time.
     pub redelivered: bool,
+    /// Since when, about.
+    pub given: Time,
     /// Who has it.
     pub by: HeldBy,
 }
@@ -114,8 +117,8 @@ impl QueueCore {
                 Holder::Get => HeldBy::Get,
                 _ => return None,
             };
-            let Entry { position, message, returns, redelivered, .. } = entry.clone();
-            Some(Held { number, position, message, returns, redelivered, by })
+            let Entry { position, message, returns, redelivered, given, .. } = entry.clone();
+            Some(Held { number, position, message, returns, redelivered, given, by })
         });
         (held.collect(), next)
     }

@@ -32,7 +32,10 @@ impl QueueCore {
     pub fn get(&mut self, no_ack: bool, group: &mut Group) -> Taken {
         let taken = self.take_first(no_ack, group);
         match &taken {
-            Taken::Message(entry, _) => self.counting.got(no_ack, entry.redelivered),
+            Taken::Message(entry, _) => {
+                self.counting.got(no_ack, entry.redelivered);
+                self.waited_alone(&entry.message);
+            }
             Taken::Empty => self.counting.got_nothing(),
             Taken::OnDisk => {}
         }
@@ -59,7 +62,7 @@ impl QueueCore {
             self.discard(&entry, group);
             return Taken::Message(entry, None);
         }
-        entry.message = kept(&entry.message);
+        (entry.message, entry.given) = (kept(&entry.message), self.now);
         let key = self.unacked.insert(entry.clone(), Holder::Get);
         Taken::Message(entry, Some(key))
     }

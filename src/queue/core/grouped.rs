@@ -136,7 +136,7 @@ impl QueueCore {
                 return Taken::Message(entry, None);
             }
             self.unpark(key, Some(Keeper::Get));
-            let Some(entry) = self.unacked.pass(key, Holder::Get) else { break };
+            let Some(entry) = self.unacked.pass(key, Holder::Get, self.now) else { break };
             return Taken::Message(entry.clone(), Some(key));
         }
         Taken::Empty
@@ -313,7 +313,7 @@ impl QueueCore {
     fn hand(&mut self, key: UnackedKey, to: ConsumerKey) {
         let Some(member) = self.consumers.get_mut(to) else { return };
         let holder = if member.consumer.no_ack { Holder::Automatic } else { Holder::Consumer(to) };
-        let Some(entry) = self.unacked.pass(key, holder) else { return };
+        let Some(entry) = self.unacked.pass(key, holder, self.now) else { return };
         member.unacked = member.unacked.saturating_add(u32::from(!member.consumer.no_ack));
         self.counting.staged_again += u64::from(entry.redelivered);
         if member.staged.is_empty() {

@@ -9,7 +9,8 @@ use foldhash::HashMap;
 
 use super::scheduling::{ListedMessage, WaitingFor};
 use super::{Gone, Queue};
-use crate::queue::core::{Held, Removed, Room};
+use crate::place::Position;
+use crate::queue::core::{Held, Oldest, Removed, Room, TimesInQueue};
 use crate::queue::id::UnackedKey;
 use crate::queue::ready::{Look, Mark, Seen};
 use crate::queue::scheduled::ScheduledId;
@@ -119,6 +120,39 @@ impl Queue {
             self.perform(core);
             removed
         })
+    }
+
+    /// When the ready message arrived that has waited longest; nothing when there is none. Of a priority that is on the disk
+    /// the first block is read, and stays there.
+    ///
+    /// # Errors
+    /// The queue cannot be used any more.
+    pub fn oldest_ready(&self) -> Result<Option<Time>, Gone> {
+        let (mut oldest, mut walk) = (None, Walk::default());
+        while let Some(part) = walk.next(self)? {
+            let Some(first) = part.first() else { continue };
+            // Those of a priority came one after the other.
+            oldest = Some(first.message.arrived()).into_iter().chain(oldest).min();
+            let Some(below) = first.level.checked_sub(1) else { break };
+            walk = Walk::from(Mark { level: below, from: Position(0) });
+        }
+        Ok(oldest)
+    }
+
+    /// Since when clients have what they have for longest.
+    ///
+    /// # Errors
+    /// The queue cannot be used any more.
+    pub fn oldest_unacked(&self) -> Result<Oldest, Gone> {
+        self.with(|core| core.oldest_unacked())
+    }
+
+    /// How long messages waited in it.
+    ///
+    /// # Errors
+    /// The queue cannot be used any more.
+    pub fn times_in_queue(&self) -> Result<TimesInQueue, Gone> {
+        self.with(|core| core.times_in_queue())
     }
 
     /// What a queue takes before something else leaves it.

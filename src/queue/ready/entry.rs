@@ -3,6 +3,7 @@
 use crate::message::Message;
 use crate::place::{Home, Position};
 use crate::store::stored::Returns;
+use crate::time::Time;
 
 /// A message with what its queue knows of it.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub struct Entry {
     pub redelivered: bool,
     /// Its priority in its queue.
     pub level: u8,
+    /// When it was given to whoever has it now, about.
+    pub given: Time,
     /// It is being written elsewhere, so that its queue must be able to find it by its position.
     pub(in crate::queue) sought: bool,
 }
@@ -33,6 +36,7 @@ impl Entry {
             home: Home::Transient,
             redelivered: false,
             level: 0,
+            given: Time::default(),
             sought: false,
         }
     }

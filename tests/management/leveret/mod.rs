@@ -1,5 +1,6 @@
 //! What only this broker has, below `/api/leveret`.
 
+mod ages;
 mod house;
 mod messages;
 mod moving;

@@ -20,8 +20,10 @@ fn way(desk: &Desk, exchange: &str, asked: &Value) -> Value {
     answer.json()
 }
 
-/// Exchange, how it was reached, and each binding's destination with whether it matches.
-fn short(way: &Value) -> Vec<(String, String, Vec<(String, Value)>)> {
+/// An exchange, how it was reached, and each binding's destination with whether it matches.
+type Short = (String, String, Vec<(String, Value)>);
+
+fn short(way: &Value) -> Vec<Short> {
     let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
     let steps = way["steps"].as_array().unwrap().iter();
     let bindings = |step: &Value| {
