@@ -6,8 +6,8 @@ use super::endpoint::Needs::{
 };
 use super::endpoint::{Endpoint, delete, get, post, put};
 use super::{
-    bindings, connections, definitions, exchanges, health, leveret, limits, messages, nodes, overview,
-    parameters, permissions, policies, queues, topic_permissions, users, vhosts,
+    bindings, connections, definitions, exchanges, health, leveret, limits, messages, nodes, openapi,
+    overview, parameters, permissions, policies, queues, topic_permissions, users, vhosts,
 };
 
 /// Every endpoint that there is.
@@ -151,6 +151,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
     get("/api/leveret/app", Management, leveret::app::show),
     post("/api/leveret/app/stop", Administrator, leveret::app::stop),
     post("/api/leveret/app/start", Administrator, leveret::app::start),
+    get("/api/leveret/openapi.json", Nothing, openapi::show),
     get("/api/leveret/jobs", Management, leveret::list),
     get("/api/leveret/jobs/{job}", Management, leveret::show),
     delete("/api/leveret/jobs/{job}", Management, leveret::cancel),

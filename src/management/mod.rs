@@ -10,6 +10,7 @@
 //! failure     what is answered when it cannot be done
 //! direct      a channel without a socket: what clients may do is done as they do it
 //! endpoints   the table: method, path, who may, what serves it
+//! openapi     the same for programs, with what is sent and answered
 //! leveret     what RabbitMQ's API does not have: below /api/leveret
 //! ```
 //!
@@ -49,6 +50,7 @@ mod limits;
 mod messages;
 mod multipart;
 mod nodes;
+mod openapi;
 mod overview;
 mod parameters;
 mod permissions;

@@ -10,6 +10,7 @@ mod features;
 mod health;
 mod messages;
 mod node;
+mod openapi;
 mod parameters;
 mod policies;
 mod queues;
