@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::notation::{object, schema};
+use super::notation::{fields, object, schema};
 use crate::management::endpoint::Method;
 
 /// What is asked for, sent and answered.
@@ -81,28 +81,24 @@ impl Described {
 
     /// What is asked for and sent, as fields of an operation.
     pub(super) fn asked(&self) -> Map<String, Value> {
-        let mut fields = Map::new();
-        let own = object(self.query);
-        let required = own["required"].as_array().cloned().unwrap_or_default();
-        let own =
-            own["properties"].as_object().cloned().unwrap_or_default().into_iter().map(|(name, schema)| {
-                let needed = required.contains(&json!(name));
-                json!({ "name": name, "in": "query", "required": needed, "schema": schema })
-            });
+        let mut asked = Map::new();
+        let own = fields(self.query).map(|(name, required, schema)| {
+            json!({ "name": name, "in": "query", "required": required, "schema": schema })
+        });
         let shared =
             self.shared.iter().map(|name| json!({ "$ref": format!("#/components/parameters/{name}") }));
         let parameters: Vec<Value> = own.chain(shared).collect();
         if !parameters.is_empty() {
-            fields.insert("parameters".to_owned(), json!(parameters));
+            asked.insert("parameters".to_owned(), json!(parameters));
         }
         if let Some(body) = self.body {
             let schema = object(body);
             let required = schema.get("required").is_some();
             let body =
                 json!({ "required": required, "content": { "application/json": { "schema": schema } } });
-            fields.insert("requestBody".to_owned(), body);
+            asked.insert("requestBody".to_owned(), body);
         }
-        fields
+        asked
     }
 }
 
@@ -113,17 +109,17 @@ pub(super) fn responses(described: Option<&Described>) -> Value {
     let Some(described) = described else { return Value::Object(responses) };
     let (statuses, kind) = described.answer.split_once(' ').unwrap_or((described.answer, ""));
     for (at, status) in statuses.split('|').enumerate() {
-        let mut response = json!({ "description": meaning(status) });
+        let mut response = Map::from_iter([("description".to_owned(), json!(meaning(status)))]);
         if at == 0 && !kind.is_empty() {
             let mut told = schema(kind);
             if described.paged {
-                let page = json!({ "properties": { "items": told.clone() } });
+                let page = json!({ "properties": { "items": told } });
                 let page = json!({ "allOf": [{ "$ref": "#/components/schemas/Page" }, page] });
-                told = json!({ "oneOf": [told, page] });
+                told = json!({ "oneOf": [schema(kind), page] });
             }
-            response["content"] = json!({ "application/json": { "schema": told } });
+            response.insert("content".to_owned(), json!({ "application/json": { "schema": told } }));
         }
-        responses.insert(status.to_owned(), response);
+        responses.insert(status.to_owned(), Value::Object(response));
     }
     Value::Object(responses)
 }

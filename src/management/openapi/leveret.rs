@@ -57,6 +57,12 @@ pub(super) const DESCRIBED: &[Described] = &[
     post("/api/leveret/definitions/{vhost}", "The same into one virtual host.", "200 object")
         .query("dry_run?:boolean")
         .body(""),
+    post(
+        "/api/leveret/exchanges/{vhost}/{exchange}/route",
+        "Where a message would go, and why not elsewhere.",
+        "200 Route",
+    )
+    .body("routing_key?:string properties?:object headers?:object"),
 ];
 
 const BROWSE: &str = "state?:=ready,unacked,scheduled limit?:integer truncate?:integer encoding?:=auto,base64 after?:string \

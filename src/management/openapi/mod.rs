@@ -1,4 +1,4 @@
-//! The HTTP API described as OpenAPI 3.1: `GET /api/leveret/openapi.json`.
+//! The HTTP API described as `OpenAPI` 3.1: `GET /api/leveret/openapi.json`.
 //!
 //! ```text
 //! the table of endpoints ---> a path, a method, who may, what stands in the path

@@ -5,18 +5,21 @@
 
 use serde_json::{Map, Value, json};
 
-/// The schema of an object with these fields. It may have others too: fields are added over the years.
-pub(super) fn object(fields: &str) -> Value {
-    let mut properties = Map::new();
-    let mut required = Vec::new();
-    for (name, kind) in fields.split_whitespace().filter_map(|field| field.split_once(':')) {
+/// The fields of a line: name, whether it has to be there, schema.
+pub(super) fn fields(line: &str) -> impl Iterator<Item = (&str, bool, Value)> {
+    line.split_whitespace().filter_map(|field| {
+        let (name, kind) = field.split_once(':')?;
         let optional = name.strip_suffix('?');
-        let name = optional.unwrap_or(name);
-        if optional.is_none() {
-            required.push(name);
-        }
-        properties.insert(name.to_owned(), schema(kind));
-    }
+        Some((optional.unwrap_or(name), optional.is_none(), schema(kind)))
+    })
+}
+
+/// The schema of an object with these fields. It may have others too: fields are added over the years.
+pub(super) fn object(line: &str) -> Value {
+    let properties: Map<String, Value> =
+        fields(line).map(|(name, _, schema)| (name.to_owned(), schema)).collect();
+    let required: Vec<&str> =
+        fields(line).filter(|(_, required, _)| *required).map(|(name, ..)| name).collect();
     if required.is_empty() {
         return json!({ "type": "object", "properties": properties });
     }

@@ -32,7 +32,7 @@ fn every_row_is_described_and_nothing_else_is() {
     let bare: Vec<_> = ENDPOINTS.iter().filter(|endpoint| described(endpoint).is_none()).collect();
     assert!(bare.is_empty(), "to be described below src/management/openapi: {bare:#?}");
     for (_, described) in DESCRIBED {
-        for one in described.iter() {
+        for one in described {
             let known = ENDPOINTS.iter().any(|row| row.method == one.method && row.path == one.path);
             assert!(known, "{} {} is no endpoint", one.method.as_str(), one.path);
         }
