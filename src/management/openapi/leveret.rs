@@ -4,6 +4,9 @@ use super::described::{Described, delete, get, post, put};
 
 pub(super) const DESCRIBED: &[Described] = &[
     get("/api/leveret/openapi.json", "This document.", "200 object"),
+    get("/api/leveret/app", "Whether AMQP is served.", "200 App"),
+    post("/api/leveret/app/stop", "Serves AMQP no more, and ends nothing else.", "204|503"),
+    post("/api/leveret/app/start", "Serves AMQP again.", "204|503"),
     get("/api/leveret/jobs", "Jobs that run, and some that ended.", "200 [Job]").paged(),
     get("/api/leveret/jobs/{job}", "A job.", "200 Job"),
     delete("/api/leveret/jobs/{job}", "Cancels it."),

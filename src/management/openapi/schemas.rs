@@ -44,6 +44,7 @@ const SCHEMAS: &[(&str, &str)] = &[
     ("Browsed", "state:string messages:[object] looked_at:integer unreadable:integer next:string|null"),
     ("Scheduled", "id:string due:integer"),
     ("Arguments", "arguments:object changeable:[string]"),
+    ("App", "running:boolean"),
     ("Route", "exchange:string routing_key:string routed:boolean"),
     ("MoveTo", "queue?:string exchange?:string routing_key?:string"),
     ("Filter", FILTER),
