@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::Value;
 
-use super::client::{Answer, Client, Endpoint, Request};
+use super::client::{Answer, Client, Endpoint, Request, Target};
 use super::exit;
 use super::failure::Failure;
 use super::output::{OutputFlags, escape};
@@ -80,6 +80,11 @@ impl Desk {
         self.client.endpoint()
     }
 
+    /// The same login at another place of the same broker.
+    pub(in crate::cli) fn target_at(&self, endpoint: Endpoint) -> Target {
+        Target { endpoints: vec![endpoint], ..self.client.target().clone() }
+    }
+
     /// As whom it is asked, if by name.
     pub(in crate::cli) fn user(&self) -> Option<&str> {
         self.client.user()
@@ -129,7 +134,7 @@ impl Desk {
             // What it needs is not there, rather than the thing itself.
             why if failure.status == Some(404) && request.makes() => {
                 let why = why.filter(|why| !why.contains(" /api/"));
-                let why = why.unwrap_or_else(|| "what it would belong to is not there".to_owned());
+                let why = why.unwrap_or_else(|| "it, or what it belongs to, is not there".to_owned());
                 Failure::new(failure.code, format!("{what} is not {done}")).because(why).with_status(404)
             }
             why => named(Failure { why, ..failure }, what),

@@ -2,6 +2,8 @@
 
 /// A second signal ended the process before its connections were closed.
 pub(super) const STOPPED_AT_ONCE: u8 = 1;
+/// Two things that were compared are not the same, as `diff` has it.
+pub(super) const DIFFERENT: u8 = 1;
 /// Some of what was asked for was done, and some was not.
 pub(super) const PARTIAL: u8 = 3;
 /// The command line cannot be followed.

@@ -2,8 +2,10 @@
 
 pub mod bench;
 mod client;
+mod completion;
 mod config;
 mod desk;
+mod doctor;
 mod examples;
 mod exit;
 mod failure;
@@ -22,8 +24,9 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use config::ConfigOptions;
 use nouns::{
-    bindings, channels, connections, consumers, context, definitions, exchanges, health, limits, messages,
-    parameters, permissions, policies, queues, status, topic_permissions, users, vhosts,
+    bindings, channels, connections, consumers, context, definitions, exchanges, health, jobs, limits,
+    messages, metrics, parameters, permissions, policies, queues, status, tail, topic_permissions, users,
+    vhosts,
 };
 use serve::ServeOptions;
 
@@ -64,9 +67,15 @@ enum Command {
     Limits(Box<limits::LimitsOptions>),
     Messages(Box<messages::MessagesOptions>),
     Publish(Box<messages::PublishOptions>),
+    Jobs(Box<jobs::JobsOptions>),
     Definitions(Box<definitions::DefinitionsOptions>),
     Health(Box<health::HealthOptions>),
     Context(Box<context::ContextOptions>),
+    Tail(Box<tail::TailOptions>),
+    Metrics(Box<metrics::MetricsOptions>),
+    Doctor(Box<doctor::DoctorOptions>),
+    Completion(completion::CompletionOptions),
+    Man(completion::ManOptions),
 }
 
 /// The whole command line, with examples in every help text.
@@ -108,8 +117,14 @@ pub fn run(started: Instant) -> ExitCode {
         Command::Limits(options) => limits::run(*options),
         Command::Messages(options) => messages::run(*options),
         Command::Publish(options) => messages::publish(*options),
+        Command::Jobs(options) => jobs::run(*options),
         Command::Definitions(options) => definitions::run(*options),
         Command::Health(options) => health::run(*options),
+        Command::Tail(options) => tail::run(*options),
+        Command::Metrics(options) => metrics::run(*options),
+        Command::Doctor(options) => doctor::run(*options),
+        Command::Completion(options) => completion::complete(&options),
+        Command::Man(options) => completion::manual(&options),
         Command::Context(options) => context::run(*options),
     }
 }

@@ -27,6 +27,11 @@ pub fn max_connections() -> usize {
     usize::try_from(connections_within(current.unwrap_or(u64::MAX))).unwrap_or(usize::MAX)
 }
 
+/// How many connections so many descriptors leave room for.
+pub fn connections_with(descriptors: u64) -> u64 {
+    connections_within(descriptors)
+}
+
 /// How many segments may be open, with the descriptors that the process [will have](raise_descriptor_limit).
 pub fn open_segments() -> usize {
     let most = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);

@@ -6,6 +6,9 @@
 mod support;
 
 mod connections;
+mod doctor;
 mod failures;
+mod jobs;
+mod pages;
 mod shell;
 mod transcripts;

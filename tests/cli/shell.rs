@@ -59,6 +59,11 @@ impl Shell {
         path
     }
 
+    /// The directory that commands run in.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
     /// Runs one command. A word `<<<` is followed by what it reads from standard input.
     pub(crate) fn run(&self, line: &str) -> Said {
         let mut line = line.to_owned();
@@ -131,7 +136,7 @@ impl Shell {
         text = text.replace(&self.broker.addr().to_string(), "127.0.0.1:AMQP");
         for (pattern, to) in [
             (r"leveret@[A-Za-z0-9_.-]+", "NODE"),
-            (r"127\.0\.0\.1(:|%3A)\d{4,5}", "127.0.0.1${1}PORT"),
+            (r"127\.0\.0\.1(:|%3A)[0-9]{4,5}", "127.0.0.1${1}PORT"),
             (
                 r#"("(?:[a-z_]*port|connected_at|memory|message_bytes_ram|os_pid|pid|(?:memory|disk)_[a-z_]*bytes|uptime_ms|processors|descriptors_[a-z]+|connections_max|idle_since|timestamp)": )("[^"]*"|[0-9.]+)"#,
                 "${1}…",
@@ -141,7 +146,8 @@ impl Shell {
                 "${1}\t…",
             ),
             (r"[A-Za-z0-9+/]{48}", "HASH"),
-            (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?", "TIME"),
+            (r"[0-9]{13}-[0-9]+", "ID"),
+            (r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9:.]+(?:Z|[+-][0-9:]{5})?", "TIME"),
         ] {
             text = Regex::new(pattern).unwrap().replace_all(&text, to).into_owned();
         }

@@ -15,7 +15,9 @@ macro_rules! transcripts {
 
 transcripts! {
     bindings
+    browse
     context
+    definitions
     exchanges
     health
     limits

@@ -72,8 +72,10 @@ impl Answer {
                 Failure::new(exit::NO_PERMISSION, format!("{who} may not do that"))
                     .because(reason.unwrap_or_else(|| format!("the broker answered {}", self.status)))
             }
-            (404, _) => Failure::new(exit::NO_INPUT, "there is no such thing".to_owned())
-                .because(reason.filter(|reason| reason != "Not Found").unwrap_or_else(|| request.place())),
+            (404, _) => match reason.filter(|reason| reason != "Not Found") {
+                Some(reason) => Failure::new(exit::NO_INPUT, "not found").because(reason),
+                None => Failure::new(exit::NO_INPUT, "there is no such thing").because(request.place()),
+            },
             (405, _) => Failure::new(exit::PROTOCOL, format!("the broker{at} cannot do that"))
                 .because(format!("it does not serve {}", request.shown()))
                 .helped_by("Its version may be another than that of this program: see 'leveret status'."),

@@ -132,6 +132,11 @@ impl Client {
         self.connection.as_ref().map(|(_, endpoint)| endpoint).or(self.target.endpoints.first())
     }
 
+    /// The broker that is meant.
+    pub(in crate::cli) fn target(&self) -> &Target {
+        &self.target
+    }
+
     /// As whom it asks, if it says so.
     pub(in crate::cli) fn user(&self) -> Option<&str> {
         self.target.login.as_ref().map(|login| login.user.as_str())

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::vhost::VhostFlag;
-use crate::cli::client::{Request, path};
+use crate::cli::client::{Request, path, query};
 use crate::cli::desk::{Desk, DeskFlags};
 use crate::cli::exit;
 use crate::cli::failure::Failure;
@@ -17,6 +17,8 @@ const EXAMPLES: &str = "\
 Examples:
   leveret definitions export > definitions.json          everything
   leveret definitions export -p shop --file shop.json    one virtual host's
+  leveret definitions diff definitions.json              what an import would change, and what the file does not have
+  leveret definitions import definitions.json --dry-run
   leveret definitions import definitions.json
   leveret definitions import - -p shop < shop.json";
 
@@ -45,6 +47,11 @@ enum Verb {
         /// The file; '-' is standard input.
         file: PathBuf,
     },
+    /// Show what a file says that the broker does not have, and the reverse. Nothing is changed; ends with 1 if they differ.
+    Diff {
+        /// The file; '-' is standard input.
+        file: PathBuf,
+    },
 }
 
 /// Does what the command says.
@@ -56,8 +63,11 @@ pub(in crate::cli) fn run(options: DefinitionsOptions) -> ExitCode {
             Verb::Export { file } => export(desk, &path(&parts), file.as_deref()),
             Verb::Import { file } => {
                 let body = read(&file)?;
-                let what = format!("definitions of {}", file.display());
-                desk.change(&Request::new("POST", path(&parts)).with_body(body), &what, "imported")
+                import(desk, &parts, body, desk.is_dry_run(), false)
+            }
+            Verb::Diff { file } => {
+                let body = read(&file)?;
+                import(desk, &parts, body, true, true)
             }
         }
     })
@@ -72,6 +82,84 @@ fn export(desk: &mut Desk, path: &str, file: Option<&Path>) -> Result<(), Failur
             .because(error.to_string())
     })?;
     desk.output.done(&format!("definitions exported to {}", file.display()))
+}
+
+/// Imports, or finds out what an import would do, and tells all of it.
+fn import(
+    desk: &mut Desk,
+    parts: &[&str],
+    body: Vec<u8>,
+    dry_run: bool,
+    is_diff: bool,
+) -> Result<(), Failure> {
+    let parts: Vec<&str> = ["leveret"].iter().chain(parts).copied().collect();
+    let fields = [("dry_run", "true")];
+    let place = query(&path(&parts), if dry_run { &fields } else { &[] });
+    let request = Request::new("POST", place).with_body(body);
+    let answer = desk.send(&request)?;
+    let report = answer.json()?;
+    if !answer.is_success() && report.get("objects").is_none() {
+        return Err(desk.refusal(&answer, &request));
+    }
+    let rows = rows(&report, is_diff);
+    let mistakes = rows.iter().filter(|row| row.get("what") == Some(&json!("mistake"))).count();
+    let differences =
+        rows.len() - rows.iter().filter(|row| row.get("what") == Some(&json!("remark"))).count();
+    if desk.output.is_whole() {
+        desk.output.object(report)?;
+    } else if !rows.is_empty() || is_diff {
+        desk.output.list(rows, &["what", "path", "object", "reason"])?;
+    } else {
+        desk.output.done("nothing to change: the broker has it all")?;
+    }
+    if mistakes > 0 {
+        let done = if dry_run { "would be imported up to there" } else { "what stood before it is imported" };
+        return Err(Failure::data("the definitions have mistakes")
+            .because(done)
+            .helped_by("Mend them and import again: what is there already is left as it is."));
+    }
+    if is_diff && differences > 0 { Err(Failure::new(exit::DIFFERENT, "they differ")) } else { Ok(()) }
+}
+
+/// What is, or would be, done; of a comparison also what the file does not have.
+fn rows(report: &Value, is_diff: bool) -> Vec<Value> {
+    let of = |name: &str| report.get(name).and_then(Value::as_array).into_iter().flatten();
+    let text = |value: &Value, name: &str| value.get(name).cloned().unwrap_or(Value::Null);
+    let mut rows: Vec<Value> = Vec::new();
+    for change in of("changes") {
+        let reason = match change.get("before") {
+            None | Some(Value::Null) => Value::Null,
+            Some(before) => json!(format!("was {before}")),
+        };
+        rows.push(json!({
+            "what": text(change, "action"), "path": text(change, "path"), "object": name(change.get("after")),
+            "reason": reason,
+        }));
+    }
+    if is_diff {
+        rows.extend(of("absent").map(|absent| {
+            let name = name(absent.get("object"));
+            json!({ "what": "absent", "path": text(absent, "section"), "object": name, "reason": null })
+        }));
+    }
+    for (name, what) in [("remarks", "remark"), ("mistakes", "mistake")] {
+        rows.extend(of(name).map(
+            |found| json!({ "what": what, "path": text(found, "path"), "reason": text(found, "reason") }),
+        ));
+    }
+    rows
+}
+
+/// What an object of definitions is called.
+fn name(object: Option<&Value>) -> String {
+    let text = |name: &str| object.and_then(|object| object.get(name)).and_then(Value::as_str);
+    let name = match (text("name"), text("source"), text("user")) {
+        (Some(name), ..) => name.to_owned(),
+        (None, Some(source), _) => format!("{source} -> {}", text("destination").unwrap_or_default()),
+        (None, None, Some(user)) => user.to_owned(),
+        (None, None, None) => String::new(),
+    };
+    text("vhost").map_or(name.clone(), |vhost| format!("{name} in {vhost}"))
 }
 
 fn write(file: &Path, text: &str) -> std::io::Result<()> {
@@ -97,5 +185,6 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
         Ok(_) => "it is JSON, but no object".to_owned(),
         Err(error) => format!("it is no JSON ({error})"),
     };
-    Err(Failure::data(format!("{} holds no definitions", file.display())).because(why))
+    let what = if file.as_os_str() == "-" { "standard input".into() } else { file.display().to_string() };
+    Err(Failure::data(format!("{what} holds no definitions")).because(why))
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::arguments::ArgumentFlags;
+use super::arguments::{ArgumentFlags, pair};
 use super::listing::{Kind, ListFlags};
 use super::vhost::VhostFlag;
 use crate::cli::client::{Request, path, query};
@@ -25,12 +25,15 @@ Examples:
   leveret queues purge orders --yes                        drops what is ready in it
   leveret queues delete orders --dry-run                   what would be deleted
   leveret queues delete orders invoices --if-empty --yes
+  leveret queues pause orders                              consumers get nothing until it is resumed
+  leveret queues resume orders
+  leveret queues change orders --arg x-max-length=500 --without x-expires
   leveret queues bindings orders                           what leads to it";
 
 const COLUMNS: [&str; 8] =
     ["vhost", "name", "type", "state", "messages", "messages_ready", "messages_unacknowledged", "consumers"];
 
-/// List, show, declare, empty and delete queues.
+/// List, show, declare, change, pause, empty and delete queues.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, visible_alias = "queue")]
 pub(in crate::cli) struct QueuesOptions {
@@ -71,6 +74,29 @@ enum Verb {
         /// Only if nothing is in it.
         #[arg(long)]
         if_empty: bool,
+    },
+    /// Keep the messages of queues back from their consumers.
+    Pause {
+        /// The queues.
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+    },
+    /// Let consumers of paused queues have messages again.
+    Resume {
+        /// The queues.
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+    },
+    /// Change the arguments of a queue in place, without losing a message.
+    Change {
+        /// The queue.
+        name: String,
+        /// An argument and its new value; those that are not named stay
+        #[arg(long = "arg", short = 'a', value_name = "KEY=VALUE", value_parser = pair, required_unless_present = "without")]
+        arg: Vec<(String, Value)>,
+        /// An argument that goes
+        #[arg(long, value_name = "KEY")]
+        without: Vec<String>,
     },
     /// List what leads to a queue.
     Bindings {
@@ -146,6 +172,15 @@ fn act(verb: Verb, vhost: &VhostFlag, desk: &mut Desk) -> Result<(), Failure> {
                 )
             })
         }
+        Verb::Pause { names } => desk.each(&names, |desk, name| {
+            let request = Request::post(path(&["leveret", "queues", &vhost, name, "pause"]), &json!({}));
+            desk.change(&request, &of(&vhost, name), "paused")
+        }),
+        Verb::Resume { names } => desk.each(&names, |desk, name| {
+            let request = Request::post(path(&["leveret", "queues", &vhost, name, "resume"]), &json!({}));
+            desk.change(&request, &of(&vhost, name), "resumed")
+        }),
+        Verb::Change { name, arg, without } => change(desk, &vhost, &name, arg, &without),
         Verb::Bindings { name } => {
             find(desk, &vhost, &name)?;
             let parts = ["queues", &vhost, &name, "bindings"];
@@ -167,6 +202,21 @@ fn declare(desk: &mut Desk, vhost: &str, declaration: &Declaration) -> Result<()
     });
     let request = Request::put(path(&["queues", vhost, &declaration.name]), &body);
     desk.change(&request, &of(vhost, &declaration.name), "declared")
+}
+
+fn change(
+    desk: &mut Desk,
+    vhost: &str,
+    name: &str,
+    arg: Vec<(String, Value)>,
+    without: &[String],
+) -> Result<(), Failure> {
+    let place = path(&["leveret", "queues", vhost, name, "arguments"]);
+    let known = desk.find(&place, &of(vhost, name))?;
+    let mut arguments = known.get("arguments").and_then(Value::as_object).cloned().unwrap_or_default();
+    arguments.retain(|key, _| !without.contains(key));
+    arguments.extend(arg);
+    desk.change(&Request::put(place, &json!({ "arguments": arguments })), &of(vhost, name), "changed")
 }
 
 fn find(desk: &mut Desk, vhost: &str, name: &str) -> Result<Value, Failure> {

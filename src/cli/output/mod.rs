@@ -7,6 +7,7 @@ mod csv;
 mod escape;
 mod json;
 mod plain;
+mod progress;
 mod rows;
 mod table;
 mod watch;
@@ -19,8 +20,9 @@ use serde_json::{Value, json};
 use super::exit;
 use super::failure::Failure;
 
-pub(in crate::cli) use cell::cell;
+pub(in crate::cli) use cell::{cell, raw};
 pub(in crate::cli) use escape::escape;
+pub(in crate::cli) use progress::Progress;
 pub(in crate::cli) use rows::Rows;
 
 /// How it is shown.

@@ -65,6 +65,11 @@ pub(in crate::cli) struct Meant {
 }
 
 impl TargetFlags {
+    /// The broker that uses a data directory of this machine; it has `seconds` for an answer.
+    pub(in crate::cli) fn of_data_dir(dir: &std::path::Path, seconds: u64) -> Self {
+        Self { data_dir: Some(dir.to_owned()), timeout: seconds, ..Self::default() }
+    }
+
     /// The broker that is meant.
     ///
     /// What is said for this command goes before what is said for this shell, that before what is saved for always.

@@ -35,6 +35,10 @@ enum Wanted {
 }
 
 impl Wanted {
+    fn written(value: &str) -> Self {
+        if value.is_empty() { Self::Any } else { Self::Written(value.to_owned()) }
+    }
+
     fn of(value: &Value) -> Self {
         if value.is_null() { Self::Any } else { Self::Value(value.clone()) }
     }
@@ -92,12 +96,12 @@ impl Filter {
         })
     }
 
-    /// The same in a query: `header.NAME=VALUE`, `property.NAME=VALUE` and the others.
+    /// The same in a query: `header.NAME=VALUE`, `property.NAME=VALUE` and the others. Without a value it has to be there.
     pub(super) fn of_query(call: &Call) -> Result<Self, Failure> {
         let query = &call.query;
         let written = |start| {
             let pairs = query.beginning_with(start);
-            pairs.map(|(name, value)| (name.to_owned(), Wanted::Written(value.to_owned()))).collect()
+            pairs.map(|(name, value)| (name.to_owned(), Wanted::written(value))).collect()
         };
         let text = |name| query.get(name).map(str::to_owned);
         let age = |name| query.get(name).map_or(Ok(None), |text| age(name, text.parse().ok()));

@@ -49,6 +49,8 @@ struct Page {
     messages: Vec<Value>,
     looked_at: u64,
     bytes: usize,
+    /// The position that the next message will take.
+    next_position: Position,
 }
 
 impl Page {
@@ -80,6 +82,7 @@ impl Page {
             messages: Vec::new(),
             looked_at: 0,
             bytes: 0,
+            next_position: Position::default(),
         })
     }
 
@@ -130,6 +133,7 @@ impl Page {
             "looked_at": self.looked_at,
             "unreadable": unreadable,
             "next": next.map(ToString::to_string),
+            "next_position": self.next_position.0,
         }))
     }
 }
@@ -137,7 +141,8 @@ impl Page {
 /// `GET /api/leveret/queues/{vhost}/{queue}/messages`
 pub(in crate::management) fn browse(call: &Call) -> Result<Answer, Failure> {
     let (_, queue, _) = permitted(call, Action::Read)?;
-    let page = Page::asked(call)?;
+    let next_position = queue.next_position().map_err(gone)?;
+    let page = Page { next_position, ..Page::asked(call)? };
     match call.query.get("state").unwrap_or("ready") {
         "ready" => ready(call, &queue, page),
         "unacked" => unacked(call, &queue, page),

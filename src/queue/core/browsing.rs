@@ -75,6 +75,11 @@ pub struct Room {
 }
 
 impl QueueCore {
+    /// The position that the next message will take.
+    pub(in crate::queue) fn next_position(&self) -> Position {
+        self.next
+    }
+
     /// What may come without that anything else has to leave.
     pub fn room(&self) -> Room {
         let left = |max: Option<u64>, used: u64| max.map_or(u64::MAX, |max| max.saturating_sub(used));

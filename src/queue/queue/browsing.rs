@@ -90,6 +90,14 @@ impl Queue {
         self.with(|core| core.look(mark))
     }
 
+    /// The position that the next message will take: all that is in the queue is before it.
+    ///
+    /// # Errors
+    /// The queue cannot be used any more.
+    pub fn next_position(&self) -> Result<Position, Gone> {
+        self.with(|core| core.next_position())
+    }
+
     /// Unacked messages in no order, from a place on that an earlier look gave; and where others may follow.
     ///
     /// # Errors
