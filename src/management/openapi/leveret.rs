@@ -66,6 +66,11 @@ pub(super) const DESCRIBED: &[Described] = &[
         "200 Route",
     )
     .body("routing_key?:string properties?:object headers?:object"),
+    get(
+        "/api/leveret/queues/{vhost}/{queue}/ages",
+        "How old its messages are, and how long they wait.",
+        "200 object",
+    ),
 ];
 
 const BROWSE: &str = "state?:=ready,unacked,scheduled limit?:integer truncate?:integer encoding?:=auto,base64 after?:string \

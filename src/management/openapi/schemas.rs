@@ -44,6 +44,10 @@ const SCHEMAS: &[(&str, &str)] = &[
     ("Browsed", "state:string messages:[object] looked_at:integer unreadable:integer next:string|null"),
     ("Scheduled", "id:string due:integer"),
     ("Arguments", "arguments:object changeable:[string]"),
+    (
+        "Ages",
+        "oldest_ready_age:integer|null oldest_unacked_age:integer|null longest_held:integer|null time_in_queue:object",
+    ),
     ("App", "running:boolean"),
     ("Route", "exchange:string routing_key:string routed:boolean"),
     ("MoveTo", "queue?:string exchange?:string routing_key?:string"),

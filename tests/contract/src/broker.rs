@@ -39,7 +39,15 @@ impl Broker {
         let directory =
             std::env::temp_dir().join(format!("leveret-contract-{}-{number}", std::process::id()));
         let mut child = Command::new(program)
-            .args(["--listen", "127.0.0.1:0", "--management-listen", "127.0.0.1:0", "--data-dir"])
+            .args([
+                "--listen",
+                "127.0.0.1:0",
+                "--management-listen",
+                "127.0.0.1:0",
+                "--metrics-listen",
+                "none",
+            ])
+            .arg("--data-dir")
             .arg(&directory)
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -50,7 +58,7 @@ impl Broker {
         let until = Instant::now() + START;
         loop {
             let line = lines.recv_timeout(until - Instant::now()).expect("the broker says that it serves");
-            if line.contains("HTTP (non-TLS) listener started on") && broker.management == 0 {
+            if line.contains("Management plugin: HTTP (non-TLS) listener started on") {
                 broker.management = port(&line);
             } else if line.contains("started TCP listener on") {
                 broker.amqp = port(&line);
