@@ -6,8 +6,8 @@ use super::endpoint::Needs::{
 };
 use super::endpoint::{Endpoint, delete, get, post, put};
 use super::{
-    bindings, connections, definitions, exchanges, health, leveret, limits, messages, nodes, openapi,
-    overview, parameters, permissions, policies, queues, topic_permissions, users, vhosts,
+    bindings, connections, definitions, exchanges, features, health, leveret, limits, messages, nodes,
+    openapi, overview, parameters, permissions, policies, queues, quorum, topic_permissions, users, vhosts,
 };
 
 /// Every endpoint that there is.
@@ -19,7 +19,14 @@ pub static ENDPOINTS: &[Endpoint] = &[
     get("/api/extensions", Management, overview::extensions),
     get("/api/cluster-name", Management, overview::cluster_name),
     put("/api/cluster-name", Administrator, overview::rename_cluster),
-    get("/api/feature-flags", Management, overview::feature_flags),
+    get("/api/feature-flags", Management, features::flags),
+    put("/api/feature-flags/{name}/enable", Administrator, features::enable),
+    get("/api/deprecated-features", Management, features::deprecated),
+    get("/api/deprecated-features/used", Management, features::deprecated_and_used),
+    post("/api/rebalance/queues", Administrator, quorum::rebalance),
+    get("/api/config/effective", Administrator, overview::configuration),
+    get("/api/all-configuration", Administrator, definitions::export),
+    post("/api/all-configuration", Administrator, definitions::import),
     get("/api/nodes", Monitoring, nodes::list),
     get("/api/nodes/{name}", Monitoring, nodes::show),
     get("/api/vhosts", Management, vhosts::list),
@@ -102,6 +109,11 @@ pub static ENDPOINTS: &[Endpoint] = &[
     delete("/api/queues/{vhost}/{queue}/contents", Vhost, queues::purge),
     post("/api/queues/{vhost}/{queue}/get", Vhost, messages::get),
     post("/api/queues/{vhost}/{queue}/actions", Administrator, queues::act),
+    get("/api/queues/quorum/{vhost}/{queue}/status", Vhost, quorum::status),
+    post("/api/queues/quorum/{vhost}/{queue}/replicas/add", Administrator, quorum::add_replica),
+    delete("/api/queues/quorum/{vhost}/{queue}/replicas/delete", Administrator, quorum::delete_replica),
+    post("/api/queues/quorum/replicas/on/{node}/grow", Administrator, quorum::grow),
+    delete("/api/queues/quorum/replicas/on/{node}/shrink", Administrator, quorum::shrink),
     get("/api/bindings", Vhost, bindings::list),
     get("/api/bindings/{vhost}", Vhost, bindings::list),
     get("/api/bindings/{vhost}/e/{exchange}/q/{destination}", Vhost, bindings::to_queue),
@@ -146,6 +158,25 @@ pub static ENDPOINTS: &[Endpoint] = &[
     get("/api/health/checks/ready-to-serve-clients", Nothing, health::in_service),
     get("/api/health/checks/below-node-connection-limit", Nothing, health::below_connection_limit),
     get("/api/health/checks/reached-target-cluster-size", Nothing, health::cluster_size),
+    get(
+        "/api/health/checks/certificate-expiration/{within}/{unit}",
+        Management,
+        health::certificate_expiration,
+    ),
+    get("/api/health/checks/metadata-store/initialized", Nothing, health::initialized),
+    get("/api/health/checks/metadata-store/initialized/with-data", Nothing, health::initialized_with_data),
+    get("/api/health/checks/quorum-queues-without-elected-leaders/all-vhosts", Management, quorum::leaders),
+    get(
+        "/api/health/checks/quorum-queues-without-elected-leaders/all-vhosts/pattern/{pattern}",
+        Management,
+        quorum::leaders,
+    ),
+    get("/api/health/checks/quorum-queues-without-elected-leaders/vhost/{vhost}", Vhost, quorum::leaders),
+    get(
+        "/api/health/checks/quorum-queues-without-elected-leaders/vhost/{vhost}/pattern/{pattern}",
+        Vhost,
+        quorum::leaders,
+    ),
     get("/api/health/checks/port-listener/{port}", Management, health::port_listener),
     get("/api/health/checks/protocol-listener/{protocol}", Management, health::protocol_listener),
     get("/api/leveret/app", Management, leveret::app::show),

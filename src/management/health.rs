@@ -1,5 +1,7 @@
 //! Whether the broker can do what it is for.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use leveret_protocol::method::queue;
 use leveret_protocol::properties::Properties;
 use leveret_protocol::table::Table;
@@ -11,6 +13,7 @@ use super::direct::{Direct, PublishRefused, Published};
 use super::failure::Failure;
 use super::site::Listening;
 use crate::message::Message;
+use crate::time::Time;
 
 fn ok() -> Result<Answer, Failure> {
     Ok(Answer::Json(json!({ "status": "ok" })))
@@ -94,6 +97,63 @@ pub(super) fn protocol_listener(call: &Call) -> Result<Answer, Failure> {
         return Ok(Answer::Json(json!({ "status": "ok", "protocol": protocol })));
     }
     Err(Failure::unhealthy("No active listener", json!({ "missing": asked, "protocols": protocols })))
+}
+
+/// `GET /api/health/checks/certificate-expiration/{within}/{unit}`: whether the certificate of a listener for AMQP ends within
+/// that time, or has ended.
+pub(super) fn certificate_expiration(call: &Call) -> Result<Answer, Failure> {
+    let unit = match call.part("unit").to_ascii_lowercase().as_str() {
+        "days" => 1,
+        "weeks" => 7,
+        "months" => 30,
+        "years" => 365,
+        _ => {
+            let reason = "Time unit not recognised. Supported units: days, weeks, months, years.";
+            return Err(Failure::bad_request(reason));
+        }
+    };
+    let within: u32 =
+        call.part("within").parse().map_err(|_| Failure::bad_request("Invalid expiration value."))?;
+    let within = Duration::from_hours(24) * unit * within.min(WITHIN_MAX);
+    let tls = call.environment().tls();
+    let now = UNIX_EPOCH + Duration::from_millis(Time::now().as_millis());
+    let ends =
+        tls.as_ref().map(|tls| tls.certificate()).filter(|certificate| certificate.not_after < now + within);
+    let Some(certificate) = ends else { return ok() };
+    let at = certificate.validity().split(" - ").nth(1).unwrap_or_default();
+    let at = at.trim_end_matches('Z').replace('T', " ");
+    let config = call.environment().config();
+    let expired = call.site.served().filter(|listening| listening.protocol == Listening::AMQPS);
+    let expired = expired.map(|listening| {
+        json!({
+            "node": call.site.node,
+            "protocol": listening.protocol,
+            "interface": listening.address.ip().to_string(),
+            "port": listening.address.port(),
+            "certfile": config.tls.certfile,
+            "cacertfile": config.tls.cacertfile,
+            "certfile_expires_on": [at],
+            "cacertfile_expires_on": [],
+        })
+    });
+    let further = json!({ "expired": expired.collect::<Vec<Value>>() });
+    Err(Failure::unhealthy("Certificates expiring", further))
+}
+
+/// No certificate counts for so many years.
+const WITHIN_MAX: u32 = 1000;
+
+/// `GET /api/health/checks/metadata-store/initialized`: nothing is answered before it is.
+pub(super) fn initialized(_: &Call) -> Result<Answer, Failure> {
+    ok()
+}
+
+/// `GET /api/health/checks/metadata-store/initialized/with-data`: whether there is anything in it.
+pub(super) fn initialized_with_data(call: &Call) -> Result<Answer, Failure> {
+    if call.environment().access.is_empty() || call.environment().vhosts.all().is_empty() {
+        return Err(Failure::unhealthy("There are no users, or no virtual hosts", json!({})));
+    }
+    ok()
 }
 
 /// `GET /api/healthchecks/node`: RabbitMQ has not looked at anything there for long.

@@ -1,6 +1,5 @@
 //! The broker as a whole.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -12,6 +11,7 @@ use super::fields::text;
 use super::listing::one;
 use super::nodes::{exchange_types, listeners};
 use super::stand_ins;
+use crate::config::keys;
 use crate::connection::capabilities::{COMPATIBLE_PRODUCT, COMPATIBLE_VERSION};
 use crate::queue::queue::Status;
 use crate::vhost::Vhost;
@@ -161,35 +161,15 @@ pub(super) fn rename_cluster(call: &Call) -> Result<Answer, Failure> {
     Ok(Answer::NoContent)
 }
 
-/// `GET /api/feature-flags`
-pub(super) fn feature_flags(_: &Call) -> Result<Answer, Failure> {
-    let flags: BTreeSet<&str> = FEATURE_FLAGS.into_iter().collect();
-    let flags = flags.into_iter().map(|name| {
-        json!({
-            "name": name, "desc": "", "doc_url": "", "state": "enabled", "stability": "required",
-            "provided_by": "rabbit",
-        })
+/// `GET /api/config/effective`: every key with its value, but for secrets.
+pub(super) fn configuration(call: &Call) -> Result<Answer, Failure> {
+    let config = call.environment().config();
+    let values = keys().map(|key| {
+        let shown = key.shown(&config).quoted();
+        (key.name.to_owned(), serde_json::from_str(&shown).unwrap_or(Value::String(shown)))
     });
-    Ok(Answer::Json(flags.collect()))
+    Ok(Answer::Json(json!({ "leveret": Value::Object(values.collect()) })))
 }
-
-/// What tools ask whether it is there.
-const FEATURE_FLAGS: [&str; 14] = [
-    "classic_mirrored_queue_version",
-    "classic_queue_type_delivery_support",
-    "detailed_queues_endpoint",
-    "direct_exchange_routing_v2",
-    "drop_unroutable_metric",
-    "empty_basic_get_metric",
-    "implicit_default_bindings",
-    "listener_records_in_ets",
-    "maintenance_mode_status",
-    "message_containers",
-    "quorum_queue",
-    "stream_queue",
-    "user_limits",
-    "virtual_host_metadata",
-];
 
 /// The global parameter that has another name than the configuration says.
 const CLUSTER_NAME: &str = "cluster_name";

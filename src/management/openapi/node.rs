@@ -1,6 +1,6 @@
 //! The broker itself: overview, nodes, features, health.
 
-use super::described::{Described, get, put};
+use super::described::{Described, delete, get, post, put};
 
 pub(super) const DESCRIBED: &[Described] = &[
     get("/api/overview", "What runs here, and how much of it.", "200 Overview"),
@@ -9,6 +9,52 @@ pub(super) const DESCRIBED: &[Described] = &[
     get("/api/cluster-name", "The name of the cluster.", "200 Name"),
     put("/api/cluster-name", "Renames it.", "name:string"),
     get("/api/feature-flags", "The feature flags: all enabled.", "200 [FeatureFlag]"),
+    put("/api/feature-flags/{name}/enable", "Enables one: it is already.", ""),
+    get("/api/deprecated-features", "What RabbitMQ deprecates.", "200 [DeprecatedFeature]").listed(),
+    get("/api/deprecated-features/used", "Those that are in use.", "200 [DeprecatedFeature]").listed(),
+    post("/api/rebalance/queues", "Spreads leaders over nodes: there is one.", "204"),
+    get(
+        "/api/config/effective",
+        "Every key of the configuration with its value, but for secrets.",
+        "200 object",
+    ),
+    get("/api/all-configuration", "An old name of definitions.", "200 Definitions"),
+    post("/api/all-configuration", "The same.", "204|303").body(""),
+    get("/api/queues/quorum/{vhost}/{queue}/status", "The replicas of a quorum queue.", "200 [object]"),
+    post("/api/queues/quorum/{vhost}/{queue}/replicas/add", "Adds a replica: there is one.", "204|503")
+        .body("node:string"),
+    delete("/api/queues/quorum/{vhost}/{queue}/replicas/delete", "Refuses to take the one replica away.")
+        .gives("503"),
+    post("/api/queues/quorum/replicas/on/{node}/grow", "Adds replicas: they are there.", "204"),
+    delete("/api/queues/quorum/replicas/on/{node}/shrink", "Refuses to take the only replicas away.")
+        .gives("503"),
+    get(
+        "/api/health/checks/certificate-expiration/{within}/{unit}",
+        "Whether the certificate of AMQP counts for so long.",
+        "200|503 Health",
+    ),
+    get("/api/health/checks/metadata-store/initialized", "Whether definitions are there.", "200 Health"),
+    get(
+        "/api/health/checks/metadata-store/initialized/with-data",
+        "Whether there are users and virtual hosts.",
+        "200|503 Health",
+    ),
+    get(
+        "/api/health/checks/quorum-queues-without-elected-leaders/all-vhosts",
+        "Whether every queue has a leader.",
+        "200 Health",
+    ),
+    get(
+        "/api/health/checks/quorum-queues-without-elected-leaders/all-vhosts/pattern/{pattern}",
+        "The same.",
+        "200 Health",
+    ),
+    get("/api/health/checks/quorum-queues-without-elected-leaders/vhost/{vhost}", "The same.", "200 Health"),
+    get(
+        "/api/health/checks/quorum-queues-without-elected-leaders/vhost/{vhost}/pattern/{pattern}",
+        "The same.",
+        "200 Health",
+    ),
     get("/api/nodes", "The one node that there is, as a list.", "200 [Node]").listed(),
     get("/api/nodes/{name}", "The node.", "200 Node"),
     get("/api/aliveness-test/{vhost}", "Sends a message through a queue there.", "200|503 Health"),
