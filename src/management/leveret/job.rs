@@ -103,6 +103,19 @@ impl Job {
         self.progress().end.is_some()
     }
 
+    /// How it ended, in a line.
+    pub(super) fn summary(&self) -> String {
+        let progress = self.progress();
+        let stay = progress.stay.values().fold(0_u64, |all, count| all.saturating_add(*count));
+        let end = match &progress.end {
+            None => "runs".to_owned(),
+            Some((End::Finished, _)) => "finished".to_owned(),
+            Some((End::Cancelled, _)) => "cancelled".to_owned(),
+            Some((End::Failed(why), _)) => format!("failed: {why}"),
+        };
+        format!("{end}; {} messages went, {stay} stay of {} that are wanted", progress.done, progress.matched)
+    }
+
     pub(super) fn json(&self) -> Value {
         let progress = self.progress();
         let (state, error, finished) = match &progress.end {

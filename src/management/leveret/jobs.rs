@@ -53,9 +53,15 @@ impl Jobs {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let job = Arc::new(Job::new(format!("{}-{number}", Time::now().as_millis()), order));
         let of_thread = Arc::clone(&job);
+        let Order { kind, vhost, queue, user, dry_run, .. } = &job.order;
+        tracing::info!(
+            "job {}: {kind} of queue '{queue}' in vhost '{vhost}' by user '{user}', dry run: {dry_run}",
+            job.id
+        );
         let thread = thread::Builder::new().name("job".to_owned()).spawn(move || {
             let ending = Ending(&of_thread);
             ending.0.end(work(&of_thread));
+            tracing::info!("job {}: {}", of_thread.id, of_thread.summary());
         });
         let thread = thread.map_err(|_| Failure::internal())?;
         kept.push(Kept { job: Arc::clone(&job), thread: Some(thread) });

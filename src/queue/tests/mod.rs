@@ -7,6 +7,7 @@ mod groups;
 mod lateness;
 mod lease;
 mod lives;
+mod looking;
 mod model;
 mod paging;
 mod programs;
