@@ -41,6 +41,7 @@ def furnished():
     """Makes one of each kind, and returns what to put into paths: by their beginnings, the longest that fits."""
     for path, body in [
         ("/api/queues/%2F/thing", {"durable": True}),
+        ("/api/queues/%2F/quorate", {"arguments": {"x-queue-type": "quorum"}}),
         ("/api/exchanges/%2F/thing", {"type": "topic"}),
         ("/api/exchanges/%2F/later", {"type": "x-delayed-message", "arguments": {"x-delayed-type": "direct"}}),
         ("/api/policies/%2F/thing", {"pattern": "^t", "definition": {"max-length": 5}}),
@@ -75,7 +76,9 @@ def furnished():
             "port": str(urllib.parse.urlsplit(BASE).port),
             "within": "1",
             "unit": "days",
+            "pattern": "thing",
         },
+        "/api/queues/quorum/": {"queue": "quorate"},
         "/api/nodes/": {"name": node},
         "/api/auth/attempts/": {"name": node},
         "/api/topic-permissions/": {"exchange": "amq.topic"},
