@@ -8,6 +8,7 @@
 //! ```text
 //! who writes                what                                       who adds up
 //! a queue, under its lock   QueueCounts                                its virtual host keeps what gone queues counted
+//! whoever leaves that lock  QueueTotals: what has changed, by thread   the broker
 //! a channel's task          ChannelTally: messages, sizes              a virtual host, all of them together
 //! the same                  Flow: what it publishes to an exchange     the exchange
 //! a connection's task       octets, reads and writes                   nobody
@@ -17,8 +18,10 @@
 mod channel;
 mod churn;
 mod flow;
+mod histogram;
 mod messages;
 mod queue;
+mod queues;
 mod single;
 mod sizes;
 mod sum;
@@ -26,8 +29,10 @@ mod sum;
 pub use channel::{ChannelCounts, ChannelTally};
 pub use churn::{Churn, Event};
 pub use flow::{Flow, FlowCounts};
+pub use histogram::Histogram;
 pub use messages::{MessageCounts, Tally, What};
 pub use queue::{Ended, QueueCounts};
+pub use queues::{QueueKind, QueueNumber, QueueTotals};
 pub use single::Count;
 pub use sizes::{SIZES_MAX_BYTES, SizeTally, Sizes};
 pub use sum::{Part, Seat, Sum, Sums};

@@ -11,6 +11,7 @@ mod published;
 mod scheduling;
 mod standing;
 mod storing;
+mod totalling;
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
@@ -36,6 +37,7 @@ pub use published::{Duplicate, NewKeys, Pressure, Published};
 pub use scheduling::{ListedMessage, NotReached};
 use standing::Standing;
 use storing::Paging;
+use totalling::Share;
 
 /// The queue cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +113,7 @@ pub struct Queue {
     store: StoreHandle,
     undertaker: UndertakerCell,
     me: OnceLock<Weak<Self>>,
+    share: Share,
     state: Mutex<State>,
 }
 
@@ -138,6 +141,7 @@ impl Queue {
             store: StoreHandle::in_memory(),
             undertaker: UndertakerCell::default(),
             me: OnceLock::new(),
+            share: Share::default(),
         }
     }
 
@@ -425,6 +429,7 @@ impl Queue {
             for asker in core.take_askers() {
                 asker.recipient.loaded(asker.channel);
             }
+            self.share.gone(core, paging.told());
             self.store.budget().sub(paging.reported());
         }
         if let Some(group) = group.filter(|_| self.journalled) {

@@ -54,6 +54,26 @@ pub trait Pages: Send + Sync {
 
     /// Why publishers are to be held back, if they are.
     fn blocked(&self) -> Option<Blocked>;
+
+    /// What it has moved so far.
+    fn paged(&self) -> Paged {
+        Paged::default()
+    }
+}
+
+/// What was moved between memory and segments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Paged {
+    /// Bytes that left memory.
+    pub out_bytes: u64,
+    /// Blocks that were read back, and their bytes.
+    pub in_blocks: u64,
+    /// See [`Self::in_blocks`].
+    pub in_bytes: u64,
+    /// Blocks that could not be.
+    pub damaged_blocks: u64,
+    /// Segments that are open at present.
+    pub open_segments: usize,
 }
 
 /// Why publishers are held back.
@@ -155,6 +175,11 @@ impl StoreHandle {
     /// The bytes of ready messages in memory; without a store it is never passed.
     pub fn budget(&self) -> &Budget {
         self.pages.as_ref().map_or(&UNLIMITED, |pages| pages.budget())
+    }
+
+    /// See [`Pages::paged`].
+    pub fn paged(&self) -> Paged {
+        self.pages.as_ref().map(|pages| pages.paged()).unwrap_or_default()
     }
 
     /// See [`Pages::blocked`].

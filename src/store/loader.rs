@@ -96,6 +96,10 @@ pub(super) fn load(store: &SegmentStore, id: QueueId, place: BlockPlace) -> io::
         // Once more: a disk may fail to read once, and memory may flip a bit as well.
         Err(_) => read(store, segment, place),
     };
+    if let Ok(bytes) = &read {
+        store.moved.in_blocks.fetch_add(1, Ordering::Relaxed);
+        store.moved.in_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+    }
     let bytes = read.map_err(|error| {
         // What was purged or deleted while it was being read is not damaged.
         if queue.uses_segment(place.segment, place.journalled) {

@@ -48,7 +48,7 @@ pub mod work_queue;
 
 pub use budget::Budget;
 pub use directory::{DataDirectory, DirectoryError};
-pub use handle::{Blocked, StoreHandle};
+pub use handle::{Blocked, Paged, StoreHandle};
 pub use host_disk::HostDisk;
 pub use journal::Journal;
 pub use open::{OpenError, Opening, Store};

@@ -44,6 +44,16 @@ impl OpenFiles {
         &*self.disk
     }
 
+    /// How many are open.
+    pub fn len(&self) -> usize {
+        self.lock().files.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// A segment that exists.
     pub fn get(&self, id: SegmentId) -> io::Result<Arc<dyn DiskFile>> {
         {

@@ -132,12 +132,13 @@ fn portion(
     for segment in blocks.iter().flat_map(|block| &block.leaves) {
         segments.moves(*segment);
     }
-    let bytes = blocks.iter().map(|block| block.bytes.len()).sum();
+    let bytes: usize = blocks.iter().map(|block| block.bytes.len()).sum();
     for journalled in [true, false] {
         let blocks: Vec<OutBlock> =
             blocks.iter().filter(|block| block.journalled == journalled).cloned().collect();
         write(store, &mut segments, &*queue, &blocks, true)?;
     }
+    store.moved.out_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     Ok(bytes)
 }
 

@@ -13,7 +13,7 @@ use super::budget::Budget;
 use super::checkpoint::{Checkpoints, Definitions};
 use super::disk::Disk;
 use super::ends::Ends;
-use super::handle::{Blocked, Pages};
+use super::handle::{Blocked, Paged, Pages};
 use super::held_loads::{HeldLoads, LiveMemory};
 use super::journal::{Journal, JournalEvents};
 use super::open_files::OpenFiles;
@@ -81,6 +81,7 @@ pub struct SegmentStore {
     pub(super) held_loads: HeldLoads,
     pub(super) ends: Ends,
     pub(super) trouble: Trouble,
+    pub(super) moved: Moved,
     budget: Budget,
     journal: OnceLock<Weak<Journal>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -100,6 +101,14 @@ pub(super) struct Trouble {
     measuring: Mutex<()>,
     /// How many blocks could not be read.
     pub(super) damaged_blocks: AtomicU64,
+}
+
+/// What was moved so far; see [`Paged`].
+#[derive(Debug, Default)]
+pub(super) struct Moved {
+    pub(super) out_bytes: AtomicU64,
+    pub(super) in_blocks: AtomicU64,
+    pub(super) in_bytes: AtomicU64,
 }
 
 impl SegmentStore {
@@ -133,6 +142,7 @@ impl SegmentStore {
             held_loads: HeldLoads::default(),
             ends: Ends::default(),
             trouble: Trouble::default(),
+            moved: Moved::default(),
             budget: Budget::new(limits.backlog_bytes),
             journal: OnceLock::new(),
             threads: Mutex::default(),
@@ -244,6 +254,17 @@ impl Pages for SegmentStore {
 
     fn budget(&self) -> &Budget {
         &self.budget
+    }
+
+    fn paged(&self) -> Paged {
+        let number = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        Paged {
+            out_bytes: number(&self.moved.out_bytes),
+            in_blocks: number(&self.moved.in_blocks),
+            in_bytes: number(&self.moved.in_bytes),
+            damaged_blocks: self.damaged_blocks(),
+            open_segments: self.files.len(),
+        }
     }
 
     fn blocked(&self) -> Option<Blocked> {

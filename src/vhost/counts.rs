@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Vhost;
 use crate::count::{
-    ChannelCounts, ChannelTally, Churn, Event, Flow, FlowCounts, QueueCounts, Seat, Sum, Sums,
+    ChannelCounts, ChannelTally, Churn, Event, Flow, FlowCounts, QueueCounts, QueueTotals, Seat, Sum, Sums,
 };
 use crate::queue::Queue;
 
@@ -15,6 +15,7 @@ pub struct NodeCounts {
     /// What queues counted that went with their virtual hosts.
     gone_queues: Mutex<QueueCounts>,
     churn: Churn,
+    queues: Arc<QueueTotals>,
 }
 
 /// What is counted of a virtual host.
@@ -37,6 +38,11 @@ impl NodeCounts {
         *lock(&self.gone_queues)
     }
 
+    /// What its queues hold and have counted, without looking at any of them.
+    pub fn queues(&self) -> &QueueTotals {
+        &self.queues
+    }
+
     /// What came and went.
     pub fn churn(&self) -> &Churn {
         &self.churn
@@ -44,10 +50,18 @@ impl NodeCounts {
 }
 
 impl Counts {
-    /// It is one of a broker's from now on.
-    pub(super) fn join(&mut self, node: &Arc<NodeCounts>) {
+    /// It is one of a broker's from now on, with these queues.
+    pub(super) fn join(&mut self, node: &Arc<NodeCounts>, queues: &[Arc<Queue>]) {
         self.node = Arc::clone(node);
         node.channels.add(&self.channels);
+        for queue in queues {
+            self.queue_made(queue);
+        }
+    }
+
+    /// A queue counts here from now on.
+    pub(super) fn queue_made(&self, queue: &Queue) {
+        queue.count_in(&self.node.queues);
     }
 
     /// A queue has gone; what it counted stays.

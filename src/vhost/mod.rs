@@ -207,7 +207,8 @@ impl Vhost {
 
     /// It is one of a broker's from now on: its queues count among those of all, and have what the settings say.
     fn join(&mut self, all: &Arc<AllQueues>, settings: &Arc<Settings>, counts: &Arc<NodeCounts>) {
-        self.counts.join(counts);
+        let queues = self.queues.all();
+        self.counts.join(counts, &queues);
         all.add(self.queues.len());
         self.all_queues = Arc::clone(all);
         self.settings = Arc::clone(settings);

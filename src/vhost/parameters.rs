@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use super::Vhost;
@@ -74,6 +76,9 @@ impl Vhost {
     }
 }
 
+/// The global parameter that tells a broker from others, as RabbitMQ calls it.
+const CLUSTER_ID: &str = "internal_cluster_id";
+
 /// The parameters of a broker.
 #[derive(Default)]
 pub struct GlobalParameters {
@@ -90,7 +95,10 @@ impl GlobalParameters {
 
     /// Sets a parameter, in the place of one of that name. Gives what to wait for until it is on the disk.
     pub fn set(&self, name: &str, value: Value) -> Option<Batch> {
-        let mut values = self.lock();
+        self.put(&mut self.lock(), name, value)
+    }
+
+    fn put(&self, values: &mut BTreeMap<Box<str>, Value>, name: &str, value: Value) -> Option<Batch> {
         let definition = GlobalParameterDefinition { name: name.into(), value };
         let until = self.write(|record| record.define(&Definition::GlobalParameter(definition.clone())));
         values.insert(definition.name, definition.value);
@@ -111,6 +119,21 @@ impl GlobalParameters {
     /// A parameter's value.
     pub fn get(&self, name: &str) -> Option<Value> {
         self.lock().get(name).cloned()
+    }
+
+    /// What tells this broker from all others, also when it was started again; made when it is first asked for, as a
+    /// parameter of the name that RabbitMQ has for it.
+    pub fn cluster_id(&self) -> String {
+        let mut values = self.lock();
+        if let Some(Value::String(id)) = values.get(CLUSTER_ID) {
+            return id.clone();
+        }
+        let mut random = [0; 16];
+        // Without randomness the process cannot make connections either; an id of zeros is one all the same.
+        let _ = getrandom::fill(&mut random);
+        let id = format!("rabbitmq-cluster-id-{}", URL_SAFE_NO_PAD.encode(random));
+        self.put(&mut values, CLUSTER_ID, Value::String(id.clone()));
+        id
     }
 
     /// All of them, in the order of their names.

@@ -199,6 +199,11 @@ impl Vhosts {
         one?.stored()?.handle.blocked()
     }
 
+    /// What those that are made from now on keep their definitions and messages with; nothing in a broker that keeps nothing.
+    pub fn stored(&self) -> Option<&VhostStore> {
+        self.store.as_ref()
+    }
+
     /// The parameters of the broker, which belong to none of them.
     pub fn global_parameters(&self) -> &GlobalParameters {
         &self.parameters

@@ -160,6 +160,7 @@ impl Vhost {
         // Before anybody can publish to it: the journal has the queue before its messages.
         let until = records.commit();
         self.queues.insert(&queue);
+        self.counts.queue_made(&queue);
         self.churn().add(Event::QueueCreated);
         self.new_epoch();
         Ok(Declared { queue, status: Status::default(), made: true, until })

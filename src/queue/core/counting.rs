@@ -4,7 +4,7 @@
 //! must not fall, that is made up for by those that follow.
 
 use super::QueueCore;
-use crate::count::{Ended, QueueCounts};
+use crate::count::{Ended, QueueCounts, QueueNumber};
 use crate::queue::death::Reason;
 use crate::queue::unacked::Holder;
 
@@ -29,6 +29,61 @@ struct Rare {
     /// The other numbers.
     counts: QueueCounts,
     owed: Owed,
+    /// What of them was told, modulo 2^32.
+    told: [u32; RARE.len()],
+}
+
+/// The other numbers, in the order of [`Rare::numbers`].
+const RARE: [QueueNumber; 13] = [
+    QueueNumber::Get,
+    QueueNumber::GetNoAck,
+    QueueNumber::GetEmpty,
+    QueueNumber::DiskReads,
+    QueueNumber::DiskWrites,
+    QueueNumber::DeadLetteredExpired,
+    QueueNumber::DeadLetteredRejected,
+    QueueNumber::DeadLetteredMaxLength,
+    QueueNumber::DeadLetteredDeliveryLimit,
+    QueueNumber::DroppedExpired,
+    QueueNumber::DroppedRejected,
+    QueueNumber::DroppedMaxLength,
+    QueueNumber::DroppedDeliveryLimit,
+];
+
+impl Rare {
+    fn numbers(&self) -> [u64; RARE.len()] {
+        let QueueCounts { get, get_no_ack, get_empty, disk_reads, disk_writes, .. } = self.counts;
+        let (dead_lettered, dropped) = (&self.counts.dead_lettered, &self.counts.dropped);
+        [
+            get,
+            get_no_ack,
+            get_empty,
+            disk_reads,
+            disk_writes,
+            dead_lettered.expired,
+            dead_lettered.rejected,
+            dead_lettered.max_length,
+            dead_lettered.delivery_limit,
+            dropped.expired,
+            dropped.rejected,
+            dropped.max_length,
+            dropped.delivery_limit,
+        ]
+    }
+
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "modulo 2^32, of which no single change is a large part"
+    )]
+    fn tell(&mut self, mut tell: impl FnMut(QueueNumber, i64)) {
+        let now = self.numbers().map(|number| number as u32);
+        if now != self.told {
+            for ((number, now), before) in RARE.into_iter().zip(now).zip(self.told) {
+                tell(number, now.wrapping_sub(before).cast_signed().into());
+            }
+            self.told = now;
+        }
+    }
 }
 
 /// What was counted and is not to be: those that follow are not counted in its stead.
@@ -154,6 +209,21 @@ impl QueueCore {
     /// What it has counted.
     pub fn counts(&self) -> QueueCounts {
         self.counting.counts()
+    }
+
+    /// Of what it has counted, [`QueueCounts::deliver`], `deliver_no_ack`, `redeliver` and `ack`.
+    #[inline]
+    pub fn frequent_counts(&self) -> [u64; 4] {
+        let Counting { deliver, deliver_no_ack, redeliver, ack, .. } = self.counting;
+        [deliver, deliver_no_ack, redeliver, ack]
+    }
+
+    /// Tells by how much each of the other numbers has changed since this was told.
+    #[inline]
+    pub fn tell_rare_counts(&mut self, tell: impl FnMut(QueueNumber, i64)) {
+        if let Some(rare) = &mut self.counting.rare {
+            rare.tell(tell);
+        }
     }
 
     /// Messages were published to it, so many of them journalled.

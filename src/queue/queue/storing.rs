@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tracing::error;
 
+use super::totalling::Told;
 use super::{Queue, QueueCore, State, read_clock};
 use crate::message::Message;
 use crate::place::{Home, JournalFile, Position, QueueId, SegmentNumber};
@@ -46,6 +47,8 @@ pub(super) struct Paging {
     looked_at: Time,
     /// When it did so last.
     did_at: Time,
+    /// What it has told of what all queues hold.
+    told: Told,
 }
 
 impl Default for Paging {
@@ -57,6 +60,7 @@ impl Default for Paging {
             above_bytes: KEPT_BYTES,
             looked_at: Time::NEVER,
             did_at: Time::default(),
+            told: Told::default(),
         }
     }
 }
@@ -73,6 +77,10 @@ impl Paging {
         }
         self.looked_at = due;
         Some(due)
+    }
+
+    pub(super) fn told(&mut self) -> &mut Told {
+        &mut self.told
     }
 
     /// The bytes that the budget knows of.
@@ -97,6 +105,7 @@ impl Queue {
     /// What is left to be done after a change.
     #[inline]
     pub(super) fn work(&self, core: &mut QueueCore, paging: &mut Paging) -> Option<Work> {
+        self.share.tell(core, &mut paging.told);
         let is_eventful = core.is_timed() || core.any_dead();
         if self.store.is_in_memory() && !is_eventful {
             return None;
@@ -277,6 +286,7 @@ impl Queue {
         core.at(now);
         core.expire(now);
         self.perform(core);
+        self.share.tell(core, &mut paging.told);
         // Whatever was due is to be taken out, and only here is there any.
         let work = self.work_there_is(core, paging);
         drop(state);

@@ -278,6 +278,11 @@ impl Journal {
         self.group_commit.written.reached()
     }
 
+    /// How many bytes were appended and are not written.
+    pub fn waiting_bytes(&self) -> usize {
+        self.group_commit.waiting_bytes()
+    }
+
     /// Whether so much waits to be written that publishers are to wait.
     pub fn is_congested(&self) -> bool {
         self.group_commit.waiting_bytes() > self.group_commit.limits.congested_bytes

@@ -164,7 +164,8 @@ impl Writer {
         written.map_err(|error| self.failure("write to", error))?;
         self.file.offset = next;
         self.last = gathered.batch;
-        self.group_commit.counters.written(next.saturating_sub(offset), gathered.len);
+        let counters = &self.group_commit.counters;
+        counters.written(next.saturating_sub(offset), gathered.len, gathered.chunks.len());
         self.group_commit.written(gathered.batch, gathered.len);
         Ok(())
     }

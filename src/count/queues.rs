@@ -1,0 +1,192 @@
+//! What all queues of a broker hold and have counted, without looking at any of them.
+//!
+//! Each queue says by how much its numbers have changed when its lock is left, and only then; whoever does so adds to numbers of
+//! its thread's own cache lines. Only the sum of all threads' means anything.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+use super::queue::{Ended, QueueCounts};
+
+/// Kinds of queues that are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueKind {
+    /// Classic ones.
+    Classic,
+    /// Those that were declared as quorum queues.
+    Quorum,
+}
+
+impl QueueKind {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Classic, Self::Quorum];
+}
+
+/// A number that queues add up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueNumber {
+    /// Ready messages.
+    Ready,
+    /// Unacked messages.
+    Unacked,
+    /// Consumers.
+    Consumers,
+    /// Messages that wait for their times.
+    Scheduled,
+    /// Messages that came back and wait to be tried again.
+    Retrying,
+    /// The bytes of ready messages, as limits count them.
+    ReadyBytes,
+    /// Bytes of memory that ready messages take.
+    Memory,
+    /// Bytes of memory that unacked messages take.
+    UnackedMemory,
+    /// As [`QueueCounts::deliver`], and so on.
+    Deliver,
+    /// See [`Self::Deliver`].
+    DeliverNoAck,
+    /// See [`Self::Deliver`].
+    Redeliver,
+    /// See [`Self::Deliver`].
+    Ack,
+    /// See [`Self::Deliver`].
+    Get,
+    /// See [`Self::Deliver`].
+    GetNoAck,
+    /// See [`Self::Deliver`].
+    GetEmpty,
+    /// See [`Self::Deliver`].
+    DiskReads,
+    /// See [`Self::Deliver`].
+    DiskWrites,
+    /// As [`QueueCounts::dead_lettered`].
+    DeadLetteredExpired,
+    /// See [`Self::DeadLetteredExpired`].
+    DeadLetteredRejected,
+    /// See [`Self::DeadLetteredExpired`].
+    DeadLetteredMaxLength,
+    /// See [`Self::DeadLetteredExpired`].
+    DeadLetteredDeliveryLimit,
+    /// As [`QueueCounts::dropped`].
+    DroppedExpired,
+    /// See [`Self::DroppedExpired`].
+    DroppedRejected,
+    /// See [`Self::DroppedExpired`].
+    DroppedMaxLength,
+    /// See [`Self::DroppedExpired`].
+    DroppedDeliveryLimit,
+}
+
+const NUMBERS: usize = 25;
+/// More than the threads that do something with queues in most brokers; beyond it threads share numbers.
+const STRIPES: usize = 32;
+
+/// The numbers of a thread, on cache lines of its own.
+#[repr(align(128))]
+#[derive(Debug)]
+struct Stripe([AtomicI64; NUMBERS]);
+
+/// What all queues of a broker hold and have counted. What those that are gone counted stays counted.
+#[derive(Debug)]
+pub struct QueueTotals {
+    kinds: [Box<[Stripe]>; QueueKind::ALL.len()],
+}
+
+impl Default for QueueTotals {
+    fn default() -> Self {
+        let stripes = || (0..STRIPES).map(|_| Stripe([const { AtomicI64::new(0) }; NUMBERS])).collect();
+        Self { kinds: [stripes(), stripes()] }
+    }
+}
+
+thread_local! {
+    static STRIPE: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+fn stripe() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    STRIPE.get().unwrap_or_else(|| {
+        let stripe = NEXT.fetch_add(1, Ordering::Relaxed) % STRIPES;
+        STRIPE.set(Some(stripe));
+        stripe
+    })
+}
+
+impl QueueTotals {
+    /// A number of queues of this kind has grown by so much, or fallen.
+    #[inline]
+    pub fn add(&self, kind: QueueKind, number: QueueNumber, change: i64) {
+        if change == 0 {
+            return;
+        }
+        let stripe = self.kinds.get(kind as usize).and_then(|stripes| stripes.get(stripe()));
+        if let Some(own) = stripe.and_then(|stripe| stripe.0.get(number as usize)) {
+            own.fetch_add(change, Ordering::Relaxed);
+        }
+    }
+
+    /// A number at present, of all queues of this kind. It may be short of what happens meanwhile, never below 0.
+    pub fn of(&self, kind: QueueKind, number: QueueNumber) -> u64 {
+        let stripes = self.kinds.get(kind as usize).into_iter().flatten();
+        let own = stripes.filter_map(|stripe| stripe.0.get(number as usize));
+        u64::try_from(own.map(|own| own.load(Ordering::Relaxed)).sum::<i64>()).unwrap_or(0)
+    }
+
+    /// What queues of this kind have counted, without what was published to them.
+    pub fn counts(&self, kind: QueueKind) -> QueueCounts {
+        use QueueNumber as N;
+        let of = |number| self.of(kind, number);
+        QueueCounts {
+            publish: 0,
+            deliver: of(N::Deliver),
+            deliver_no_ack: of(N::DeliverNoAck),
+            redeliver: of(N::Redeliver),
+            ack: of(N::Ack),
+            get: of(N::Get),
+            get_no_ack: of(N::GetNoAck),
+            get_empty: of(N::GetEmpty),
+            disk_reads: of(N::DiskReads),
+            disk_writes: of(N::DiskWrites),
+            dead_lettered: Ended {
+                expired: of(N::DeadLetteredExpired),
+                rejected: of(N::DeadLetteredRejected),
+                max_length: of(N::DeadLetteredMaxLength),
+                delivery_limit: of(N::DeadLetteredDeliveryLimit),
+            },
+            dropped: Ended {
+                expired: of(N::DroppedExpired),
+                rejected: of(N::DroppedRejected),
+                max_length: of(N::DroppedMaxLength),
+                delivery_limit: of(N::DroppedDeliveryLimit),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn what_threads_add_and_take_is_one_sum_of_each_kind() {
+        let totals = QueueTotals::default();
+        thread::scope(|scope| {
+            for _ in 0..STRIPES + 5 {
+                scope.spawn(|| {
+                    totals.add(QueueKind::Classic, QueueNumber::Ready, 3);
+                    totals.add(QueueKind::Quorum, QueueNumber::DroppedDeliveryLimit, 1);
+                });
+            }
+        });
+        thread::scope(|scope| {
+            scope.spawn(|| totals.add(QueueKind::Classic, QueueNumber::Ready, -100));
+        });
+        let all = (STRIPES + 5) as u64;
+        assert_eq!(totals.of(QueueKind::Classic, QueueNumber::Ready), 3 * all - 100);
+        assert_eq!(totals.of(QueueKind::Quorum, QueueNumber::Ready), 0);
+        assert_eq!(totals.counts(QueueKind::Quorum).dropped.delivery_limit, all);
+        assert_eq!(totals.counts(QueueKind::Classic), QueueCounts::default());
+    }
+}
