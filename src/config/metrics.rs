@@ -20,11 +20,22 @@ pub struct MetricsConfig {
     pub tls: HttpTls,
     /// The path of the metrics.
     pub path: String,
+    /// Whether objects are told one by one where nothing is said of that.
+    pub return_per_object_metrics: bool,
+    /// Whether a user and a password are asked for.
+    pub authentication: bool,
 }
 
 impl Default for MetricsConfig {
     fn default() -> Self {
-        Self { listen: None, ip: None, tls: HttpTls::default(), path: "/metrics".to_owned() }
+        Self {
+            listen: None,
+            ip: None,
+            tls: HttpTls::default(),
+            path: "/metrics".to_owned(),
+            return_per_object_metrics: false,
+            authentication: false,
+        }
     }
 }
 

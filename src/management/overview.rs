@@ -185,7 +185,7 @@ impl Call {
 
 impl super::site::Site {
     /// How long the broker runs.
-    pub(super) fn uptime(&self) -> Duration {
+    pub(crate) fn uptime(&self) -> Duration {
         let now = crate::time::Time::now();
         Duration::from_millis(now.as_millis().saturating_sub(self.started.as_millis()))
     }

@@ -3,21 +3,21 @@
 use serde_json::{Value, json};
 
 /// Tools compare versions and expect one of Erlang's.
-pub(super) const ERLANG_VERSION: &str = "26.2.5";
+pub(crate) const ERLANG_VERSION: &str = "26.2.5";
 /// The same with all that it says of itself.
-pub(super) const ERLANG_FULL_VERSION: &str = "Erlang/OTP 26 [none: this broker is not made in Erlang]";
+pub(crate) const ERLANG_FULL_VERSION: &str = "Erlang/OTP 26 [none: this broker is not made in Erlang]";
 /// Erlang's processes, of which there are none. The limit is Erlang's, so that shares of it can be computed.
-pub(super) const PROCESSES: u64 = 0;
-pub(super) const PROCESSES_MAX: u64 = 1_048_576;
+pub(crate) const PROCESSES: u64 = 0;
+pub(crate) const PROCESSES_MAX: u64 = 1_048_576;
 /// Tasks that wait for a scheduler.
-pub(super) const RUN_QUEUE: u64 = 0;
+pub(crate) const RUN_QUEUE: u64 = 0;
 /// Events that wait to be counted: counting is not behind here.
-pub(super) const EVENT_QUEUE: u64 = 0;
+pub(crate) const EVENT_QUEUE: u64 = 0;
 /// Seconds between two signs of life of nodes.
-pub(super) const NET_TICK_TIME: u64 = 60;
+pub(crate) const NET_TICK_TIME: u64 = 60;
 
 /// RabbitMQ's plugins whose work is done here without any: tools look for them before they ask.
-pub(super) const ENABLED_PLUGINS: [&str; 11] = [
+pub(crate) const ENABLED_PLUGINS: [&str; 11] = [
     "rabbitmq_auth_mechanism_ssl",
     "rabbitmq_consistent_hash_exchange",
     "rabbitmq_delayed_message_exchange",
@@ -30,6 +30,9 @@ pub(super) const ENABLED_PLUGINS: [&str; 11] = [
     "rabbitmq_recent_history_exchange",
     "rabbitmq_sharding",
 ];
+
+/// What is counted of a runtime that is not there.
+pub(crate) const NOTHING: u64 = 0;
 
 /// How long samples are kept, in seconds, as RabbitMQ has it by default.
 pub(super) fn sample_retention_policies() -> Value {

@@ -90,6 +90,8 @@ impl Answer {
         let body = &bytes[end + 4..];
         let chunked = answer.header("transfer-encoding") == Some("chunked");
         let body = if chunked { joined(body) } else { body.to_vec() };
+        let packed = answer.header("content-encoding") == Some("gzip");
+        let body = if packed { unpacked(&body) } else { body };
         answer.body = String::from_utf8(body).unwrap();
         answer
     }
@@ -102,6 +104,12 @@ impl Answer {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
+}
+
+fn unpacked(body: &[u8]) -> Vec<u8> {
+    let mut unpacked = Vec::new();
+    flate2::read::GzDecoder::new(body).read_to_end(&mut unpacked).unwrap();
+    unpacked
 }
 
 /// The chunks of a body, which has to end as one that is complete.

@@ -19,6 +19,7 @@ mod leveret;
 mod listing;
 mod local_socket;
 mod messages;
+mod metrics;
 mod one_node;
 mod permissions;
 mod policies;

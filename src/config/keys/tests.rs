@@ -183,6 +183,8 @@ fn every_key_refuses_a_bad_value_with_what_it_expects() {
             "metrics.path",
             &[("metrics", "such as /metrics"), ("/", "such as /metrics"), ("/a?b", "such as /metrics")],
         ),
+        ("metrics.return_per_object_metrics", &[("1", "expected true or false")]),
+        ("metrics.authentication", &[("yes please", "expected true or false")]),
         ("metrics.tls.listen", &[("nowhere", "or none")]),
         ("metrics.tls.ip", &[("localhost", "expected an IP address")]),
         ("metrics.tls.cacertfile", &[("", "expected a path")]),

@@ -1,0 +1,185 @@
+//! What was done is told exactly.
+
+use super::{busy, scrape};
+use crate::desk::Desk;
+use crate::support::{Broker, Properties, Raw, Table, TempDir, method};
+
+/// The queue whose name has to be escaped.
+const OTHER: &str = "a \"b\"\\";
+
+#[test]
+fn what_a_client_did_is_told_exactly_in_sums() {
+    let desk = Desk::new();
+    let client = busy(&desk);
+    let told = scrape(&desk, "/metrics");
+    for (name, expected) in [
+        ("connections", 1.0),
+        ("channels", 3.0),
+        ("consumers", 1.0),
+        ("queues", 2.0),
+        ("connections_opened_total", 1.0),
+        ("channels_opened_total", 3.0),
+        ("queues_created_total", 2.0),
+        ("queue_messages_ready", 1.0),
+        ("queue_messages_unacked", 2.0),
+        ("queue_messages", 3.0),
+        ("queue_consumers", 1.0),
+        ("queue_get_ack_total", 2.0),
+        ("queue_get_total", 1.0),
+        ("queue_get_empty_total", 1.0),
+        ("queue_messages_delivered_ack_total", 1.0),
+        ("queue_messages_acked_total", 1.0),
+        ("channel_consumers", 1.0),
+        ("channel_messages_unacked", 2.0),
+        ("channel_messages_unconfirmed", 0.0),
+        ("consumer_prefetch", 1.0),
+        ("channel_messages_published_total", 6.0),
+        ("channel_messages_confirmed_total", 1.0),
+        ("channel_messages_unroutable_dropped_total", 1.0),
+        ("exchange_messages_published_total", 6.0),
+        ("queue_messages_published_total", 5.0),
+        ("queue_exchange_messages_published_total", 5.0),
+        ("connection_channels", 3.0),
+    ] {
+        assert_eq!(told.value(&format!("rabbitmq_{name}"), &[]), expected, "{name}");
+    }
+    for (name, expected) in [
+        ("messages_received_total", 6.0),
+        ("messages_received_confirm_total", 1.0),
+        ("messages_routed_total", 5.0),
+        ("messages_confirmed_total", 1.0),
+        ("messages_unroutable_dropped_total", 1.0),
+        ("publishers", 2.0),
+        ("consumers", 1.0),
+    ] {
+        assert_eq!(told.value(&format!("rabbitmq_global_{name}"), &[]), expected, "{name}");
+    }
+    let classic = [("queue_type", "rabbit_classic_queue")];
+    for (name, expected) in [
+        ("delivered_total", 4.0),
+        ("delivered_consume_manual_ack_total", 1.0),
+        ("delivered_get_manual_ack_total", 2.0),
+        ("delivered_get_auto_ack_total", 1.0),
+        ("get_empty_total", 1.0),
+        ("acknowledged_total", 1.0),
+    ] {
+        assert_eq!(told.value(&format!("rabbitmq_global_messages_{name}"), &classic), expected, "{name}");
+    }
+    for (le, expected) in [("100.0", 5.0), ("1000.0", 6.0), ("+Inf", 6.0)] {
+        assert_eq!(told.value("rabbitmq_message_size_bytes_bucket", &[("le", le)]), expected, "{le}");
+    }
+    assert_eq!(told.value("rabbitmq_message_size_bytes_sum", &[]), 200.0);
+    drop(client);
+}
+
+#[test]
+fn each_object_is_told_by_itself_with_its_name_escaped() {
+    let desk = Desk::new();
+    let _client = busy(&desk);
+    let told = scrape(&desk, "/metrics/per-object");
+    for (name, queue, expected) in [
+        ("rabbitmq_queue_messages_ready", "q", 1.0),
+        ("rabbitmq_queue_messages_ready", OTHER, 0.0),
+        ("rabbitmq_queue_messages_unacked", "q", 2.0),
+        ("rabbitmq_queue_messages_acked_total", "q", 1.0),
+        ("rabbitmq_queue_get_empty_total", OTHER, 1.0),
+        ("rabbitmq_queue_exchange_messages_published_total", "q", 5.0),
+        ("leveret_queue_redeliveries_total", "q", 0.0),
+    ] {
+        assert_eq!(told.value(name, &[("vhost", "/"), ("queue", queue)]), expected, "{name} {queue}");
+    }
+    let published = told.samples("rabbitmq_channel_messages_published_total", &[("exchange", "")]);
+    assert_eq!(published.iter().map(|sample| sample.value).sum::<f64>(), 4.0);
+    let topic = [("vhost", "/"), ("exchange", "amq.topic")];
+    assert_eq!(told.value("rabbitmq_exchange_messages_published_total", &topic), 2.0);
+    assert_eq!(told.value("rabbitmq_channel_messages_unroutable_dropped_total", &topic), 1.0);
+    let info = [("queue", "q"), ("queue_type", "rabbit_classic_queue"), ("membership", "leader")];
+    assert_eq!(told.value("rabbitmq_queue_info", &info), 1.0);
+    assert_eq!(told.value("rabbitmq_channel_messages_delivered_ack_total", &[("queue", "q")]), 1.0);
+    told.value("rabbitmq_identity_info", &[("rabbitmq_endpoint", "per-object")]);
+}
+
+#[test]
+fn what_is_gone_holds_nothing_and_stays_counted() {
+    let desk = Desk::new();
+    let mut client = busy(&desk);
+    client.send(1, method::queue_delete("q"));
+    client.expect(1, method::QUEUE_DELETE_OK);
+    let told = scrape(&desk, "/metrics");
+    for (name, expected) in [
+        ("rabbitmq_queues", 1.0),
+        ("rabbitmq_queues_deleted_total", 1.0),
+        ("rabbitmq_queue_messages", 0.0),
+        ("rabbitmq_queue_consumers", 0.0),
+        ("rabbitmq_queue_messages_ready_bytes", 0.0),
+        ("rabbitmq_queue_process_memory_bytes", 0.0),
+        ("rabbitmq_queue_messages_delivered_ack_total", 1.0),
+        ("rabbitmq_global_messages_received_total", 6.0),
+    ] {
+        assert_eq!(told.value(name, &[]), expected, "{name}");
+    }
+}
+
+#[test]
+fn dead_letters_and_quorum_queues_are_told_by_their_kinds() {
+    let desk = Desk::new();
+    let mut raw = Raw::connect(&Broker::at(desk.broker().addresses()[0]));
+    raw.open_channel(1);
+    let limited = Table::new().text("x-queue-type", "quorum").int("x-max-length", 1);
+    raw.declare(1, "quorum", 0b00010, &limited);
+    let dead = Table::new().int("x-max-length", 1).text("x-dead-letter-exchange", "amq.fanout");
+    raw.declare(1, "classic", 0, &dead);
+    for queue in ["quorum", "quorum", "quorum", "classic", "classic"] {
+        raw.publish(1, "", queue, &Properties::new(), b"x");
+    }
+    raw.get(1, "quorum").unwrap();
+    raw.message_count(1, "classic");
+    let told = scrape(&desk, "/metrics");
+    let name = "rabbitmq_global_messages_dead_lettered_maxlen_total";
+    for (queue_type, strategy, expected) in [
+        ("rabbit_quorum_queue", "disabled", 2.0),
+        ("rabbit_quorum_queue", "at_most_once", 0.0),
+        ("rabbit_classic_queue", "at_most_once", 1.0),
+        ("rabbit_classic_queue", "disabled", 0.0),
+    ] {
+        let labels = [("queue_type", queue_type), ("dead_letter_strategy", strategy)];
+        assert_eq!(told.value(name, &labels), expected, "{queue_type} {strategy}");
+    }
+    let got = "rabbitmq_global_messages_delivered_get_auto_ack_total";
+    assert_eq!(told.value(got, &[("queue_type", "rabbit_quorum_queue")]), 1.0);
+    assert_eq!(told.value(got, &[("queue_type", "rabbit_classic_queue")]), 0.0);
+}
+
+#[test]
+fn what_came_back_after_a_restart_is_held_and_the_cluster_is_the_same_one() {
+    let data = TempDir::new();
+    let desk = Desk::on(data.path());
+    let mut raw = Raw::connect(&Broker::at(desk.broker().addresses()[0]));
+    raw.open_channel(1);
+    raw.declare(1, "q", 0b00010, &Table::default());
+    raw.send(1, method::confirm_select());
+    raw.expect(1, method::CONFIRM_SELECT_OK);
+    let persistent = Properties::new().delivery_mode(2).encoded();
+    for _ in 0..3 {
+        raw.publish_with(1, method::basic_publish("", "q", 0), &persistent, b"0123456789");
+        raw.expect(1, method::BASIC_ACK);
+    }
+    let before = scrape(&desk, "/metrics");
+    assert_eq!(before.value("rabbitmq_queue_disk_writes_total", &[]), 3.0);
+    assert!(before.value("rabbitmq_io_sync_ops_total", &[]) >= 3.0);
+    assert!(before.value("leveret_journal_fsync_seconds_count", &[]) >= 3.0);
+    assert!(before.value("leveret_journal_commit_groups_count", &[]) >= 3.0);
+    assert!(before.value("leveret_backlog_memory_limit_bytes", &[]) > 0.0);
+    let id = |told: &super::Exposition| {
+        told.samples("rabbitmq_identity_info", &[])[0].labels["rabbitmq_cluster_permanent_id"].clone()
+    };
+    drop(raw);
+    desk.stop();
+    let desk = Desk::on(data.path());
+    let after = scrape(&desk, "/metrics");
+    assert_eq!(after.value("rabbitmq_queue_messages_ready", &[]), 3.0);
+    assert_eq!(after.value("rabbitmq_queue_messages_ready_bytes", &[]), 30.0);
+    assert_eq!(after.value("rabbitmq_queues", &[]), 1.0);
+    assert_eq!(id(&before), id(&after));
+    assert!(id(&before).starts_with("rabbitmq-cluster-id-"));
+}
