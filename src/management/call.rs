@@ -33,7 +33,7 @@ pub(super) struct Call {
 }
 
 /// The name of the default exchange in paths.
-const DEFAULT_EXCHANGE: &str = "amq.default";
+pub(super) const DEFAULT_EXCHANGE: &str = "amq.default";
 
 impl Call {
     pub(super) fn environment(&self) -> &Environment {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value};
 
 use super::super::answer::Answer;
-use super::super::call::Call;
+use super::super::call::{Call, DEFAULT_EXCHANGE};
 use super::super::failure::Failure;
 use super::super::fields::{switch, text};
 use super::filter::Filter;
@@ -95,6 +95,7 @@ fn destination(to: &Map<String, Value>) -> Result<MoveTo, Failure> {
     match (queue, exchange, key) {
         (Some(queue), None, None) => Ok(MoveTo::Queue(queue.to_owned())),
         (None, Some(name), key) => {
+            let name = if name == DEFAULT_EXCHANGE { "" } else { name };
             Ok(MoveTo::Exchange { name: name.to_owned(), routing_key: key.map(str::to_owned) })
         }
         _ => Err(Failure::bad_request("to must have a queue, or an exchange and perhaps a routing_key")),

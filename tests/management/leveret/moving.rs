@@ -166,6 +166,56 @@ fn what_a_queue_refuses_stays() {
 }
 
 #[test]
+fn what_a_queue_has_had_before_and_what_leads_nowhere_stays() {
+    let desk = Desk::new();
+    declare(&desk, "q", &json!({}));
+    declare(&desk, "once", &json!({ "x-message-deduplication": true }));
+    publish(&desk, "", "once", &json!({ "headers": { "x-deduplication-header": "a" } }), "a");
+    for key in ["a", "b"] {
+        publish(&desk, "", "q", &json!({ "headers": { "x-deduplication-header": key } }), key);
+    }
+    let done = job(&desk, MOVE, &json!({ "to": { "exchange": "amq.default", "routing_key": "once" } }));
+    assert_eq!((&done["done"], &done["stay"]), (&json!(1), &json!({ "duplicate": 1 })));
+    assert_eq!(
+        (bodies(&desk, "once"), bodies(&desk, "q")),
+        (vec!["a".into(), "b".into()], vec!["a".to_owned()])
+    );
+    let nowhere = job(&desk, MOVE, &json!({ "to": { "exchange": "amq.topic" } }));
+    assert_eq!((&nowhere["done"], &nowhere["stay"]), (&json!(0), &json!({ "unroutable": 1 })));
+    // It keeps its place, and nobody was given it.
+    let left = &browse(&desk, "q", "")["messages"][0];
+    assert_eq!((&left["position"], &left["redelivered"]), (&json!(0), &json!(false)));
+}
+
+#[test]
+fn a_message_group_keeps_its_order_when_some_of_it_moves() {
+    let desk = Desk::new();
+    declare(&desk, "q", &json!({ "x-message-group": "g" }));
+    declare(&desk, "to", &json!({}));
+    let client = Client::new(&desk);
+    let mut consumer = client.consume("q", "c", 1);
+    for number in 0..6 {
+        publish(&desk, "", "q", &json!({ "headers": { "g": "x", "n": number } }), &number.to_string());
+    }
+    let first = client.run(consumer.next()).unwrap().unwrap();
+    assert_eq!((&first.data[..], bodies(&desk, "q").len()), (&b"0"[..], 5));
+    for number in [1, 3] {
+        let order = json!({ "to": { "queue": "to" }, "filter": { "headers": { "n": number } } });
+        assert_eq!(job(&desk, MOVE, &order)["done"], 1);
+    }
+    assert_eq!(
+        (bodies(&desk, "q"), bodies(&desk, "to")),
+        (vec!["2".into(), "4".into(), "5".into()], vec!["1".to_owned(), "3".into()])
+    );
+    client.run(first.acker.ack(BasicAckOptions::default())).unwrap();
+    for expected in ["2", "4", "5"] {
+        let next = client.run(consumer.next()).unwrap().unwrap();
+        assert_eq!(next.data, expected.as_bytes());
+        client.run(next.acker.ack(BasicAckOptions::default())).unwrap();
+    }
+}
+
+#[test]
 fn a_job_keeps_to_its_rate_and_is_cancelled() {
     let desk = Desk::new();
     declare(&desk, "q", &json!({}));
