@@ -110,7 +110,7 @@ impl Channel {
         Self { place: Some(place), ..self }
     }
 
-    /// Serves a method, and shows what that has changed; see [`Self::serve`].
+    /// Serves a method, and shows what that has changed; see `serve`.
     pub fn method(
         &mut self,
         method: Method<'_>,
