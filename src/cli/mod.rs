@@ -15,6 +15,7 @@ mod output;
 mod serve;
 mod target;
 mod tips;
+mod top;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -72,6 +73,7 @@ enum Command {
     Health(Box<health::HealthOptions>),
     Context(Box<context::ContextOptions>),
     Tail(Box<tail::TailOptions>),
+    Top(Box<top::TopOptions>),
     Metrics(Box<metrics::MetricsOptions>),
     Doctor(Box<doctor::DoctorOptions>),
     Completion(completion::CompletionOptions),
@@ -120,6 +122,7 @@ pub fn run(started: Instant) -> ExitCode {
         Command::Jobs(options) => jobs::run(*options),
         Command::Definitions(options) => definitions::run(*options),
         Command::Health(options) => health::run(*options),
+        Command::Top(options) => top::run(*options),
         Command::Tail(options) => tail::run(*options),
         Command::Metrics(options) => metrics::run(*options),
         Command::Doctor(options) => doctor::run(*options),

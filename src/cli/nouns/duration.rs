@@ -23,7 +23,7 @@ pub(super) fn millis(text: &str) -> Result<u64, String> {
 }
 
 /// A length of time in words of at most two units: `1h 5m`.
-pub(super) fn words(millis: u64) -> String {
+pub(in crate::cli) fn words(millis: u64) -> String {
     let seconds = millis / 1000;
     match (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60) {
         (0, 0, 0, 0) => format!("{millis}ms"),

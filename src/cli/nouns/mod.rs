@@ -30,3 +30,6 @@ pub(in crate::cli) mod topic_permissions;
 pub(in crate::cli) mod users;
 mod vhost;
 pub(in crate::cli) mod vhosts;
+
+pub(in crate::cli) use duration::words;
+pub(in crate::cli) use vhost::VhostFlag;
