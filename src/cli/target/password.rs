@@ -46,17 +46,64 @@ pub(in crate::cli) fn ask_for(question: &str) -> Result<Secret, Failure> {
     };
     let before = tcgetattr(&stdin).map_err(|error| no_terminal(error.into()))?;
     let mut silent = before.clone();
-    silent.local_modes.remove(LocalModes::ECHO);
-    silent.local_modes.insert(LocalModes::ECHONL);
+    // An interrupt would leave the terminal as it is then, so that it is read as a key.
+    silent.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
     let mut error = io::stderr();
     // Whoever cannot read the question will not answer it.
     let _ = write!(error, "{}", crate::cli::output::escape(question));
     let _ = error.flush();
     tcsetattr(&stdin, OptionalActions::Flush, &silent).map_err(|error| no_terminal(error.into()))?;
-    let mut line = Vec::new();
-    let read = stdin.lock().take(LENGTH_MAX).read_until(b'\n', &mut line);
+    let typed = typed(stdin.lock());
     let restored = tcsetattr(&stdin, OptionalActions::Flush, &before);
-    read.map_err(no_terminal)?;
+    let _ = writeln!(error);
     restored.map_err(|error| no_terminal(error.into()))?;
-    Ok(Secret::new(line.strip_suffix(b"\n").unwrap_or(&line)))
+    match typed.map_err(no_terminal)? {
+        Some(password) => Ok(password),
+        None => Err(Failure::new(exit::USAGE, "not done, as you wished")),
+    }
+}
+
+/// What is typed until Return; nothing when it is broken off.
+fn typed(keys: impl BufRead) -> io::Result<Option<Secret>> {
+    let mut password = Vec::new();
+    for key in keys.take(LENGTH_MAX).bytes() {
+        match key? {
+            b'\r' | b'\n' => return Ok(Some(Secret::new(password))),
+            // Ctrl-C and Ctrl-D.
+            0x03 | 0x04 => return Ok(None),
+            // Backspace takes a character, which may be of several octets.
+            0x08 | 0x7f => {
+                while let Some(octet) = password.pop() {
+                    if octet & 0xc0 != 0x80 {
+                        break;
+                    }
+                }
+            }
+            octet => password.push(octet),
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_typed_until_return_and_can_be_mended() {
+        for (keys, expected) in [
+            ("secret\r", Some("secret")),
+            ("secret\nrest", Some("secret")),
+            ("sek\x7fcret\r", Some("secret")),
+            ("xü\x7f\x7f\x7fab\r", Some("ab")),
+            ("\r", Some("")),
+            ("sec\x03", None),
+            ("\x04", None),
+            ("end", None),
+        ] {
+            let typed = typed(keys.as_bytes()).unwrap();
+            let typed = typed.as_ref().map(|secret| std::str::from_utf8(secret.expose()).unwrap());
+            assert_eq!(typed, expected, "{keys:?}");
+        }
+    }
 }
