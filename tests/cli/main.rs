@@ -9,6 +9,7 @@ mod connections;
 mod doctor;
 mod failures;
 mod jobs;
+mod metrics;
 mod pages;
 mod shell;
 mod transcripts;

@@ -35,7 +35,7 @@ impl Shell {
         let arguments: Vec<&str> =
             ["--management-listen", "127.0.0.1:0"].iter().chain(arguments).copied().collect();
         let mut broker = Broker::start_on(data.path(), &arguments);
-        let line = broker.wait_for_line("HTTP (non-TLS) listener started on 127.0.0.1:");
+        let line = broker.wait_for_line("Management plugin: HTTP (non-TLS) listener started on 127.0.0.1:");
         let address = line.rsplit(' ').next().unwrap().to_owned();
         let mut shell = Self { broker, data, home, address: address.clone(), variables: Vec::new() };
         shell.set("URL", &format!("http://guest:guest@{address}"));
