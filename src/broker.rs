@@ -12,6 +12,7 @@ mod management;
 mod places;
 mod ports_file;
 mod reload;
+mod sampling;
 mod start_error;
 mod tls;
 mod watchdog;
@@ -29,6 +30,7 @@ use crate::access::Access;
 use crate::alarm::Alarms;
 use crate::config::{Config, Sources};
 use crate::connection::{self, Environment};
+use crate::management::statistics::Statistics;
 use crate::management::{Jobs, Listening, Server, Site};
 use crate::net::{
     Admission, Listener, Passed, Transport, Workers, host_name, inherited_listeners, node_name,
@@ -196,6 +198,7 @@ impl Broker {
             node: node_name().to_owned(),
             started: Time::now(),
             descriptors,
+            statistics: Statistics::default(),
             jobs: Jobs::default(),
             host_name: host_name(),
         });
@@ -208,6 +211,7 @@ impl Broker {
         }
         let mut tasks = JoinSet::new();
         alarms::watch(&environment, &mut tasks);
+        sampling::sample(&site, &mut tasks);
         if let Some(interval) = supervisor::alive_interval() {
             tasks.spawn(watchdog::say_alive(Arc::clone(&workers), interval));
         }

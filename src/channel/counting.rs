@@ -8,6 +8,7 @@ use foldhash::HashMap;
 use super::entry::{COMMITS, CONFIRMS, ChannelEntry};
 use super::{Channel, Mode, Session};
 use crate::count::{ChannelTally, Flow, Seat, What};
+use crate::message::Message;
 use crate::name::{UserName, VhostName};
 use crate::queue::subscriber::Whose;
 use crate::time::Time;
@@ -107,21 +108,15 @@ impl Channel {
 
     /// A message is about to be gathered.
     #[inline]
-    pub(super) fn count_publish(
-        &mut self,
-        routed: Routed,
-        exchange_name: &str,
-        bytes: usize,
-        session: &Session,
-    ) {
+    pub(super) fn count_publish(&mut self, routed: Routed, message: &Message, session: &Session) {
         let (exchange, queues) = routed.counted();
         if exchange != self.counting.exchange {
-            self.publish_elsewhere(exchange, exchange_name, session);
+            self.publish_elsewhere(exchange, message, session);
         }
         let tally = &self.counting.tally;
         tally.messages.add(What::Publish, 1);
         tally.messages.add(What::Routed, u64::from(queues));
-        tally.sizes.add(bytes as u64);
+        tally.sizes.add(message.body_len() as u64);
         if let Some(flow) = &self.counting.flow {
             flow.publish.add(1);
             flow.routed.add(u64::from(queues));
@@ -130,7 +125,7 @@ impl Channel {
 
     /// What follows is published to another exchange than what came before.
     #[inline(never)]
-    fn publish_elsewhere(&mut self, exchange: ExchangeNumber, name: &str, session: &Session) {
+    fn publish_elsewhere(&mut self, exchange: ExchangeNumber, message: &Message, session: &Session) {
         let Counting { entry, flow, flows, confirming, exchange: last, .. } = &mut self.counting;
         *last = exchange;
         *flow = session.publisher.published_to(exchange).map(|sum| {
@@ -140,7 +135,7 @@ impl Channel {
             }
             let seat = flows.entry(Arc::as_ptr(sum).addr()).or_insert_with(|| {
                 let seat = sum.join(Arc::default());
-                entry.begin_flow(name, seat.part());
+                entry.begin_flow(message.exchange(), seat.part());
                 seat
             });
             Arc::clone(seat.part())

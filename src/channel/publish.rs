@@ -107,7 +107,7 @@ impl Channel {
                 Some(routed) => routed,
                 None => session.resolve(&message, &[], None)?,
             };
-            self.count_publish(routed, message.exchange(), message.body_len(), session);
+            self.count_publish(routed, &message, session);
             let vhost = &session.vhost;
             let gathered = session.publisher.gather(vhost, routed, message, self.origin(), &mut session.unit);
             if gathered == Gathered::Unroutable {
@@ -177,7 +177,7 @@ impl Channel {
             Some(routed) => routed,
             None => session.resolve(sent, &keys, headers)?,
         };
-        self.count_publish(routed, sent.exchange(), sent.body_len(), session);
+        self.count_publish(routed, sent, session);
         let vhost = &session.vhost;
         let gathered =
             session.publisher.gather(vhost, routed, sent.clone(), self.origin(), &mut session.unit);

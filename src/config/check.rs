@@ -204,6 +204,15 @@ pub(super) fn handshake_timeout(config: &Config) -> Result<(), String> {
     Ok(())
 }
 
+pub(super) fn statistics_interval(config: &Config) -> Result<(), String> {
+    let interval = config.statistics.interval;
+    let (min, max) = (std::time::Duration::from_millis(100), std::time::Duration::from_hours(1));
+    if !(min..=max).contains(&interval) {
+        return Err("not between 100ms and 1h".to_owned());
+    }
+    Ok(())
+}
+
 pub(super) fn max_body_size(config: &Config) -> Result<(), String> {
     bytes_within(config.management.max_body_size, BODY_SIZE_MIN, BODY_SIZE_MAX)
 }

@@ -9,6 +9,7 @@ mod log;
 mod management;
 mod metrics;
 mod node;
+mod statistics;
 mod tls;
 
 #[cfg(test)]
@@ -36,6 +37,7 @@ static PARTS: &[&[Key]] = &[
     &management::HEADERS,
     &metrics::KEYS,
     &metrics::TLS,
+    &statistics::KEYS,
     &log::KEYS,
 ];
 

@@ -14,7 +14,7 @@ use super::shown::Shown;
 use super::units::{parse_bytes, parse_duration};
 use super::{
     DefaultLimits, DefaultPolicy, DiskLimit, Durability, Listen, ListenAddress, LogFormat, LogLevel,
-    MemoryLimit, VhostUser,
+    MemoryLimit, RatesMode, VhostUser,
 };
 pub(super) use http::{HEADER, MODE, PREFIX, SOCKET, URL_PATH};
 pub(super) use tls::{CERT_LOGIN, NETWORK, SAN_TYPE, TLS_VERSION, VERIFY};
@@ -171,6 +171,14 @@ pub(super) static DURABILITY: Kind<Durability> = Kind {
     placeholder: "MODE",
     choices: &["fsync", "os", "memory"],
     read: |text| text.parse().map_err(|error: super::UnknownDurability| error.to_string()),
+    show: |value| Shown::Text(value.to_string()),
+};
+
+pub(super) static RATES_MODE: Kind<RatesMode> = Kind {
+    form: Form::Plain,
+    placeholder: "MODE",
+    choices: &["none", "basic", "detailed"],
+    read: |text| text.parse().map_err(|error: super::statistics::UnknownRatesMode| error.to_string()),
     show: |value| Shown::Text(value.to_string()),
 };
 

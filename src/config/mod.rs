@@ -29,6 +29,7 @@ mod reload;
 mod rotation;
 mod shown;
 mod sources;
+mod statistics;
 mod tls;
 mod toml_file;
 mod units;
@@ -63,6 +64,7 @@ pub use reload::{Change, Changes};
 pub use rotation::{InvalidRotationDate, RotationDate};
 pub use shown::Shown;
 pub use sources::{Loaded, Sources};
+pub use statistics::{RatesMode, StatisticsConfig};
 pub use tls::{CertLogin, ProxyProtocol, SanType, TlsSettings, TlsVersion, Verify};
 pub use units::{InvalidUnit, parse_bytes, parse_duration};
 pub use vhost_users::VhostUser;
@@ -140,6 +142,8 @@ pub struct Config {
     pub access: AccessSettings,
     /// The HTTP API.
     pub management: ManagementConfig,
+    /// What is counted, and how much is told of it.
+    pub statistics: StatisticsConfig,
     /// What is imported at the start.
     pub definitions: DefinitionsConfig,
     /// Metrics.
@@ -174,6 +178,7 @@ impl Default for Config {
             vhosts: VhostSettings::default(),
             access: AccessSettings::default(),
             management: ManagementConfig::default(),
+            statistics: StatisticsConfig::default(),
             definitions: DefinitionsConfig::default(),
             metrics: MetricsConfig::default(),
         }

@@ -308,7 +308,7 @@ mod tests {
              vm_memory_high_watermark.relative = 0.4\nvm_memory_high_watermark.absolute = 2GB\n\
              handshake_timeout = 5000\nlog.file = false\nlog.console.formatter = json\nmqtt.exchange = x\n",
             "heartbeat = 20\ntcp_listen_options.linger.on = false\ntcp_listen_options.linger.timeout = 5\n\
-             tcp_listen_options.backlog = 128\ncollect_statistics_interval = 5000\nmax_connections = infinity",
+             tcp_listen_options.backlog = 128\ncollect_statistics_interval = 5000\nnum_acceptors.tcp = 10\nmax_connections = infinity",
         ]);
         assert_eq!(mistakes, Vec::<String>::new());
         assert_eq!(
@@ -319,10 +319,11 @@ mod tests {
                 "1.conf:1 heartbeat=20",
                 "0.conf:1 listeners.tcp=5673|[::1]:5674",
                 "1.conf:4 tcp.backlog=128",
+                "1.conf:5 statistics.interval=5000ms",
                 "0.conf:8 log.console.format=json",
             ]
         );
-        assert_eq!(ignored, ["collect_statistics_interval", "mqtt.exchange"]);
+        assert_eq!(ignored, ["mqtt.exchange", "num_acceptors.tcp"]);
     }
 
     #[test]

@@ -32,6 +32,7 @@ use limit::LineLimit;
 use line::Line;
 use outputs::Outputs;
 use timestamp::Timestamp;
+pub use timestamp::rfc3339;
 
 static LOG: OnceLock<Arc<Log>> = OnceLock::new();
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::time::Time;
+
 /// Microseconds since the epoch, shown as `2026-11-23 10:44:33.654012+00:00`.
 #[derive(Clone, Copy)]
 pub(super) struct Timestamp(u64);
@@ -30,6 +32,16 @@ impl fmt::Display for Timestamp {
         let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
         write!(f, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{micros:06}+00:00")
     }
+}
+
+/// A moment as RabbitMQ writes it in JSON: `2026-11-23T10:44:33.654+00:00`.
+pub fn rfc3339(time: Time) -> String {
+    let millis = time.as_millis();
+    let (seconds, millis) = (millis / 1000, millis % 1000);
+    let (year, month, day) = civil(seconds / 86_400);
+    let second = seconds % 86_400;
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}+00:00")
 }
 
 /// The day of the month, and how many months have begun since the year 0, `days` after 1970-01-01.

@@ -9,7 +9,9 @@ use serde_json::{Map, Value};
 use super::failure::Failure;
 use super::query::Query;
 use super::site::Site;
+use super::statistics::Telling;
 use crate::auth::{Action, Resource, Tags, User, authorize};
+use crate::config::RatesMode;
 use crate::connection::Environment;
 use crate::connection::operate::{Changed, Unchanged};
 use crate::place::Batch;
@@ -38,6 +40,30 @@ pub(super) const DEFAULT_EXCHANGE: &str = "amq.default";
 impl Call {
     pub(super) fn environment(&self) -> &Environment {
         &self.site.environment
+    }
+
+    /// What is told of how fast things happen.
+    pub(super) fn telling(&self) -> Telling {
+        Telling::asked(&self.query, self.environment().config().statistics.rates_mode == RatesMode::None)
+    }
+
+    /// Whether what a channel does with each exchange and queue is told.
+    pub(super) fn tells_details(&self) -> bool {
+        self.environment().config().statistics.rates_mode == RatesMode::Detailed
+    }
+
+    /// Whether it is told what things do, and not only what there is.
+    pub(super) fn tells_statistics(&self) -> bool {
+        let config = self.environment().config();
+        !(config.statistics.disabled
+            || config.statistics.collector_disabled
+            || self.query.is_true("disable_stats"))
+    }
+
+    /// The same of an endpoint that makes no sense otherwise.
+    pub(super) fn needs_statistics(&self) -> Result<(), Failure> {
+        let disabled = || Failure::bad_request("Stats in management UI are disabled on this node");
+        if self.tells_statistics() { Ok(()) } else { Err(disabled()) }
     }
 
     /// Who asks.

@@ -1,5 +1,7 @@
 //! Connections: listed, and closed.
 
+use std::sync::Arc;
+
 use leveret_protocol::reply_code::ReplyCode;
 use serde_json::{Value, json};
 
@@ -7,9 +9,13 @@ use super::answer::Answer;
 use super::call::{Call, MONITORING, has_any};
 use super::failure::Failure;
 use super::listing::{one, paged, whole};
+use super::site::Site;
+use super::stand_ins;
+use super::statistics::Telling;
 use super::wire_json::from_table;
 use crate::auth::Tags;
 use crate::connection::registry::Described;
+use crate::name::ConnectionId;
 use crate::time::Time;
 
 /// A connection with its name, which is made of where it comes from and where it arrived.
@@ -28,11 +34,17 @@ fn rows(call: &Call) -> Vec<Row> {
     described.into_iter().map(row).collect()
 }
 
-fn object(row: &Row, node: &str) -> Value {
-    let Described { user, vhost, encryption, about, .. } = &row.connection;
+fn object(row: &Row, site: &Site, telling: Option<Telling>) -> Value {
+    let Described { id, user, vhost, encryption, about } = &row.connection;
+    let node = &site.node;
+    let Some(telling) = telling else {
+        return json!({
+            "name": row.name, "node": node, "user": user.as_str(), "vhost": vhost.as_str(),
+        });
+    };
     let properties = from_table(about.client_properties.as_table());
     let own_name = properties.get("connection_name").cloned().unwrap_or(Value::Null);
-    json!({
+    let mut object = json!({
         "name": row.name,
         "user_provided_name": own_name,
         "node": node,
@@ -52,7 +64,25 @@ fn object(row: &Row, node: &str) -> Value {
         "channel_max": about.channel_max,
         "timeout": about.heartbeat,
         "client_properties": properties,
-    })
+        "channels": about.entry.channel_count(),
+        "recv_cnt": about.entry.reads.get(),
+        "send_cnt": about.entry.writes.get(),
+        "send_pend": about.entry.pending_bytes.get(),
+        "garbage_collection": stand_ins::garbage_collection(),
+        "reductions": 0,
+        "reductions_details": { "rate": 0.0 },
+    });
+    if let Some(fields) = object.as_object_mut() {
+        site.statistics.tell_connection(telling, *id, &about.entry, fields);
+    }
+    object
+}
+
+impl Call {
+    /// What is told of connections, if more than that they are there.
+    fn telling_connections(&self) -> Option<Telling> {
+        self.tells_statistics().then(|| self.telling())
+    }
 }
 
 /// `GET /api/connections`: the user's own, or all of them for whoever may see everything.
@@ -61,8 +91,8 @@ pub(super) fn list(call: &Call) -> Result<Answer, Failure> {
     let sees_all = has_any(user, &[Tags::ADMINISTRATOR, MONITORING]);
     let mut rows = rows(call);
     rows.retain(|row| sees_all || row.connection.user == user.name);
-    let node = call.site.node.clone();
-    paged(call, rows, |row| &row.name, move |row| Some(object(row, &node)))
+    let (site, telling) = (Arc::clone(&call.site), call.telling_connections());
+    paged(call, rows, |row| &row.name, move |row| Some(object(row, &site, telling)))
 }
 
 /// `GET /api/vhosts/{vhost}/connections`
@@ -70,14 +100,14 @@ pub(super) fn of_vhost(call: &Call) -> Result<Answer, Failure> {
     let vhost = call.vhost()?;
     let mut rows = rows(call);
     rows.retain(|row| row.connection.vhost == *vhost.name());
-    let node = call.site.node.clone();
-    paged(call, rows, |row| &row.name, move |row| Some(object(row, &node)))
+    let (site, telling) = (Arc::clone(&call.site), call.telling_connections());
+    paged(call, rows, |row| &row.name, move |row| Some(object(row, &site, telling)))
 }
 
 /// `GET /api/connections/username/{user}`
 pub(super) fn of_user(call: &Call) -> Result<Answer, Failure> {
-    let node = call.site.node.clone();
-    Ok(whole(call, those_of_user(call), move |row| Some(object(row, &node))))
+    let (site, telling) = (Arc::clone(&call.site), call.telling_connections());
+    Ok(whole(call, those_of_user(call), move |row| Some(object(row, &site, telling))))
 }
 
 fn those_of_user(call: &Call) -> Vec<Row> {
@@ -95,7 +125,13 @@ fn named(call: &Call, tags: &[&str]) -> Result<Row, Failure> {
     Ok(row)
 }
 
-fn may(call: &Call, owner: &str, tags: &[&str]) -> Result<(), Failure> {
+/// The connection in the path, if the user may see it.
+pub(super) fn seen(call: &Call) -> Result<ConnectionId, Failure> {
+    named(call, &[Tags::ADMINISTRATOR, MONITORING]).map(|row| row.connection.id)
+}
+
+/// What belongs to this user is for it, and for whoever has one of these tags.
+pub(super) fn may(call: &Call, owner: &str, tags: &[&str]) -> Result<(), Failure> {
     let user = call.user()?;
     if user.name.as_str() == owner || has_any(user, tags) {
         return Ok(());
@@ -106,7 +142,7 @@ fn may(call: &Call, owner: &str, tags: &[&str]) -> Result<(), Failure> {
 /// `GET /api/connections/{connection}`
 pub(super) fn show(call: &Call) -> Result<Answer, Failure> {
     let row = named(call, &[Tags::ADMINISTRATOR, MONITORING])?;
-    Ok(one(call, object(&row, &call.site.node)))
+    Ok(one(call, object(&row, &call.site, call.telling_connections())))
 }
 
 /// `DELETE /api/connections/{connection}`: closes it.

@@ -6,8 +6,9 @@ use super::endpoint::Needs::{
 };
 use super::endpoint::{Endpoint, delete, get, post, put};
 use super::{
-    bindings, connections, definitions, exchanges, features, health, leveret, limits, messages, nodes,
-    openapi, overview, parameters, permissions, policies, queues, quorum, topic_permissions, users, vhosts,
+    bindings, channels, connections, consumers, definitions, exchanges, features, health, leveret, limits,
+    messages, nodes, openapi, overview, parameters, permissions, policies, queues, quorum, topic_permissions,
+    users, vhosts,
 };
 
 /// Every endpoint that there is.
@@ -146,6 +147,14 @@ pub static ENDPOINTS: &[Endpoint] = &[
     get("/api/connections/username/{user}", SeesUser, connections::of_user),
     delete("/api/connections/username/{user}", IsUser, connections::close_of_user),
     get("/api/vhosts/{vhost}/connections", Vhost, connections::of_vhost),
+    get("/api/connections/{connection}/channels", Management, channels::of_connection),
+    get("/api/channels", Management, channels::list),
+    get("/api/channels/{channel}", Management, channels::show),
+    get("/api/vhosts/{vhost}/channels", Vhost, channels::of_vhost),
+    get("/api/consumers", Vhost, consumers::list),
+    get("/api/consumers/{vhost}", Vhost, consumers::list),
+    get("/api/nodes/{name}/memory", Monitoring, nodes::memory),
+    get("/api/nodes/{name}/memory/relative", Monitoring, nodes::relative_memory),
     get("/api/aliveness-test/{vhost}", Vhost, health::aliveness),
     get("/api/healthchecks/node", Management, health::node),
     get("/api/healthchecks/node/{node}", Management, health::node),

@@ -12,6 +12,8 @@ use super::direct::Direct;
 use super::failure::Failure;
 use super::fields::{switch, text};
 use super::listing::{one, paged};
+use super::site::Site;
+use super::statistics::Telling;
 use super::wire_json::{from_table, to_table};
 use crate::vhost::Vhost;
 use crate::vhost::exchange::Exchange;
@@ -39,10 +41,26 @@ pub(super) fn list(call: &Call) -> Result<Answer, Failure> {
             exchanges.into_iter().map(|exchange| Row { vhost: Arc::clone(&vhost), exchange: Some(exchange) }),
         );
     }
-    paged(call, rows, Row::name, |row| Some(object(row)))
+    let (site, telling) = (Arc::clone(&call.site), call.telling_exchanges());
+    paged(call, rows, Row::name, move |row| Some(object(row, &site, telling)))
 }
 
-fn object(row: &Row) -> Value {
+fn object(row: &Row, site: &Site, telling: Option<Telling>) -> Value {
+    let mut object = declaration(row);
+    if let (Some(telling), Some(fields)) = (telling, object.as_object_mut()) {
+        site.statistics.tell_exchange(telling, &row.vhost, row.exchange.as_deref(), fields);
+    }
+    object
+}
+
+impl Call {
+    /// What is told of exchanges, if more than that they are there.
+    fn telling_exchanges(&self) -> Option<Telling> {
+        self.tells_statistics().then(|| self.telling())
+    }
+}
+
+fn declaration(row: &Row) -> Value {
     let vhost = row.vhost.name().as_str();
     let Some(exchange) = &row.exchange else {
         return json!({
@@ -68,7 +86,7 @@ fn object(row: &Row) -> Value {
 pub(super) fn show(call: &Call) -> Result<Answer, Failure> {
     let vhost = call.vhost()?;
     let exchange = named(call, &vhost)?;
-    let mut object = object(&Row { vhost, exchange });
+    let mut object = object(&Row { vhost, exchange }, &call.site, call.telling_exchanges());
     if let Some(object) = object.as_object_mut() {
         // Counters of single publishers and queues, as RabbitMQ has them where it counts so finely.
         object.insert("incoming".to_owned(), json!([]));

@@ -39,10 +39,13 @@ mod router;
 mod server;
 mod site;
 pub(crate) mod stand_ins;
+pub mod statistics;
 mod wire_json;
 
 mod bindings;
+mod channels;
 mod connections;
+mod consumers;
 mod definitions;
 mod exchanges;
 mod features;

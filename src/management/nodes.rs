@@ -9,11 +9,12 @@ use super::listing::{one, whole};
 use super::overview::rate;
 use super::site::{Listening, Site};
 use super::stand_ins;
+use super::statistics::NodeSample;
 use crate::exchange::ExchangeType;
 
 /// `GET /api/nodes`
 pub(super) fn list(call: &Call) -> Result<Answer, Failure> {
-    Ok(whole(call, vec![node(&call.site)], |node| Some(node.clone())))
+    Ok(whole(call, vec![node(call)], |node| Some(node.clone())))
 }
 
 /// `GET /api/nodes/{name}`
@@ -21,10 +22,14 @@ pub(super) fn show(call: &Call) -> Result<Answer, Failure> {
     if call.part("name") != call.site.node {
         return Err(Failure::no_object());
     }
-    Ok(one(call, node(&call.site)))
+    Ok(one(call, node(call)))
 }
 
-fn node(site: &Site) -> Value {
+fn node(call: &Call) -> Value {
+    let site = &*call.site;
+    if !call.tells_statistics() {
+        return json!({ "name": site.node, "type": "disc", "running": true });
+    }
     let alarms = &site.environment.alarms;
     let raised = site.environment.raised();
     let config = site.environment.config();
@@ -32,8 +37,7 @@ fn node(site: &Site) -> Value {
     let mechanisms: Vec<Value> = mechanisms
         .map(|mechanism| json!({ "name": mechanism.name(), "description": "", "enabled": true }))
         .collect();
-    let sockets = site.environment.connections.len();
-    json!({
+    let mut object = json!({
         "name": site.node,
         "type": "disc",
         "running": true,
@@ -41,25 +45,17 @@ fn node(site: &Site) -> Value {
         "os_pid": std::process::id().to_string(),
         "uptime": u64::try_from(site.uptime().as_millis()).unwrap_or(u64::MAX),
         "processors": std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        "rates_mode": "basic",
+        "rates_mode": config.statistics.rates_mode.as_str(),
         "net_ticktime": stand_ins::NET_TICK_TIME,
         "run_queue": stand_ins::RUN_QUEUE,
         "proc_used": stand_ins::PROCESSES,
         "proc_used_details": rate(),
         "proc_total": stand_ins::PROCESSES_MAX,
-        "fd_used": open_descriptors(),
-        "fd_used_details": rate(),
         "fd_total": site.descriptors,
-        "sockets_used": sockets,
-        "sockets_used_details": rate(),
         "sockets_total": config.max_connections.unwrap_or(site.descriptors),
-        "mem_used": alarms.memory().used(),
-        "mem_used_details": rate(),
         "mem_limit": alarms.memory().limit(),
         "mem_alarm": raised.memory,
         "mem_calculation_strategy": "allocated",
-        "disk_free": alarms.disk().free(),
-        "disk_free_details": rate(),
         "disk_free_limit": alarms.disk().limit(),
         "disk_free_alarm": raised.disk,
         "partitions": [],
@@ -75,12 +71,64 @@ fn node(site: &Site) -> Value {
         "config_files": [],
         "db_dir": config.data_dir.display().to_string(),
         "metrics_gc_queue_length": {},
-    })
+    });
+    if let Some(fields) = object.as_object_mut() {
+        let sample = NodeSample::taken(&site.environment);
+        site.statistics.tell_node(call.telling(), &site.environment, sample, fields);
+        fields.extend(stand_ins::io());
+    }
+    object
 }
 
-/// How many files this process has open; nothing where the system does not say.
-fn open_descriptors() -> Option<usize> {
-    Some(std::fs::read_dir("/proc/self/fd").ok()?.count())
+/// `GET /api/nodes/{name}/memory`
+pub(super) fn memory(call: &Call) -> Result<Answer, Failure> {
+    named(call)?;
+    let memory = memory_of(&call.site);
+    Ok(one(call, json!({ "memory": memory })))
+}
+
+/// `GET /api/nodes/{name}/memory/relative`: parts of the whole, in per cent.
+pub(super) fn relative_memory(call: &Call) -> Result<Answer, Failure> {
+    named(call)?;
+    let memory = memory_of(&call.site);
+    let total = memory.pointer("/total/rss").and_then(Value::as_u64).unwrap_or_default().max(1);
+    let parts = memory
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, value)| Some((name.clone(), json!((value.as_u64()? * 100).div_ceil(total)))));
+    let mut relative: serde_json::Map<String, Value> = parts.collect();
+    relative.insert("total".to_owned(), json!(100));
+    Ok(one(call, json!({ "memory": relative })))
+}
+
+/// What memory is used for: what queues hold, and the rest, under the names that RabbitMQ has for something like it.
+fn memory_of(site: &Site) -> Value {
+    let used = site.environment.alarms.memory().used();
+    let queues = site.statistics.totals(&site.environment).all.memory.min(used);
+    let resident = resident_bytes().unwrap_or(used);
+    let mut memory = stand_ins::memory();
+    for (name, bytes) in [
+        ("queue_procs", queues),
+        ("other_system", used - queues),
+        ("allocated_unused", resident.saturating_sub(used)),
+    ] {
+        memory.insert(name.to_owned(), json!(bytes));
+    }
+    memory.insert("strategy".to_owned(), json!("rss"));
+    memory.insert("total".to_owned(), json!({ "allocated": used, "erlang": used, "rss": resident }));
+    Value::Object(memory)
+}
+
+/// The memory of this process; nothing where the system does not say.
+fn resident_bytes() -> Option<u64> {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = pages.split(' ').nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
+}
+
+fn named(call: &Call) -> Result<(), Failure> {
+    if call.part("name") == call.site.node { Ok(()) } else { Err(Failure::no_object()) }
 }
 
 /// The types of exchanges.

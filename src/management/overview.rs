@@ -1,8 +1,9 @@
 //! The broker as a whole.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::call::Call;
@@ -13,20 +14,18 @@ use super::nodes::{exchange_types, listeners};
 use super::stand_ins;
 use crate::config::keys;
 use crate::connection::capabilities::{COMPATIBLE_PRODUCT, COMPATIBLE_VERSION};
-use crate::queue::queue::Status;
+use crate::name::VhostName;
 use crate::vhost::Vhost;
 
 /// `GET /api/overview`
 pub(super) fn show(call: &Call) -> Result<Answer, Failure> {
     let site = &call.site;
     let vhosts = call.vhosts()?;
-    let mut totals = Totals::default();
-    for vhost in &vhosts {
-        totals.add(vhost);
-    }
+    let tells = call.tells_statistics();
+    let config = call.environment().config();
     let mut object = json!({
         "management_version": COMPATIBLE_VERSION,
-        "rates_mode": "basic",
+        "rates_mode": config.statistics.rates_mode.as_str(),
         "sample_retention_policies": stand_ins::sample_retention_policies(),
         "exchange_types": exchange_types(),
         "product_version": COMPATIBLE_VERSION,
@@ -40,22 +39,18 @@ pub(super) fn show(call: &Call) -> Result<Answer, Failure> {
         "erlang_version": stand_ins::ERLANG_VERSION,
         "erlang_full_version": stand_ins::ERLANG_FULL_VERSION,
         "release_series_support_status": "supported",
-        "disable_stats": false,
+        "disable_stats": !tells,
         "is_op_policy_updating_enabled": true,
         "enable_queue_totals": false,
-        "message_stats": {},
-        "churn_rates": churn_rates(),
-        "queue_totals": messages(&totals.messages),
-        "object_totals": {
-            "channels": totals.channels,
-            "connections": totals.connections,
-            "consumers": totals.messages.consumers,
-            "exchanges": totals.exchanges,
-            "queues": totals.queues,
-        },
         "statistics_db_event_queue": stand_ins::EVENT_QUEUE,
         "node": site.node,
     });
+    if let (true, Some(fields)) = (tells, object.as_object_mut()) {
+        let names: Vec<VhostName> = vhosts.iter().map(|vhost| vhost.name().clone()).collect();
+        let all = names.len() == call.environment().vhosts.all().len();
+        site.statistics.tell_overview(call.telling(), &site.environment, (&names, all), fields);
+        fields.insert("object_totals".to_owned(), object_totals(call, &vhosts));
+    }
     let sees_node = super::call::has_any(call.user()?, &["administrator", "monitoring"]);
     if let (true, Some(object)) = (sees_node, object.as_object_mut()) {
         object.insert("listeners".to_owned(), listeners(site));
@@ -64,65 +59,32 @@ pub(super) fn show(call: &Call) -> Result<Answer, Failure> {
     Ok(one(call, object))
 }
 
-/// How much there is in some virtual hosts.
-#[derive(Default)]
-struct Totals {
-    messages: Status,
-    queues: usize,
-    exchanges: usize,
-    connections: u64,
-    channels: u64,
-}
-
-impl Totals {
-    /// Adds what is in a virtual host, one queue after the other.
-    fn add(&mut self, vhost: &Vhost) {
-        for queue in vhost.queues().all() {
-            let Ok(status) = queue.status() else { continue };
-            self.queues += 1;
-            self.messages.ready += status.ready;
-            self.messages.unacked += status.unacked;
-            self.messages.consumers += status.consumers;
-        }
+/// How many there are of each kind in some virtual hosts.
+fn object_totals(call: &Call, vhosts: &[Arc<Vhost>]) -> Value {
+    let totals = call.site.statistics.totals(call.environment());
+    let (mut queues, mut consumers, mut exchanges, mut connections, mut channels) = (0, 0, 0, 0, 0);
+    for vhost in vhosts {
+        let held = totals.vhosts.get(vhost.name()).copied().unwrap_or_default();
+        queues += held.queues;
+        consumers += held.consumers;
         // And the default one.
-        self.exchanges += vhost.exchanges().all().len() + 1;
-        self.connections += vhost.connections().taken();
+        exchanges += vhost.exchanges().all().len() + 1;
     }
-}
-
-/// The counts of messages, as queues, virtual hosts and the overview tell them.
-pub(super) fn messages(status: &Status) -> Value {
+    for connection in call.environment().connections.described() {
+        if vhosts.iter().any(|vhost| *vhost.name() == connection.vhost) {
+            connections += 1;
+            channels += connection.about.entry.channel_count();
+        }
+    }
     json!({
-        "messages": status.ready + status.unacked,
-        "messages_details": rate(),
-        "messages_ready": status.ready,
-        "messages_ready_details": rate(),
-        "messages_unacknowledged": status.unacked,
-        "messages_unacknowledged_details": rate(),
+        "channels": channels, "connections": connections, "consumers": consumers, "exchanges": exchanges,
+        "queues": queues,
     })
 }
 
-/// How fast something grows. Nothing is sampled yet.
+/// How fast something grows that does not.
 pub(super) fn rate() -> Value {
     json!({ "rate": 0.0 })
-}
-
-fn churn_rates() -> Value {
-    let names = [
-        "connection_created",
-        "connection_closed",
-        "channel_created",
-        "channel_closed",
-        "queue_declared",
-        "queue_created",
-        "queue_deleted",
-    ];
-    let mut rates = Map::new();
-    for name in names {
-        rates.insert(name.to_owned(), json!(0));
-        rates.insert(format!("{name}_details"), rate());
-    }
-    Value::Object(rates)
 }
 
 /// `GET /api/whoami`

@@ -4,18 +4,22 @@ use std::sync::Arc;
 
 use leveret_protocol::method::queue;
 use leveret_protocol::table::{Table, Value as Field};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
 use super::call::Call;
+use super::consumers;
 use super::direct::Direct;
 use super::exchanges::{arguments, vhost};
 use super::failure::Failure;
 use super::fields::switch;
 use super::listing::{one, paged};
-use super::overview::messages;
+use super::site::Site;
 use super::stand_ins;
+use super::statistics::Telling;
 use super::wire_json::from_table;
+use crate::queue::queue::Walk;
+use crate::queue::subscriber::Subscriber;
 use crate::queue::{Gone, Queue};
 use crate::vhost::Vhost;
 
@@ -32,7 +36,7 @@ enum Told {
 
 impl Told {
     fn asked(call: &Call) -> Self {
-        match (call.query.is_true("disable_stats"), call.query.is_true("enable_queue_totals")) {
+        match (!call.tells_statistics(), call.query.is_true("enable_queue_totals")) {
             (false, _) => Self::Everything,
             (true, true) => Self::Totals,
             (true, false) => Self::Declaration,
@@ -48,12 +52,12 @@ pub(super) fn list(call: &Call) -> Result<Answer, Failure> {
         queues.sort_by(|one, other| one.name().cmp(other.name()));
         rows.extend(queues.into_iter().map(|queue| (Arc::clone(&vhost), queue)));
     }
-    let (node, told) = (call.site.node.clone(), Told::asked(call));
+    let (site, told) = (Arc::clone(&call.site), (Told::asked(call), call.telling()));
     paged(
         call,
         rows,
         |(_, queue)| queue.name().as_str(),
-        move |(vhost, queue)| object(vhost, queue, &node, told),
+        move |(vhost, queue)| object(vhost, queue, &site, told),
     )
 }
 
@@ -62,9 +66,14 @@ pub(super) fn show(call: &Call) -> Result<Answer, Failure> {
     let vhost = call.vhost()?;
     let queue = named(call, &vhost)?;
     let told = Told::asked(call);
-    let mut object = object(&vhost, &queue, &call.site.node, told).ok_or_else(Failure::no_object)?;
+    let mut object =
+        object(&vhost, &queue, &call.site, (told, call.telling())).ok_or_else(Failure::no_object)?;
     if let (Told::Everything, Some(object)) = (told, object.as_object_mut()) {
         // Counters of single consumers and publishers, as RabbitMQ has them where it counts so finely.
+        let consumers = queue.subscribers();
+        let consumers = consumers.iter().map(|consumer| consumers::object(consumer, &call.site.node));
+        object.insert("consumer_details".to_owned(), consumers.collect());
+        object.insert("head_message_timestamp".to_owned(), json!(head_timestamp(&queue)));
         object.insert("deliveries".to_owned(), json!([]));
         object.insert("incoming".to_owned(), json!([]));
     }
@@ -77,7 +86,8 @@ pub(super) fn named(call: &Call, vhost: &Vhost) -> Result<Arc<Queue>, Failure> {
 }
 
 /// Nothing of a queue that went a moment ago.
-fn object(vhost: &Vhost, queue: &Queue, node: &str, told: Told) -> Option<Value> {
+fn object(vhost: &Vhost, queue: &Queue, site: &Site, (told, telling): (Told, Telling)) -> Option<Value> {
+    let node = site.node.as_str();
     let options = queue.options();
     let policies = queue.policies();
     let policy = policies.as_ref().and_then(|policies| policies.policy.as_ref());
@@ -115,12 +125,14 @@ fn object(vhost: &Vhost, queue: &Queue, node: &str, told: Told) -> Option<Value>
         }
     };
     let status = &inspection.status;
-    if let Value::Object(counts) = messages(status) {
-        fields.extend(counts);
-    }
     if told == Told::Totals {
+        fields.insert("messages".to_owned(), json!(status.ready + status.unacked));
+        fields.insert("messages_ready".to_owned(), json!(status.ready));
+        fields.insert("messages_unacknowledged".to_owned(), json!(status.unacked));
         return Some(object);
     }
+    site.statistics.tell_queue(telling, queue, &inspection.observation(), fields);
+    tell_consumers(queue, fields);
     if options.is_quorum()
         && let Ok(terms) = queue.terms()
     {
@@ -129,23 +141,54 @@ fn object(vhost: &Vhost, queue: &Queue, node: &str, told: Told) -> Option<Value>
     }
     let further = json!({
         "consumers": status.consumers,
+        "consumer_capacity": inspection.consumer_capacity,
+        "consumer_utilisation": inspection.consumer_capacity,
         "memory": inspection.memory + inspection.unacked_memory,
-        "message_bytes": inspection.ready_bytes + inspection.unacked_memory,
+        "message_bytes": inspection.ready_bytes + inspection.unacked_bytes,
         "message_bytes_ready": inspection.ready_bytes,
-        "message_bytes_unacknowledged": inspection.unacked_memory,
-        "message_bytes_ram": inspection.memory + inspection.unacked_memory,
+        "message_bytes_unacknowledged": inspection.unacked_bytes,
+        "message_bytes_ram": inspection.ram.bytes + inspection.unacked_bytes,
+        "message_bytes_persistent": inspection.persistent.bytes,
+        "message_bytes_paged_out": inspection.ready_bytes.saturating_sub(inspection.ram.bytes),
+        "messages_ram": inspection.ram.messages + status.unacked as u64,
+        "messages_ready_ram": inspection.ram.messages,
+        "messages_unacknowledged_ram": status.unacked,
+        "messages_persistent": inspection.persistent.messages,
+        "messages_paged_out": (status.ready as u64).saturating_sub(inspection.ram.messages),
         "messages_scheduled": status.scheduled,
         "messages_retrying": status.retrying,
         "paused": inspection.paused,
         "head_message_timestamp": null,
-        "exclusive_consumer_tag": null,
-        "single_active_consumer_tag": null,
+        "reductions": 0,
+        "reductions_details": { "rate": 0.0 },
         "garbage_collection": stand_ins::garbage_collection(),
     });
     if let Value::Object(further) = further {
         fields.extend(further);
     }
     Some(object)
+}
+
+/// What the message that goes next says of its time, if it says anything. It may have to be read.
+fn head_timestamp(queue: &Queue) -> Option<u64> {
+    let mut walk = Walk::default();
+    loop {
+        let part = walk.next(queue).ok()??;
+        if let Some(first) = part.first() {
+            return first.message.properties().timestamp();
+        }
+    }
+}
+
+/// Who takes from a queue, as far as that is told in a list.
+fn tell_consumers(queue: &Queue, fields: &mut Map<String, Value>) {
+    let consumers = queue.subscribers();
+    let tag = |is: fn(&Subscriber) -> bool| {
+        consumers.iter().find(|consumer| is(consumer)).map(|consumer| consumer.tag.as_str())
+    };
+    fields.insert("exclusive_consumer_tag".to_owned(), json!(tag(|consumer| consumer.exclusive)));
+    let single = tag(|consumer| consumer.activity() == "single_active");
+    fields.insert("single_active_consumer_tag".to_owned(), json!(single));
 }
 
 /// `PUT /api/queues/{vhost}/{queue}`: declares it.

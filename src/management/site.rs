@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::leveret::Jobs;
+use super::statistics::Statistics;
 use crate::connection::Environment;
 use crate::time::Time;
 
@@ -63,6 +64,8 @@ pub struct Site {
     pub started: Time,
     /// How many files the process may open.
     pub descriptors: usize,
+    /// What was sampled of what is counted.
+    pub statistics: Statistics,
     /// Long jobs that operators have asked for.
     pub jobs: Jobs,
     /// What the machine calls itself, which a browser on it may call it.

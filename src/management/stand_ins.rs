@@ -1,6 +1,6 @@
 //! What only a broker in Erlang has, and tools read all the same: constants, all in one place.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Tools compare versions and expect one of Erlang's.
 pub(crate) const ERLANG_VERSION: &str = "26.2.5";
@@ -45,4 +45,63 @@ pub(super) fn garbage_collection() -> Value {
         "fullsweep_after": 65535, "max_heap_size": 0, "min_bin_vheap_size": 46422, "min_heap_size": 233,
         "minor_gcs": 0,
     })
+}
+
+/// What Erlang's file layer and its processes do: neither is there.
+pub(super) fn io() -> Map<String, Value> {
+    let counts = [
+        "io_read_count",
+        "io_read_bytes",
+        "io_read_avg_time",
+        "io_write_count",
+        "io_write_bytes",
+        "io_write_avg_time",
+        "io_sync_count",
+        "io_sync_avg_time",
+        "io_seek_count",
+        "io_seek_avg_time",
+        "io_reopen_count",
+        "mnesia_ram_tx_count",
+        "mnesia_disk_tx_count",
+        "msg_store_read_count",
+        "msg_store_write_count",
+        "queue_index_read_count",
+        "queue_index_write_count",
+        "gc_num",
+        "gc_bytes_reclaimed",
+        "context_switches",
+    ];
+    let counts = counts
+        .into_iter()
+        .flat_map(|name| [(name.to_owned(), json!(0)), (format!("{name}_details"), json!({ "rate": 0.0 }))]);
+    counts.collect()
+}
+
+/// What Erlang's memory is used for.
+pub(super) fn memory() -> Map<String, Value> {
+    let parts = [
+        "atom",
+        "binary",
+        "code",
+        "connection_channels",
+        "connection_other",
+        "connection_readers",
+        "connection_writers",
+        "metrics",
+        "mgmt_db",
+        "mnesia",
+        "msg_index",
+        "other_ets",
+        "other_proc",
+        "plugins",
+        "queue_slave_procs",
+        "quorum_ets",
+        "quorum_queue_dlx_procs",
+        "quorum_queue_procs",
+        "reserved_unallocated",
+        "stream_queue_coordinator_procs",
+        "stream_queue_procs",
+        "stream_queue_replica_reader_procs",
+    ];
+    parts.into_iter().map(|name| (name.to_owned(), json!(0))).collect()
 }

@@ -1,5 +1,7 @@
 //! Virtual hosts.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
@@ -7,30 +9,30 @@ use super::call::Call;
 use super::failure::Failure;
 use super::fields::{switch, tags, text};
 use super::listing::{one, paged};
-use super::overview::messages;
-use crate::queue::queue::Status;
+use super::site::Site;
+use super::statistics::Telling;
 use crate::store::definitions::VhostMetadata;
 use crate::vhost::Vhost;
 
 /// `GET /api/vhosts`
 pub(super) fn list(call: &Call) -> Result<Answer, Failure> {
-    let node = call.site.node.clone();
-    let counts = !call.query.is_true("disable_stats");
+    let (site, telling) = (Arc::clone(&call.site), call.tells_statistics().then(|| call.telling()));
     paged(
         call,
         call.vhosts()?,
         |vhost| vhost.name().as_str(),
-        move |vhost| Some(object(vhost, &node, counts)),
+        move |vhost| Some(object(vhost, &site, telling)),
     )
 }
 
 /// `GET /api/vhosts/{vhost}`
 pub(super) fn show(call: &Call) -> Result<Answer, Failure> {
-    let counts = !call.query.is_true("disable_stats");
-    Ok(one(call, object(&*call.vhost()?, &call.site.node, counts)))
+    let telling = call.tells_statistics().then(|| call.telling());
+    Ok(one(call, object(&*call.vhost()?, &call.site, telling)))
 }
 
-fn object(vhost: &Vhost, node: &str, counts: bool) -> Value {
+fn object(vhost: &Vhost, site: &Site, telling: Option<Telling>) -> Value {
+    let node = site.node.as_str();
     let metadata = vhost.metadata();
     let default_queue_type = metadata.default_queue_type.as_deref().unwrap_or("classic");
     let mut cluster_state = Map::new();
@@ -50,14 +52,11 @@ fn object(vhost: &Vhost, node: &str, counts: bool) -> Value {
         "cluster_state": cluster_state,
         "durability": vhost.durability().as_str(),
     });
-    if counts {
-        let mut status = Status::default();
-        for found in vhost.queues().all().iter().filter_map(|queue| queue.status().ok()) {
-            status.ready += found.ready;
-            status.unacked += found.unacked;
-        }
-        if let (Some(object), Value::Object(counts)) = (object.as_object_mut(), messages(&status)) {
-            object.extend(counts);
+    if let Some(telling) = telling {
+        let totals = site.statistics.totals(&site.environment);
+        let held = totals.vhosts.get(vhost.name()).copied().unwrap_or_default();
+        if let Some(fields) = object.as_object_mut() {
+            site.statistics.tell_vhost(telling, vhost, &held, fields);
         }
     }
     object

@@ -32,7 +32,7 @@ use crate::store::handle::StoreHandle;
 use crate::store::op::Group;
 use crate::time::Time;
 pub use browsing::Walk;
-pub use inspection::Inspection;
+pub use inspection::{Inspection, Observation};
 pub use published::{Duplicate, NewKeys, Pressure, Published};
 pub use scheduling::{ListedMessage, NotReached};
 use standing::Standing;
@@ -361,6 +361,7 @@ impl Queue {
 
     /// Drops the ready messages and gives their number; writes that into `group`.
     pub fn purge(&self, group: &mut Group) -> Result<usize, Gone> {
+        self.undertaker.stir();
         self.with(|core| core.purge(group))
     }
 
@@ -411,14 +412,6 @@ impl Queue {
         drop(state);
         self.carry_out(work);
         Ok(result)
-    }
-
-    /// What it has counted, also once it is gone.
-    pub fn counts(&self) -> QueueCounts {
-        match &*self.lock() {
-            State::Running(core, _) => core.counts(),
-            State::Deleted(counts) => *counts,
-        }
     }
 
     /// From now on the queue is gone. Without a group whoever forgets it writes that it is.

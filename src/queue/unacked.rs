@@ -90,6 +90,11 @@ impl Unacked {
         self.bytes
     }
 
+    /// The bodies of those that do not wait for a time, in bytes.
+    pub fn seen_bytes(&self) -> u64 {
+        self.bytes.saturating_sub(self.waiting.bytes)
+    }
+
     /// What those take in memory that a client is to settle, or is getting, in bytes, about.
     pub fn memory(&self) -> u64 {
         let len = self.len.saturating_sub(self.waiting.count) as u64;

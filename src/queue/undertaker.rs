@@ -1,5 +1,6 @@
 //! Who sees to what a queue cannot do by itself.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use super::Queue;
@@ -23,17 +24,34 @@ pub trait Undertaker: Send + Sync {
 
 /// Where a queue finds its undertaker, once there is one.
 #[derive(Clone, Default)]
-pub struct UndertakerCell(Arc<OnceLock<Weak<dyn Undertaker>>>);
+pub struct UndertakerCell(Arc<Cell>);
+
+#[derive(Default)]
+struct Cell {
+    undertaker: OnceLock<Weak<dyn Undertaker>>,
+    /// How often messages have left queues by themselves, or all at once.
+    stirs: AtomicU64,
+}
 
 impl UndertakerCell {
     /// Appoints the undertaker; the first one stays.
     pub fn appoint(&self, undertaker: Weak<dyn Undertaker>) {
         // Whoever came second has no queues here.
-        let _ = self.0.set(undertaker);
+        let _ = self.0.undertaker.set(undertaker);
     }
 
     /// The undertaker, if there is one.
     pub fn undertaker(&self) -> Option<Arc<dyn Undertaker>> {
-        self.0.get()?.upgrade()
+        self.0.undertaker.get()?.upgrade()
+    }
+
+    /// Something has happened to a queue that no channel counts.
+    pub(super) fn stir(&self) {
+        self.0.stirs.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often that was so.
+    pub fn stirs(&self) -> u64 {
+        self.0.stirs.load(Ordering::Relaxed)
     }
 }

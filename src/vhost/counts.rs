@@ -101,6 +101,11 @@ impl Vhost {
         *lock(&self.counts.gone_queues)
     }
 
+    /// How often something happened to its queues that no channel counts.
+    pub fn stirs(&self) -> u64 {
+        self.undertaker.stirs()
+    }
+
     /// What comes and goes in its broker.
     pub fn churn(&self) -> &Churn {
         self.counts.node.churn()

@@ -26,6 +26,7 @@ mod policies;
 mod queues;
 mod recorded;
 mod server;
+mod statistics;
 mod users;
 mod vhosts;
 mod who_may;

@@ -199,6 +199,13 @@ fn every_key_refuses_a_bad_value_with_what_it_expects() {
         ("metrics.tls.versions", &[("sslv3", "expected tlsv1.3")]),
         ("metrics.tls.ciphers", &[("a\nb", "without control characters")]),
         ("metrics.tls.honor_cipher_order", &[("1", "expected true or false")]),
+        (
+            "statistics.interval",
+            &[("soon", "expected a duration"), ("10ms", "not between 100ms and 1h"), ("7200", "1h")],
+        ),
+        ("statistics.rates_mode", &[("fine", "expected none, basic or detailed")]),
+        ("statistics.disabled", &[("maybe", "expected true or false")]),
+        ("statistics.collector_disabled", &[("maybe", "expected true or false")]),
         ("log.level", &[("loud", "expected debug, info"), ("Info", "expected debug, info")]),
         ("log.format", &[("xml", "expected human or json")]),
         ("log.dir", &[("", "expected a path")]),

@@ -64,6 +64,12 @@ pub(super) const DESCRIBED: &[Described] = &[
     get("/api/connections/username/{user}", "A user's connections.", "200 [Connection]").listed(),
     delete("/api/connections/username/{user}", "Closes them."),
     get("/api/vhosts/{vhost}/connections", "The connections there.", "200 [Connection]").paged(),
+    get("/api/connections/{connection}/channels", "Its channels.", "200 [object]").paged(),
+    get("/api/channels", "The channels of the user's connections, or all.", "200 [object]").paged(),
+    get("/api/channels/{channel}", "A channel, with its consumers.", "200 object"),
+    get("/api/vhosts/{vhost}/channels", "The channels there.", "200 [object]").paged(),
+    get("/api/consumers", "All consumers.", "200 [object]").listed(),
+    get("/api/consumers/{vhost}", "The consumers there.", "200 [object]").listed(),
 ];
 
 const EXCHANGE: &str =

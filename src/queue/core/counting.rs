@@ -3,9 +3,12 @@
 //! A delivery is counted when it is handed to its recipient. One that was not sent after all comes back; since what is told
 //! must not fall, that is made up for by those that follow.
 
+use std::sync::Arc;
+
 use super::QueueCore;
 use crate::count::{Ended, QueueCounts, QueueNumber};
 use crate::queue::death::Reason;
+use crate::queue::subscriber::Subscriber;
 use crate::queue::unacked::Holder;
 
 /// What a queue counts.
@@ -20,6 +23,8 @@ pub(super) struct Counting {
     pub(super) staged_again: u64,
     /// Some of what was counted is to be made up for.
     owes: bool,
+    /// What [`QueueCore::observe`] saw last.
+    seen: u64,
     /// What most queues never have.
     rare: Option<Box<Rare>>,
 }
@@ -206,6 +211,17 @@ impl Counting {
 }
 
 impl QueueCore {
+    /// Whether anything has happened here since this was last asked.
+    pub fn observe(&mut self) -> bool {
+        let QueueCounts { publish, deliver, deliver_no_ack, redeliver, ack, .. } = self.counts();
+        let QueueCounts { get, get_no_ack, get_empty, disk_reads, disk_writes, .. } = self.counts();
+        let held = (self.ready() as u64).rotate_left(20) ^ (self.unacked() as u64).rotate_left(40);
+        let counted = [publish, deliver, deliver_no_ack, redeliver, ack, get, get_no_ack, get_empty];
+        let counted = counted.into_iter().chain([disk_reads, disk_writes]).fold(0, u64::wrapping_add);
+        let seen = counted ^ held;
+        std::mem::replace(&mut self.counting.seen, seen) != seen
+    }
+
     /// What it has counted.
     pub fn counts(&self) -> QueueCounts {
         self.counting.counts()
@@ -237,5 +253,42 @@ impl QueueCore {
     /// Messages are about to be published that are here already.
     pub fn count_again(&mut self, messages: usize) {
         self.counting.comes_again(messages as u64);
+    }
+}
+
+impl QueueCore {
+    /// The bodies of messages that clients are to settle, in bytes.
+    pub fn unacked_bytes(&self) -> u64 {
+        self.unacked.seen_bytes()
+    }
+
+    /// How many ready messages are in memory, and their bodies in bytes; those that are parked among them.
+    pub fn ready_in_memory(&self) -> (u64, u64) {
+        let (messages, bytes) = self.ready.in_memory();
+        (messages.saturating_add(self.parked() as u64), bytes.saturating_add(self.parked_bytes()))
+    }
+
+    /// How many messages outlive the broker that are ready or unacked, and their bodies in bytes.
+    pub fn journalled(&self) -> (u64, u64) {
+        let (mut messages, mut bytes) = self.ready.journalled();
+        for (entry, holder) in self.unacked.iter_held() {
+            if entry.home.is_journalled()
+                && matches!(holder, Holder::Consumer(_) | Holder::Get | Holder::Parked)
+            {
+                messages = messages.saturating_add(1);
+                bytes = bytes.saturating_add(entry.message.body_len() as u64);
+            }
+        }
+        (messages, bytes)
+    }
+
+    /// Whether a consumer could take a message at once.
+    pub fn could_deliver(&self) -> bool {
+        self.consumers.first().is_some()
+    }
+
+    /// Its consumers, as an operator sees them.
+    pub fn subscribers(&self) -> Vec<Arc<Subscriber>> {
+        self.consumers.iter().filter_map(|member| member.consumer.subscriber.clone()).collect()
     }
 }

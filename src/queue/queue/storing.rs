@@ -161,6 +161,9 @@ impl Queue {
     /// Asks the store, with no lock held.
     pub(super) fn carry_out(&self, work: Option<Work>) {
         let Some(work) = work else { return };
+        if !work.dead.is_empty() || !work.gone.is_empty() || !work.due.is_empty() {
+            self.undertaker.stir();
+        }
         let Work { loads, segments, page_out, search, dead, gone, due, look_at } = work;
         for place in loads {
             self.store.load(self.id, place);
@@ -260,6 +263,7 @@ impl Due for Queue {
         };
         if is_awaited {
             self.do_due(now);
+            self.undertaker.stir();
         }
     }
 }

@@ -169,6 +169,14 @@ impl Lane {
         self.blocks.iter()
     }
 
+    /// How many messages there are in each of its parts, with their bodies in bytes.
+    pub(super) fn held(&self) -> impl Iterator<Item = (u64, u64)> {
+        let of = |count: u32, bytes: u32| (u64::from(count), u64::from(bytes));
+        let front = self.front.iter().map(move |front| of(front.count, front.bytes));
+        let blocks = self.blocks.iter().map(move |block| of(block.count(), block.bytes()));
+        front.chain(blocks).chain(std::iter::once(of(self.open.count, self.open.bytes)))
+    }
+
     /// Appends a message behind all others. A block is made as large as what waits already, `waiting` bytes.
     pub(super) fn push(
         &mut self,

@@ -88,6 +88,22 @@ impl Ready {
         self.lanes().map(Lane::memory).fold(0, u64::saturating_add)
     }
 
+    /// How many of them are in memory, and their bodies in bytes.
+    pub fn in_memory(&self) -> (u64, u64) {
+        let on_disk =
+            self.lanes().flat_map(Lane::blocks).filter(|block| matches!(block, block::Block::Paged(_)));
+        let on_disk = on_disk.map(|block| (u64::from(block.count()), u64::from(block.bytes())));
+        let (messages, bytes) = sum(on_disk);
+        ((self.len as u64).saturating_sub(messages), self.bytes.saturating_sub(bytes))
+    }
+
+    /// How many of them outlive the broker, and their bodies in bytes.
+    pub fn journalled(&self) -> (u64, u64) {
+        let in_lanes = self.lanes().filter(|lane| lane.is_journalled()).flat_map(Lane::held);
+        let returned = self.returned().filter(|entry| entry.home.is_journalled());
+        sum(in_lanes.chain(returned.map(|entry| (1, entry.message.body_len() as u64))))
+    }
+
     /// How many blocks are on the disk only.
     pub fn paged(&self) -> usize {
         self.lanes().map(Lane::paged).fold(0, usize::saturating_add)
@@ -272,6 +288,13 @@ impl Ready {
         self.bytes = self.bytes.saturating_sub(fewer.bytes);
         self.damaged.extend(fewer.damaged);
     }
+}
+
+/// Numbers of messages and of bytes, added up.
+fn sum(some: impl Iterator<Item = (u64, u64)>) -> (u64, u64) {
+    some.fold((0, 0), |(messages, bytes), (more, more_bytes)| {
+        (messages.saturating_add(more), bytes.saturating_add(more_bytes))
+    })
 }
 
 #[cfg(test)]

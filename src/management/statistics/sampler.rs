@@ -1,0 +1,300 @@
+//! A tick: what is looked at, and what is kept of it.
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::rows;
+use super::series::Series;
+use super::totals::{QueueTotals, Totals, enter};
+use super::{Past, Statistics};
+use crate::connection::Environment;
+use crate::count::{Event, MessageCounts};
+use crate::name::VhostName;
+use crate::place::QueueId;
+use crate::time::Time;
+
+/// How long the past of the broker and its virtual hosts is kept...
+const SPAN: Duration = Duration::from_hours(24);
+/// ...and that of what is in them.
+const SPAN_WITHIN: Duration = Duration::from_mins(11);
+/// What has not moved for so long is forgotten: that it moves again is seen at once, and how fast one tick later.
+const IDLE_MAX: Duration = Duration::from_hours(1);
+/// The past of queues, exchanges, channels and connections takes no more memory than this; beyond it only as much is kept
+/// as rates are made of, in bytes.
+const MEMORY_MAX: usize = 64 * 1024 * 1024;
+/// Old samples are thinned out each so many ticks.
+const TIDY_TICKS: u64 = 12;
+/// So many queues that are gone are kept at most.
+const GONE_MAX: usize = 256;
+/// So many are entered before those who read have a turn.
+const ENTERED_AT_ONCE: usize = 1024;
+
+/// What was seen at the last tick.
+#[derive(Debug, Default)]
+pub struct Sampler {
+    ticks: u64,
+    last: Totalled,
+    /// Some rate is not zero.
+    moves: bool,
+    /// No queue that was there had a higher number.
+    newest_queue: u64,
+}
+
+/// Totals, of which one moves whenever anything does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Totalled {
+    messages: MessageCounts,
+    churn: u64,
+    stirs: u64,
+}
+
+/// What else is sampled of the node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NodeSample {
+    /// Files that are open.
+    pub descriptors: u64,
+    /// Memory that is used, in bytes.
+    pub memory: u64,
+    /// What is free where the data is, in bytes.
+    pub disk_free: u64,
+}
+
+impl NodeSample {
+    /// What is used now.
+    pub fn taken(environment: &Environment) -> Self {
+        let alarms = &environment.alarms;
+        // Nothing where the system does not say.
+        let descriptors = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+        Self {
+            descriptors: descriptors as u64,
+            memory: alarms.memory().used(),
+            disk_free: alarms.disk().free().unwrap_or_default(),
+        }
+    }
+}
+
+/// A tick and the one before.
+#[derive(Clone, Copy)]
+struct Tick {
+    now: Time,
+    before: Time,
+}
+
+/// Bytes that the open connections of a virtual host received and sent.
+type Octets = HashMap<VhostName, [u64; 2]>;
+
+impl Sampler {
+    /// Samples what has moved.
+    pub fn tick(&mut self, statistics: &Statistics, environment: &Environment, now: Time, node: NodeSample) {
+        self.ticks += 1;
+        let counts = environment.vhosts.counts();
+        let totalled = Totalled {
+            messages: counts.channels().messages,
+            churn: Event::ALL.iter().map(|event| counts.churn().of(*event)).sum(),
+            stirs: environment.vhosts.all().iter().map(|vhost| vhost.stirs()).sum(),
+        };
+        let looks = totalled != self.last || self.moves || self.ticks == 1;
+        self.last = totalled;
+        let tick = statistics.past_mut().begin(now);
+        let octets = statistics.connections(environment, tick);
+        let totals = if looks {
+            let begun = Instant::now();
+            let totals = Arc::new(statistics.queues(environment, &mut self.newest_queue, tick));
+            statistics.totals.set(Arc::clone(&totals), begun.elapsed());
+            statistics.exchanges(environment, tick);
+            statistics.channels(environment, tick);
+            totals
+        } else {
+            // Heartbeats alone make bytes move, and nothing else.
+            statistics.totals.last()
+        };
+        let mut past = statistics.past_mut();
+        past.overview(environment, &totals, &octets, tick);
+        past.node(environment.connections.len(), node, tick);
+        if looks {
+            self.moves = past.moves();
+        }
+        if self.ticks.is_multiple_of(TIDY_TICKS) {
+            past.tidy(now);
+        }
+    }
+}
+
+impl Statistics {
+    /// Looks at each queue, and enters those that have moved.
+    fn queues(&self, environment: &Environment, newest: &mut u64, tick: Tick) -> Totals {
+        let (known, mut totals, mut alive) = (*newest, Totals::default(), Vec::new());
+        for vhost in environment.vhosts.all() {
+            let (mut sum, mut moved) = (QueueTotals::default(), Vec::new());
+            for queue in vhost.queues().all() {
+                let Ok(seen) = queue.observe(true) else { continue };
+                let id = queue.id();
+                sum.add(&seen);
+                alive.push(id);
+                *newest = id.number().max(*newest);
+                if seen.has_moved {
+                    moved.push((id, rows::of_queue(&seen), id.number() > known));
+                }
+            }
+            enter(&mut totals, &vhost, sum);
+            for some in moved.chunks(ENTERED_AT_ONCE) {
+                let mut past = self.past_mut();
+                for (id, values, is_new) in some {
+                    push(&mut past.queues, *id, tick, *is_new, *values);
+                }
+            }
+        }
+        totals.all.counts += environment.vhosts.counts().gone_queues();
+        let mut past = self.past_mut();
+        if past.queues.len() > alive.len() + GONE_MAX {
+            let alive: HashSet<QueueId> = alive.into_iter().collect();
+            past.queues.retain(|id, _| alive.contains(id));
+        }
+        // Those that were not entered have not moved.
+        for series in past.queues.values_mut().filter(|series| series.moves() && series.until() < tick.now) {
+            series.stay(tick.now);
+        }
+        totals
+    }
+
+    fn exchanges(&self, environment: &Environment, tick: Tick) {
+        for vhost in environment.vhosts.all() {
+            let default = vhost.default_exchange_counts();
+            let all = vhost.exchanges().all();
+            let counted = all.iter().map(|exchange| (exchange.id(), exchange.published().total()));
+            let counted: Vec<_> = counted.filter(|(_, counts)| counts.publish > 0).collect();
+            let mut past = self.past_mut();
+            for (id, counts) in counted {
+                push(&mut past.exchanges, id, tick, true, [counts.publish, counts.routed]);
+            }
+            if default.publish > 0 {
+                let values = [default.publish, default.routed];
+                push(&mut past.default_exchanges, vhost.name().clone(), tick, true, values);
+            }
+        }
+        let mut past = self.past_mut();
+        past.exchanges.retain(|_, series| series.until() == tick.now);
+        past.default_exchanges.retain(|_, series| series.until() == tick.now);
+    }
+
+    fn channels(&self, environment: &Environment, tick: Tick) {
+        for connection in environment.connections.described() {
+            for channel in connection.about.entry.channels() {
+                let values = rows::of_channels(&channel.tally.messages.counts());
+                if values.iter().any(|value| *value > 0) {
+                    let key = (connection.id, channel.whose.number);
+                    let is_new = channel.opened_at > tick.before;
+                    push(&mut self.past_mut().channels, key, tick, is_new, values);
+                }
+            }
+        }
+        self.past_mut().channels.retain(|_, series| series.until() == tick.now);
+    }
+
+    fn connections(&self, environment: &Environment, tick: Tick) -> Octets {
+        let mut octets = Octets::new();
+        for connection in environment.connections.described() {
+            let entry = &connection.about.entry;
+            let values = [entry.received_bytes.get(), entry.sent_bytes.get()];
+            let sum = octets.entry(connection.vhost).or_default();
+            for (sum, value) in sum.iter_mut().zip(values) {
+                *sum += value;
+            }
+            let is_new = connection.about.connected_at > tick.before;
+            push(&mut self.past_mut().connections, connection.id, tick, is_new, values);
+        }
+        self.past_mut().connections.retain(|_, series| series.until() == tick.now);
+        octets
+    }
+}
+
+impl Past {
+    fn begin(&mut self, now: Time) -> Tick {
+        if self.begun == Time::default() {
+            (self.begun, self.now) = (now, now);
+        }
+        (self.before, self.now) = (self.now, now);
+        Tick { now, before: self.before }
+    }
+
+    /// Samples what there is of all, and of virtual hosts.
+    fn overview(&mut self, environment: &Environment, totals: &Totals, octets: &Octets, tick: Tick) {
+        for vhost in environment.vhosts.all() {
+            let mut values = rows::of_channels(&vhost.channel_counts().messages);
+            rows::fill(&mut values, &totals.vhosts.get(vhost.name()).copied().unwrap_or_default());
+            rows::set_octets(&mut values, octets.get(vhost.name()).copied().unwrap_or_default());
+            push(&mut self.vhosts, vhost.name().clone(), tick, true, values);
+        }
+        self.vhosts.retain(|_, series| series.until() == tick.now);
+        let counts = environment.vhosts.counts();
+        let mut values = rows::of_channels(&counts.channels().messages);
+        rows::fill(&mut values, &totals.all);
+        let values = rows::of_all(values, counts.churn());
+        match &mut self.overview {
+            Some(series) => series.push(tick.now, tick.before, values),
+            None => self.overview = Some(Series::begun(tick.now, tick.before, true, values)),
+        }
+    }
+
+    /// Whether any rate is not zero.
+    fn moves(&self) -> bool {
+        self.overview.as_ref().is_some_and(Series::moves)
+            || self.queues.values().any(Series::moves)
+            || self.channels.values().any(Series::moves)
+            || self.exchanges.values().chain(self.default_exchanges.values()).any(Series::moves)
+    }
+
+    fn node(&mut self, sockets: usize, node: NodeSample, tick: Tick) {
+        let values = [node.descriptors, sockets as u64, node.memory, node.disk_free];
+        match &mut self.node {
+            Some(series) => series.push(tick.now, tick.before, values),
+            None => self.node = Some(Series::begun(tick.now, tick.before, false, values)),
+        }
+    }
+
+    /// Forgets what is old.
+    fn tidy(&mut self, now: Time) {
+        self.overview.iter_mut().for_each(|series| series.thin(now, SPAN));
+        self.node.iter_mut().for_each(|series| series.thin(now, SPAN));
+        self.vhosts.values_mut().for_each(|series| series.thin(now, SPAN));
+        self.memory = tidy(&mut self.queues, now)
+            + tidy(&mut self.exchanges, now)
+            + tidy(&mut self.default_exchanges, now)
+            + tidy(&mut self.channels, now)
+            + tidy(&mut self.connections, now);
+        if self.memory > MEMORY_MAX {
+            self.queues.values_mut().for_each(Series::shorten);
+            self.exchanges.values_mut().for_each(Series::shorten);
+            self.channels.values_mut().for_each(Series::shorten);
+            self.connections.values_mut().for_each(Series::shorten);
+        }
+    }
+}
+
+fn push<K: Hash + Eq, const N: usize>(
+    all: &mut HashMap<K, Series<N>>,
+    key: K,
+    Tick { now, before }: Tick,
+    is_new: bool,
+    values: [u64; N],
+) {
+    match all.entry(key) {
+        Entry::Occupied(mut known) => known.get_mut().push(now, before, values),
+        Entry::Vacant(place) => {
+            place.insert(Series::begun(now, before, is_new, values));
+        }
+    }
+}
+
+/// Thins out series, forgets the idle ones, and gives the memory that the others take, in bytes.
+fn tidy<K: Hash + Eq, const N: usize>(all: &mut HashMap<K, Series<N>>, now: Time) -> usize {
+    all.retain(|_, series| {
+        series.thin(now, SPAN_WITHIN);
+        now.since(series.changed()) < IDLE_MAX
+    });
+    all.shrink_to(all.len() * 2);
+    all.values().map(Series::memory).sum()
+}
