@@ -5,6 +5,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../tls/authority.rs"]
+#[allow(dead_code, reason = "the tests of TLS use all of it")]
+mod authority;
 mod connections;
 mod doctor;
 mod failures;
@@ -12,4 +15,6 @@ mod jobs;
 mod metrics;
 mod pages;
 mod shell;
+mod tail;
+mod tls;
 mod transcripts;
