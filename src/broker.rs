@@ -326,8 +326,13 @@ pub async fn run(config: Config, sources: Sources, started: Instant) -> Result<S
     tracing::info!("Server startup complete; 0 plugins started. ({milliseconds} ms)");
     supervisor::ready();
     let disk_failed = broker.disk_failed();
+    let stop_asked = broker.environment.stop_asked.clone();
     let stopped = loop {
         tokio::select! {
+            () = stop_asked.cancelled() => {
+                tracing::info!("shutting down, as an operator asked for");
+                break Stopped::Gracefully;
+            }
             name = signals.next() => {
                 tracing::info!("{name} received: shutting down");
                 break Stopped::Gracefully;

@@ -4,6 +4,7 @@ pub mod bench;
 mod client;
 mod completion;
 mod config;
+mod ctl;
 mod desk;
 mod doctor;
 mod examples;
@@ -94,6 +95,9 @@ fn parse(arguments: Vec<OsString>) -> Result<CommandLine, clap::Error> {
 /// Does what the command line says. `started` is when the process began.
 pub fn run(started: Instant) -> ExitCode {
     let arguments = tips::arguments(std::env::args_os());
+    if let Some((program, words)) = ctl::meant(&arguments) {
+        return ctl::run(program, words);
+    }
     let CommandLine { command, serve } = match parse(arguments).map_err(tips::with_tip) {
         Ok(parsed) => parsed,
         Err(error) => return refused(&error),

@@ -59,6 +59,7 @@ pub use log::{
 pub use management::{Browsers, FileMode, Listen, ManagementConfig, SocketFile};
 pub use memory_limit::MemoryLimit;
 pub use metrics::MetricsConfig;
+pub(crate) use nearest::distance;
 pub use network::{InvalidNetwork, Network};
 pub use reload::{Change, Changes};
 pub use rotation::{InvalidRotationDate, RotationDate};

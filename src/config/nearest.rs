@@ -53,7 +53,7 @@ fn likeness(given: &str, name: &str) -> usize {
 
 /// Levenshtein's distance, where two neighbours that are swapped are one mistake. Names are short, and what is given is
 /// cut to be so.
-pub(super) fn distance(a: &str, b: &str) -> usize {
+pub(crate) fn distance(a: &str, b: &str) -> usize {
     const LONGEST: usize = 80;
     let (a, b): (Vec<char>, Vec<char>) =
         (a.chars().take(LONGEST).collect(), b.chars().take(LONGEST).collect());

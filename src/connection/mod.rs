@@ -85,6 +85,8 @@ pub struct Environment {
     pub app: App,
     /// Cancelled when the broker stops: each connection is then closed with 320.
     pub stopping: CancellationToken,
+    /// Cancelled by an operator who wants the broker to stop.
+    pub stop_asked: CancellationToken,
 }
 
 impl Environment {
@@ -118,6 +120,7 @@ impl Environment {
             alarms,
             app: App::default(),
             stopping: CancellationToken::new(),
+            stop_asked: CancellationToken::new(),
         }
     }
 }

@@ -6,9 +6,9 @@ use super::endpoint::Needs::{
 };
 use super::endpoint::{Endpoint, delete, get, post, put};
 use super::{
-    bindings, channels, connections, consumers, definitions, exchanges, features, health, leveret, limits,
-    messages, nodes, openapi, overview, parameters, permissions, policies, queues, quorum, topic_permissions,
-    users, vhosts,
+    bindings, channels, connections, consumers, control, definitions, exchanges, features, health, leveret,
+    limits, messages, nodes, openapi, overview, parameters, permissions, policies, queues, quorum,
+    topic_permissions, users, vhosts,
 };
 
 /// Every endpoint that there is.
@@ -188,6 +188,15 @@ pub static ENDPOINTS: &[Endpoint] = &[
     ),
     get("/api/health/checks/port-listener/{port}", Management, health::port_listener),
     get("/api/health/checks/protocol-listener/{protocol}", Management, health::protocol_listener),
+    post("/api/leveret/authenticate", Administrator, control::authenticate),
+    get("/api/leveret/log-level", Administrator, control::log_levels),
+    put("/api/leveret/log-level", Administrator, control::set_log_level),
+    get("/api/leveret/log", Administrator, control::log_tail),
+    post("/api/leveret/reopen-logs", Administrator, control::reopen_logs),
+    put("/api/leveret/memory-limit", Administrator, control::set_memory_limit),
+    put("/api/leveret/disk-free-limit", Administrator, control::set_disk_limit),
+    get("/api/leveret/configuration", Administrator, control::configuration),
+    post("/api/leveret/stop", Administrator, control::stop),
     get("/api/leveret/app", Management, leveret::app::show),
     post("/api/leveret/app/stop", Administrator, leveret::app::stop),
     post("/api/leveret/app/start", Administrator, leveret::app::start),

@@ -46,6 +46,7 @@ mod bindings;
 mod channels;
 mod connections;
 mod consumers;
+mod control;
 mod definitions;
 mod exchanges;
 mod features;

@@ -14,6 +14,7 @@ mod failures;
 mod jobs;
 mod metrics;
 mod pages;
+mod rabbitmqctl;
 mod shell;
 mod tail;
 mod tls;

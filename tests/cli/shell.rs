@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -75,10 +76,11 @@ impl Shell {
         let input = input.and_then(|rest| rest.get(1).cloned()).unwrap_or_default();
         let settings: Vec<String> = words.iter().take_while(|word| is_setting(word)).cloned().collect();
         let program = words.get(settings.len()).expect("a command");
-        assert_eq!(program, "leveret", "{line}");
+        // One binary is all of them, by the name that it is called with.
+        assert!(program == "leveret" || program.starts_with("rabbitmq"), "{line}");
         let arguments = &words[settings.len() + 1..];
         let mut command = Command::new(env!("CARGO_BIN_EXE_leveret"));
-        command.args(arguments).current_dir(self.home.path()).env_clear();
+        command.arg0(program).args(arguments).current_dir(self.home.path()).env_clear();
         command.env("HOME", self.home.path()).env("LEVERET_DATA_DIR", self.data.path());
         for setting in &settings {
             let (name, value) = setting.split_once('=').unwrap();

@@ -27,6 +27,15 @@ transcripts! {
     permissions
     policies
     queues
+    rabbitmq_diagnostics
+    rabbitmq_plugins
+    rabbitmq_queues
+    rabbitmqctl_lists
+    rabbitmqctl_node
+    rabbitmqctl_policies
+    rabbitmqctl_users
+    rabbitmqctl_vhosts
+    rabbitmqctl_words
     status
     topic_permissions
     users

@@ -7,6 +7,23 @@ pub(super) const DESCRIBED: &[Described] = &[
     get("/api/leveret/app", "Whether AMQP is served.", "200 App"),
     post("/api/leveret/app/stop", "Serves AMQP no more, and ends nothing else.", "204|503"),
     post("/api/leveret/app/start", "Serves AMQP again.", "204|503"),
+    post("/api/leveret/authenticate", "Says whether a user has this password.", "200 object")
+        .body("username:string password:string"),
+    get("/api/leveret/log-level", "What is logged, by category.", "200 object"),
+    put(
+        "/api/leveret/log-level",
+        "Changes it until the configuration is read again.",
+        "level:string category?:string",
+    )
+    .gives("204"),
+    get("/api/leveret/log", "The last lines of the log file.", "200 object").query("lines?:integer"),
+    post("/api/leveret/reopen-logs", "Opens the log file anew.", "204"),
+    put("/api/leveret/memory-limit", "From how much memory on publishers are blocked.", "limit:string")
+        .gives("204"),
+    put("/api/leveret/disk-free-limit", "With how little free space publishers are blocked.", "limit:string")
+        .gives("204"),
+    get("/api/leveret/configuration", "Every key of the configuration with its value.", "200 object"),
+    post("/api/leveret/stop", "Stops the broker.", "204"),
     get("/api/leveret/jobs", "Jobs that run, and some that ended.", "200 [Job]").paged(),
     get("/api/leveret/jobs/{job}", "A job.", "200 Job"),
     delete("/api/leveret/jobs/{job}", "Cancels it."),
