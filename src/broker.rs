@@ -5,6 +5,7 @@
 
 mod alarms;
 mod doors;
+mod events;
 mod first;
 mod http;
 mod kept;
@@ -40,6 +41,7 @@ use crate::supervisor;
 use crate::time::Time;
 use crate::vhost::registry::Vhosts;
 use doors::Door;
+use events::Teller;
 use first::First;
 use http::OpenDoor;
 pub use http::{HttpDoor, HttpService};
@@ -69,6 +71,8 @@ pub struct Broker {
     management_addresses: Vec<SocketAddr>,
     /// Metrics and checks, where they are served.
     metrics: Option<Server>,
+    /// Ends with it.
+    _teller: Teller,
     metrics_addresses: Vec<SocketAddr>,
     http_tls: HttpTlsServers,
     /// None in a broker that keeps nothing.
@@ -183,7 +187,8 @@ impl Broker {
         let ports_file = config.ports_file.clone();
         let socket = LocalSocket::of(&config);
         let mut environment = Environment::empty(config);
-        if let Some((vhosts, access)) = stored {
+        if let Some((vhosts, mut access)) = stored {
+            access.tell_to(vhosts.events());
             environment.vhosts = vhosts;
             environment.access = Arc::new(access);
         }
@@ -192,6 +197,7 @@ impl Broker {
         }
         first.make(&environment).map_err(StartError::Definitions)?;
         let environment = Arc::new(environment);
+        let teller = Teller::start(&environment).map_err(StartError::Thread)?;
         let site = Arc::new(Site {
             environment: Arc::clone(&environment),
             listening,
@@ -234,6 +240,7 @@ impl Broker {
             management,
             management_addresses,
             metrics,
+            _teller: teller,
             metrics_addresses: metrics_doors.iter().map(|listening| listening.address).collect(),
             http_tls,
             kept: None,

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules of `src/`, lowest first: each may import those before it and nothing else. The program itself, `main`
 /// and `lib`, stands above them all.
-const LAYERS: [&str; 31] = [
+const LAYERS: [&str; 33] = [
     "name",
     "place",
     "time",
@@ -20,6 +20,8 @@ const LAYERS: [&str; 31] = [
     "rate",
     "equivalence",
     "pattern",
+    "json",
+    "event",
     "auth",
     "policy",
     "exchange",

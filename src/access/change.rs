@@ -63,7 +63,7 @@ pub struct TopicEntry {
 }
 
 /// What is done to the book, and written down of it.
-enum Change {
+pub(super) enum Change {
     Define(AccessDefinition),
     ForgetUser(UserName),
     ForgetPermission(UserName, VhostName),
@@ -284,6 +284,7 @@ impl Access {
             }
             record.commit()
         });
+        self.tell(&change);
         let mut book = self.book.write().unwrap_or_else(PoisonError::into_inner);
         match change {
             // That there is such a user was seen under the same lock.

@@ -8,6 +8,7 @@ mod change;
 mod login;
 mod operator;
 mod places;
+mod telling;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
@@ -18,6 +19,7 @@ pub use operator::{operator, rights_of_operator};
 pub use places::{AllTaken, Place, Places};
 
 use crate::auth::{AccessSettings, Penalties, Rights, User};
+use crate::event::Events;
 use crate::name::VhostName;
 use crate::rate::RateMeter;
 use crate::store::definitions::{AccessDefinition, Definitions};
@@ -36,6 +38,8 @@ pub struct Access {
     channels: Places,
     /// None in a broker that keeps nothing.
     definitions: Option<Arc<Definitions>>,
+    /// What happens to them is told here.
+    events: Arc<Events>,
 }
 
 impl Access {
@@ -78,7 +82,13 @@ impl Access {
             penalties: Mutex::default(),
             channels: Places::default(),
             definitions,
+            events: Arc::default(),
         }
+    }
+
+    /// What happens to users is told here from now on.
+    pub fn tell_to(&mut self, events: &Arc<Events>) {
+        self.events = Arc::clone(events);
     }
 
     /// What the configuration says at present.

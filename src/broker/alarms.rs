@@ -8,6 +8,7 @@ use super::Broker;
 use crate::alarm::{Raised, SetBy};
 use crate::config::{DiskLimit, MemoryLimit};
 use crate::connection::Environment;
+use crate::net::node_name;
 use crate::store::Blocked;
 
 /// What holds publishers back, for whoever operates a broker.
@@ -68,13 +69,30 @@ pub(super) fn watch(environment: &Arc<Environment>, tasks: &mut JoinSet<()>) {
     let (environment, watched, mut changes) = (Arc::clone(environment), Arc::clone(alarms), alarms.changes());
     tasks.spawn(watched.watch());
     tasks.spawn(async move {
+        let mut before = Raised::default();
         while changes.changed().await.is_ok() {
+            let now = *changes.borrow();
+            tell(&environment, before, now);
+            before = now;
             // That one is raised is found out by whoever publishes.
             if !changes.borrow_and_update().is_any() {
                 environment.connections.alarms_cleared();
             }
         }
     });
+}
+
+/// Alarms that were raised, or are no more, are events.
+fn tell(environment: &Environment, before: Raised, now: Raised) {
+    for (resource, was, is) in [("memory", before.memory, now.memory), ("disk", before.disk, now.disk)] {
+        if was != is {
+            let key = if is { "alarm.set" } else { "alarm.cleared" };
+            environment
+                .vhosts
+                .events()
+                .tell(key, |headers| headers.string("alarm_id", resource).string("node", node_name()));
+        }
+    }
 }
 
 fn mebibytes(bytes: u64) -> String {

@@ -102,6 +102,7 @@ impl Channel {
             },
             session,
         );
+        session.tell_consumer_created(self.number, consume, tag.as_str(), self.prefetch, name.as_str());
         if !consume.no_wait {
             peer.method(self.number, basic::ConsumeOk { consumer_tag: tag.as_str() }.into());
         }
@@ -125,6 +126,7 @@ impl Channel {
     ) {
         if let Some(slot) = self.consumers.remove(cancel.consumer_tag) {
             self.counting.entry.unsubscribe(cancel.consumer_tag);
+            session.tell_consumer_deleted(self.number, slot, cancel.consumer_tag);
             session.subscriptions.release_if_spent(slot);
         }
         if !cancel.no_wait {
@@ -143,6 +145,7 @@ impl Channel {
         if self.consumers.get(tag.as_str()) == Some(&slot) {
             self.consumers.remove(tag.as_str());
             self.counting.entry.unsubscribe(tag.as_str());
+            session.tell_consumer_deleted(self.number, slot, tag.as_str());
             if session.consumer_cancel_notify {
                 peer.method(self.number, basic::Cancel { consumer_tag: tag.as_str(), no_wait: true }.into());
             }

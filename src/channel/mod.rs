@@ -25,6 +25,7 @@ mod queue;
 mod reply_to;
 mod returns;
 mod settle;
+mod telling;
 mod transaction;
 
 #[cfg(test)]
@@ -145,6 +146,10 @@ impl Channel {
         if let Some(exception) = self.content.interrupted_by_method() {
             return Err(exception);
         }
+        let _acting = match method {
+            Method::Exchange(_) | Method::Queue(_) => session.acting(),
+            _ => None,
+        };
         match method {
             Method::Exchange(E::Declare(declare)) => return self.exchange_declare(&declare, session, peer),
             Method::Exchange(E::Delete(delete)) => return self.exchange_delete(&delete, session, peer),
@@ -297,11 +302,13 @@ impl Channel {
 
     /// The end of the channel, see [`Self::stop_consumers`].
     pub fn close(&mut self, session: &mut Session) {
-        for (_, slot) in self.consumers.drain() {
+        for (tag, slot) in self.consumers.drain() {
+            session.tell_consumer_deleted(self.number, slot, tag.as_str());
             session.leave_queue(slot);
             session.subscriptions.release_if_spent(slot);
         }
         self.forget_last_get(session);
+        session.tell_channel("channel.closed", self.number);
         self.place = None;
         self.end_counting();
     }

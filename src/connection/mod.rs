@@ -22,6 +22,7 @@ pub mod output;
 pub mod registry;
 mod rights;
 mod serving;
+mod telling;
 pub mod throttle;
 mod timing;
 mod waiting;
@@ -62,6 +63,7 @@ use handshake::{Entry, EntryRefused, Gatekeeper};
 use open::{End, Open, Parts};
 use outbox::{Notice, Outbox};
 use registry::{About, Connections};
+use telling::Ends;
 use throttle::Throttle;
 
 /// What every connection of a broker shares.
@@ -105,7 +107,9 @@ impl Environment {
         let vhosts = Vhosts::default();
         vhosts.set_queue_max(config.access.cluster_queue_limit);
         vhosts.set_settings(config.vhosts.clone());
-        let access = Arc::new(Access::empty(config.access.clone()));
+        let mut access = Access::empty(config.access.clone());
+        access.tell_to(vhosts.events());
+        let access = Arc::new(access);
         let limits = (config.memory_limit, config.disk_free_limit, config.total_memory);
         let directory = (!config.in_memory).then(|| FileSystemOf(config.data_dir.clone()));
         let disk = directory.map(|directory| -> Box<dyn DiskMeter> { Box::new(directory) });
@@ -149,7 +153,13 @@ impl Environment {
 
 impl Gatekeeper for Environment {
     fn log_in(&self, claim: Claim<'_>, origin: &Origin) -> Result<Arc<User>, LoginRefused> {
-        self.access.log_in(claim, origin)
+        let name = match &claim {
+            Claim::Password(credentials) if self.vhosts.events().is_wanted() => credentials.login.to_owned(),
+            _ => String::new(),
+        };
+        let logged_in = self.access.log_in(claim, origin);
+        telling::logged_in(self, &name, &logged_in, origin);
+        logged_in
     }
 
     fn failed(&self, origin: &Origin) -> Duration {
@@ -232,8 +242,8 @@ async fn serve_open(
     (peer, local): (SocketAddr, SocketAddr),
     environment: &Environment,
 ) {
-    let Greeted { negotiated, decoder, stream, read_ahead, permit } = greeted;
-    let entry = negotiated.entry;
+    let Greeted { mut negotiated, decoder, stream, read_ahead, permit } = greeted;
+    let entry = std::mem::take(&mut negotiated.entry);
     let user = &negotiated.user.name;
     // They may have gone since it was entered.
     let Some(vhost) = environment.vhosts.get(negotiated.vhost.as_str()) else { return };
@@ -242,6 +252,7 @@ async fn serve_open(
     let outbox = Arc::new(Outbox::new());
     let id = environment.connections.enter(&outbox, user.clone(), vhost.name().clone());
     vhost.churn().add(Event::ConnectionOpened);
+    let encryption_is_used = encryption.is_some();
     if let Some(encryption) = encryption {
         tracing::info!("connection {peer} -> {local}: {encryption}");
         environment.connections.set_encryption(id, encryption);
@@ -314,7 +325,10 @@ async fn serve_open(
         tell_blocked: negotiated.capabilities.connection_blocked,
     });
     open.output().method(0, OpenOk {}.into());
+    let ends = Ends { peer, local, is_tls: encryption_is_used };
+    telling::opened(environment, &negotiated, ends);
     let end = open.serve().await;
+    telling::closed(environment, &negotiated, ends);
     environment.connections.leave(id);
     environment.vhosts.counts().churn().add(Event::ConnectionClosed);
     // Its places are free before its socket has gone: the client may come again at once.

@@ -30,17 +30,17 @@ mod permissions;
 mod policies;
 mod queues;
 mod report;
-pub mod table;
 mod users;
 mod vhosts;
 
 #[cfg(test)]
 mod tests;
 
+pub use crate::json as table;
+pub use crate::json::from_table;
 pub use document::{Document, Scope, Section, Unreadable};
 pub use export::{Export, Pieces};
 pub use files::{LoadError, Loaded};
 pub use import::{Import, Mode};
 pub use path::{Finding, Path};
 pub use report::{Action, Change, Report};
-pub use table::from_table;

@@ -27,6 +27,7 @@ use super::query::Query;
 use super::server::{By, Comer};
 use super::site::Site;
 use crate::access::operator;
+use crate::event::acting_for;
 
 /// How long a body may take.
 const BODY_TIME: Duration = Duration::from_secs(30);
@@ -120,7 +121,11 @@ async fn tried(
         Err(_) => return Err(Failure::too_slow()),
     };
     let call = Call { body, ..call };
-    let served = spawn_blocking(move || (endpoint.serve)(&call)).await;
+    let served = spawn_blocking(move || {
+        let _acting = call.user.as_ref().map(|user| acting_for(user.name.as_str()));
+        (endpoint.serve)(&call)
+    });
+    let served = served.await;
     // A panic there was logged.
     served.map_err(|_| Failure::internal())?.map(super::answer::Answer::into_response)
 }

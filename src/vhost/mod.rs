@@ -24,6 +24,7 @@ pub mod reply_to;
 pub mod restore;
 pub mod routing;
 mod settings;
+mod telling;
 pub mod topology;
 mod waking;
 
@@ -35,7 +36,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::access::Places;
 use crate::config::Durability;
-use crate::exchange::ExchangeOptions;
+use crate::event::{EVENT_EXCHANGE, Events};
+use crate::exchange::{ExchangeOptions, ExchangeType};
 use crate::name::VhostName;
 use crate::place::Batch;
 use crate::policy::Policies;
@@ -76,6 +78,8 @@ pub struct Vhost {
     tracing: AtomicBool,
     /// What holds for those that say nothing themselves.
     settings: Arc<Settings>,
+    /// What happens in it is told here.
+    events: Arc<Events>,
     /// Its queues count among these.
     all_queues: Arc<AllQueues>,
     /// Whether nothing is made in it any more, since it is being deleted.
@@ -121,6 +125,7 @@ impl Vhost {
             publish_rate: RwLock::default(),
             tracing: AtomicBool::new(false),
             settings: Arc::default(),
+            events: Arc::default(),
             all_queues: Arc::default(),
             is_ending: AtomicBool::new(false),
             undertaker: UndertakerCell::default(),
@@ -136,6 +141,12 @@ impl Vhost {
             counts: Counts::default(),
             epoch: AtomicU64::new(0),
         };
+        if vhost.name.as_str() == registry::EVENTS_VHOST {
+            vhost.exchanges.insert(Exchange::new(
+                EVENT_EXCHANGE.into(),
+                ExchangeOptions { internal: true, ..ExchangeOptions::durable(ExchangeType::Topic) },
+            ));
+        }
         for (name, exchange_type, internal) in topology::SYSTEM_EXCHANGES {
             vhost.exchanges.insert(Exchange::new(
                 name.into(),
@@ -206,7 +217,17 @@ impl Vhost {
     }
 
     /// It is one of a broker's from now on: its queues count among those of all, and have what the settings say.
-    fn join(&mut self, all: &Arc<AllQueues>, settings: &Arc<Settings>, counts: &Arc<NodeCounts>) {
+    fn join(
+        &mut self,
+        all: &Arc<AllQueues>,
+        settings: &Arc<Settings>,
+        counts: &Arc<NodeCounts>,
+        events: &Arc<Events>,
+    ) {
+        self.events = Arc::clone(events);
+        if self.exchanges.get(EVENT_EXCHANGE).is_some_and(|exchange| !exchange.routes().is_empty()) {
+            self.events.want(true);
+        }
         let queues = self.queues.all();
         self.counts.join(counts, &queues);
         all.add(self.queues.len());

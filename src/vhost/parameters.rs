@@ -35,6 +35,7 @@ impl Vhost {
         let mut records = Records::new(self);
         records.parameter(component, name, &value);
         let until = records.commit();
+        self.tell_parameter_set(component, name, &value);
         parameters.insert((component.clone(), name.into()), value);
         Ok(until)
     }
@@ -53,6 +54,7 @@ impl Vhost {
         let mut records = Records::new(self);
         records.forget_parameter(component, name);
         let until = records.commit();
+        self.tell_parameter_cleared(component, name);
         parameters.remove(&key);
         Ok(until)
     }

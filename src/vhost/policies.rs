@@ -38,6 +38,7 @@ impl Vhost {
             let mut records = Records::new(self);
             records.policy(kind, &policy);
             let until = records.commit();
+            self.tell_policy_set(kind, &policy);
             self.replace_policies(|policies| policies.set(kind, policy));
             until
         };
@@ -55,6 +56,7 @@ impl Vhost {
             }
             let mut records = Records::new(self);
             records.forget_policy(kind, name);
+            self.tell_policy_cleared(kind, name);
             let until = records.commit();
             self.replace_policies(|policies| {
                 policies.clear(kind, name);

@@ -5,6 +5,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dashmap::DashMap;
+use leveret_protocol::table::{ArrayBuilder, Value};
 
 use super::all_queues::AllQueues;
 use super::counts::NodeCounts;
@@ -13,6 +14,7 @@ use super::parameters::GlobalParameters;
 use super::settings::Settings;
 use super::{Vhost, VhostStore};
 use crate::config::{Durability, VhostSettings};
+use crate::event::Events;
 use crate::name::{ExchangeName, VhostName};
 use crate::place::Batch;
 use crate::policy::PolicyKind;
@@ -55,6 +57,7 @@ pub struct Vhosts {
     durability: Durability,
     all_queues: Arc<AllQueues>,
     settings: Arc<Settings>,
+    events: Arc<Events>,
     counts: Arc<NodeCounts>,
     /// Held while one is made or deleted.
     changing: Mutex<()>,
@@ -62,6 +65,9 @@ pub struct Vhosts {
 
 /// Names are shortstrs of AMQP: no longer, in bytes, and not empty.
 const NAME_MAX_BYTES: usize = 255;
+
+/// Where what happens is told: where RabbitMQ has it unless its configuration says otherwise.
+pub const EVENTS_VHOST: &str = "/";
 
 /// Why a virtual host was not made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +113,11 @@ impl Vhosts {
         }
     }
 
+    /// What happens in all of them.
+    pub fn events(&self) -> &Arc<Events> {
+        &self.events
+    }
+
     /// The virtual host of that name.
     pub fn get(&self, name: &str) -> Option<Arc<Vhost>> {
         self.by_name.get(name).map(|vhost| Arc::clone(&vhost))
@@ -119,7 +130,7 @@ impl Vhosts {
 
     /// Enters a virtual host under its name.
     pub fn insert(&self, mut vhost: Vhost) {
-        vhost.join(&self.all_queues, &self.settings, &self.counts);
+        vhost.join(&self.all_queues, &self.settings, &self.counts, &self.events);
         let vhost = Arc::new(vhost);
         vhost.appoint();
         self.by_name.insert(vhost.name().clone(), vhost);
@@ -151,7 +162,15 @@ impl Vhosts {
         for policy in settings.policies_for(vhost.name().as_str()) {
             until = until.max(vhost.set_policy(PolicyKind::Operator, policy.clone()));
         }
+        let (name, told) = (vhost.name().clone(), vhost.metadata());
         self.insert(vhost);
+        self.events.tell("vhost.created", |headers| {
+            let tags = told.tags.iter().fold(ArrayBuilder::new(), ArrayBuilder::string);
+            headers
+                .string("name", name.as_str())
+                .string("description", &told.description)
+                .value("tags", Value::Array(tags.finish().as_array()))
+        });
         Ok(until)
     }
 
@@ -177,6 +196,7 @@ impl Vhosts {
         found_no_more(&vhost);
         let until = vhost.end();
         vhost.counts.end();
+        self.events.tell("vhost.deleted", |headers| headers.string("name", name));
         Ok(until)
     }
 

@@ -161,6 +161,7 @@ impl Vhost {
         let until = records.commit();
         self.queues.insert(&queue);
         self.counts.queue_made(&queue);
+        self.tell_queue_created(&queue);
         self.churn().add(Event::QueueCreated);
         self.new_epoch();
         Ok(Declared { queue, status: Status::default(), made: true, until })
@@ -228,6 +229,7 @@ impl Vhost {
             self.all_queues.give_back();
             self.counts.queue_gone(queue);
             records.forget_queue(queue);
+            self.tell_queue_deleted(queue);
         }
         self.unbind_target(topology, &Target::Queue(Arc::clone(queue)), records);
         self.new_epoch();
@@ -262,6 +264,7 @@ impl Vhost {
         self.begin_remembering(&exchange, &mut records);
         let until = records.commit();
         exchange.set_policies(self.policies_for_exchange(&exchange));
+        self.tell_exchange_created(&exchange);
         self.exchanges.insert(exchange);
         self.new_epoch();
         Ok((true, until))
@@ -296,6 +299,7 @@ impl Vhost {
         let Some(binding) = bound else { return Ok(if is_durable { self.awaited() } else { None }) };
         let mut records = Records::new(self);
         records.binding(&source, &binding);
+        self.tell_bound(&source, &binding);
         let until = records.commit();
         topology.lead(id, source);
         self.new_epoch();
@@ -325,6 +329,7 @@ impl Vhost {
         };
         let mut records = Records::new(self);
         records.forget_binding(&source, &binding);
+        self.tell_unbound(&source, &binding);
         self.new_epoch();
         self.delete_if_unbound(&mut topology, source, &mut records);
         Ok(records.commit())
@@ -357,6 +362,7 @@ impl Vhost {
     ) {
         self.exchanges.remove(&exchange);
         records.forget_exchange(&exchange);
+        self.tell_exchange_deleted(&exchange);
         Self::end_delaying(&exchange, records);
         Self::end_remembering(&exchange, records);
         // Its own bindings are dropped with it: they may form a cycle of references otherwise.
@@ -365,6 +371,7 @@ impl Vhost {
         for binding in routes.iter() {
             topology.forget(binding.target.id(), exchange.id());
             records.forget_binding(&exchange, binding);
+            self.tell_unbound(&exchange, binding);
         }
         self.unbind_target(topology, &Target::Exchange(exchange), records);
         self.new_epoch();
@@ -372,7 +379,7 @@ impl Vhost {
 
     /// Removes all bindings that lead to `target`, and with them the auto-delete exchanges that have none left.
     fn unbind_target(&self, topology: &mut Sources, target: &Target, records: &mut Records<'_>) {
-        for source in unbind_all(topology, target, records) {
+        for source in self.unbind_all(topology, target, records) {
             self.delete_if_unbound(topology, source, records);
         }
     }
@@ -387,9 +394,10 @@ impl Vhost {
                 continue;
             }
             records.forget_exchange(&exchange);
+            self.tell_exchange_deleted(&exchange);
             Self::end_delaying(&exchange, records);
             Self::end_remembering(&exchange, records);
-            candidates.extend(unbind_all(topology, &Target::Exchange(exchange), records));
+            candidates.extend(self.unbind_all(topology, &Target::Exchange(exchange), records));
             self.new_epoch();
         }
     }
@@ -399,19 +407,27 @@ impl Vhost {
     }
 }
 
-/// Removes all bindings that lead to `target`, and gives the exchanges that lost some.
-fn unbind_all(topology: &mut Sources, target: &Target, records: &mut Records<'_>) -> Vec<Arc<Exchange>> {
-    let mut lost = Vec::new();
-    for (_, source) in topology.0.remove(&target.id()).unwrap_or_default() {
-        let removed = source.routes_mut().remove_target(target);
-        for binding in &removed {
-            records.forget_binding(&source, binding);
+impl Vhost {
+    /// Removes all bindings that lead to `target`, and gives the exchanges that lost some.
+    fn unbind_all(
+        &self,
+        topology: &mut Sources,
+        target: &Target,
+        records: &mut Records<'_>,
+    ) -> Vec<Arc<Exchange>> {
+        let mut lost = Vec::new();
+        for (_, source) in topology.0.remove(&target.id()).unwrap_or_default() {
+            let removed = source.routes_mut().remove_target(target);
+            for binding in &removed {
+                records.forget_binding(&source, binding);
+                self.tell_unbound(&source, binding);
+            }
+            if !removed.is_empty() {
+                lost.push(source);
+            }
         }
-        if !removed.is_empty() {
-            lost.push(source);
-        }
+        lost
     }
-    lost
 }
 
 /// Whether `connection` may use the queue: anyone may, unless it is exclusive to another.

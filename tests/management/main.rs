@@ -12,6 +12,7 @@ mod connections;
 mod definitions;
 mod desk;
 mod doors;
+mod events;
 mod firehose;
 mod health;
 mod http;

@@ -178,6 +178,7 @@ fn an_exchange_is_declared_as_over_amqp() {
             "amq.fanout",
             "amq.headers",
             "amq.match",
+            "amq.rabbitmq.event",
             "amq.rabbitmq.trace",
             "amq.topic",
             "d",

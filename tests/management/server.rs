@@ -142,7 +142,7 @@ fn a_long_list_comes_whole_in_slices() {
     assert_eq!(
         desk.get("/api/overview")["object_totals"],
         json!({
-            "channels": 0, "connections": 0, "consumers": 0, "exchanges": 7, "queues": 3000,
+            "channels": 0, "connections": 0, "consumers": 0, "exchanges": 8, "queues": 3000,
         })
     );
 }

@@ -74,6 +74,7 @@ impl Channels {
             *slot = Some(Slot::Open(Box::new(channel)));
             self.open = self.open.saturating_add(1);
         }
+        session.tell_channel("channel.created", number);
         peer.method(number, channel::OpenOk {}.into());
         Ok(())
     }
