@@ -6,6 +6,8 @@ use super::QueueCore;
 use crate::message::Message;
 use crate::place::{Home, JournalFile, Position, SegmentNumber};
 use crate::queue::ready::{AHEAD_BLOCKS, BLOCK_MAX_BYTES, Entry, RestoredBlock, is_through, pack};
+#[cfg(test)]
+use crate::queue::unacked::Holder;
 use crate::store::segment::block::Records;
 use crate::store::stored::{BlockPlace, Damage, OutBlock, Returns, SegmentState};
 
@@ -88,10 +90,12 @@ impl QueueCore {
         pack(unacked.chain(returned).filter(|(entry, _)| wanted(entry)))
     }
 
-    /// The places of the ready messages that wait by themselves.
+    /// The places of the ready messages that wait by themselves, and of those that are parked.
     #[cfg(test)]
     pub fn single_positions(&self) -> Vec<Position> {
-        self.ready.returned().map(|entry| entry.position).collect()
+        let parked = self.unacked.iter_held().filter(|(_, holder)| *holder == Holder::Parked);
+        let parked = parked.map(|(entry, _)| entry.position);
+        self.ready.returned().map(|entry| entry.position).chain(parked).collect()
     }
 
     /// See [`Stored::stored`](crate::store::stored::Stored::stored).

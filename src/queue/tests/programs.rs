@@ -379,10 +379,12 @@ impl Run {
         } else if damaged {
             let awaited = self.queue.uses_segment(place.segment, place.journalled);
             let before = self.queue.status().unwrap().ready;
+            // One of these may be given to somebody as soon as the block is known to be lost.
+            let singles = self.queue.single();
             self.queue.loaded(place, Err(Damage("flipped".to_owned())));
             let mut lost = self.disk.alive_in(place);
-            // What was taken out of it, since it expires soon, is not lost with it.
-            for single in self.queue.single() {
+            // What was taken out of it, since it expires soon or by an operator, is not lost with it.
+            for single in singles {
                 lost.remove_range(single, single);
             }
             let lost: Vec<Number> =
