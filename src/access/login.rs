@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Access;
+use super::{Access, LoginProtocol};
 use crate::auth::{Claim, Mechanism, PasswordHash, User};
 use crate::time::Time;
 
@@ -85,6 +85,25 @@ impl Access {
             return Err(LoginRefused::LoopbackOnly);
         }
         Ok(user)
+    }
+
+    /// The same, and counts it.
+    pub fn log_in_over(
+        &self,
+        protocol: LoginProtocol,
+        claim: Claim<'_>,
+        origin: &Origin,
+    ) -> Result<Arc<User>, LoginRefused> {
+        let named = match &claim {
+            Claim::Password(credentials) => Some(credentials.login.to_owned()),
+            Claim::Certificate => origin.certificate.as_deref().map(str::to_owned),
+            Claim::Anonymous => None,
+        };
+        let found = self.log_in(claim, origin);
+        let name =
+            named.or_else(|| found.as_ref().ok().map(|user| user.name.to_string())).unwrap_or_default();
+        self.attempts().count(protocol, origin.address, &name, found.is_ok());
+        found
     }
 
     /// A login from there has failed: how long its answer is to be delayed.

@@ -3,6 +3,7 @@
 //! Changes are made one after another and are in the journal before anybody can see them. Each ends with a new epoch:
 //! whatever was remembered of rights holds as long as that stays the same.
 
+mod attempts;
 mod book;
 mod change;
 mod login;
@@ -13,6 +14,7 @@ mod telling;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
+pub use attempts::{Attempts, LoginProtocol, Source, Tried};
 pub use change::{AccessError, PermissionEntry, TopicEntry};
 pub use login::{LoginRefused, Origin};
 pub use operator::{operator, rights_of_operator};
@@ -34,6 +36,7 @@ pub struct Access {
     /// Held while something is changed.
     changing: Mutex<()>,
     penalties: Mutex<Penalties>,
+    attempts: Attempts,
     /// Channels of all users together.
     channels: Places,
     /// None in a broker that keeps nothing.
@@ -80,6 +83,7 @@ impl Access {
             epoch: AtomicU64::new(1),
             changing: Mutex::default(),
             penalties: Mutex::default(),
+            attempts: Attempts::default(),
             channels: Places::default(),
             definitions,
             events: Arc::default(),
@@ -89,6 +93,11 @@ impl Access {
     /// What happens to users is told here from now on.
     pub fn tell_to(&mut self, events: &Arc<Events>) {
         self.events = Arc::clone(events);
+    }
+
+    /// The logins that were tried.
+    pub fn attempts(&self) -> &Attempts {
+        &self.attempts
     }
 
     /// What the configuration says at present.

@@ -41,7 +41,7 @@ use leveret_protocol::{ReplyCode, TableBuf};
 use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 
-use crate::access::{Access, AllTaken, LoginRefused, Origin};
+use crate::access::{Access, AllTaken, LoginProtocol, LoginRefused, Origin};
 use crate::alarm::{Alarms, DiskMeter, FileSystemOf, ProcessMemory};
 use crate::auth::{Action, Claim, Resource, User, authorize};
 use crate::channel::authority::Authority;
@@ -157,7 +157,7 @@ impl Gatekeeper for Environment {
             Claim::Password(credentials) if self.vhosts.events().is_wanted() => credentials.login.to_owned(),
             _ => String::new(),
         };
-        let logged_in = self.access.log_in(claim, origin);
+        let logged_in = self.access.log_in_over(LoginProtocol::Amqp, claim, origin);
         telling::logged_in(self, &name, &logged_in, origin);
         logged_in
     }

@@ -114,7 +114,7 @@ pub(super) fn show(call: &Call) -> Result<Answer, Failure> {
     let mut object = object(&row, &call.site, call.telling());
     if let Some(fields) = object.as_object_mut() {
         let consumers = row.channel.subscribers();
-        let consumers = consumers.iter().map(|consumer| consumers::object(consumer, &call.site.node));
+        let consumers = consumers.iter().map(|consumer| consumers::object(consumer, &call.site));
         fields.insert("consumer_details".to_owned(), consumers.collect());
         fields.insert("deliveries".to_owned(), json!([]));
         fields.insert("publishes".to_owned(), call.publishes_of(&row.channel));

@@ -1,6 +1,7 @@
 //! Consumers, listed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -8,11 +9,12 @@ use super::answer::Answer;
 use super::call::Call;
 use super::failure::Failure;
 use super::listing::whole;
+use super::site::Site;
 use super::wire_json::from_table;
 use crate::queue::subscriber::Subscriber;
 
 /// A consumer, as it is listed with its queue and its channel too.
-pub(super) fn object(consumer: &Subscriber, node: &str) -> Value {
+pub(super) fn object(consumer: &Subscriber, site: &Site) -> Value {
     let whose = &consumer.whose;
     json!({
         "consumer_tag": consumer.tag.as_str(),
@@ -21,7 +23,7 @@ pub(super) fn object(consumer: &Subscriber, node: &str) -> Value {
             "name": whose.channel_name(),
             "number": whose.number,
             "connection_name": whose.connection_name,
-            "node": node,
+            "node": site.node,
             "peer_host": whose.peer.map(|peer| peer.ip().to_string()),
             "peer_port": whose.peer.map(|peer| peer.port()),
             "user": whose.user.as_str(),
@@ -33,8 +35,17 @@ pub(super) fn object(consumer: &Subscriber, node: &str) -> Value {
         "active": consumer.is_active(),
         "activity_status": consumer.activity(),
         "arguments": from_table(consumer.arguments.as_table()),
-        "consumer_timeout": consumer.timeout.map(|timeout| timeout.as_millis()),
+        "consumer_timeout": timeout(consumer, site).as_millis(),
     })
+}
+
+/// How long a delivery may be with it: by its own word, or what holds for its queue; 0 is without end.
+fn timeout(consumer: &Subscriber, site: &Site) -> Duration {
+    let of_queue = || {
+        let vhost = site.environment.vhosts.get(consumer.whose.vhost.as_str())?;
+        vhost.queues().get(consumer.queue.as_str())?.terms().ok()?.consumer_timeout
+    };
+    consumer.timeout.or_else(of_queue).unwrap_or_default()
 }
 
 /// `GET /api/consumers` and `/api/consumers/{vhost}`
@@ -48,6 +59,6 @@ pub(super) fn list(call: &Call) -> Result<Answer, Failure> {
             consumers.extend(channels.iter().flat_map(|channel| channel.subscribers()));
         }
     }
-    let node = call.site.node.clone();
-    Ok(whole(call, consumers, move |consumer| Some(object(consumer, &node))))
+    let site = Arc::clone(&call.site);
+    Ok(whole(call, consumers, move |consumer| Some(object(consumer, &site))))
 }

@@ -6,8 +6,8 @@ use super::endpoint::Needs::{
 };
 use super::endpoint::{Endpoint, delete, get, post, put};
 use super::{
-    bindings, channels, connections, consumers, control, definitions, exchanges, features, health, leveret,
-    limits, messages, nodes, openapi, overview, parameters, permissions, policies, queues, quorum,
+    attempts, bindings, channels, connections, consumers, control, definitions, exchanges, features, health,
+    leveret, limits, messages, nodes, openapi, overview, parameters, permissions, policies, queues, quorum,
     topic_permissions, users, vhosts,
 };
 
@@ -30,6 +30,10 @@ pub static ENDPOINTS: &[Endpoint] = &[
     post("/api/all-configuration", Administrator, definitions::import),
     get("/api/nodes", Monitoring, nodes::list),
     get("/api/nodes/{name}", Monitoring, nodes::show),
+    get("/api/auth/attempts/{name}", Monitoring, attempts::show),
+    delete("/api/auth/attempts/{name}", Monitoring, attempts::forget),
+    get("/api/auth/attempts/{name}/source", Monitoring, attempts::by_source),
+    delete("/api/auth/attempts/{name}/source", Monitoring, attempts::forget_sources),
     get("/api/vhosts", Management, vhosts::list),
     get("/api/vhosts/{vhost}", SeesVhost, vhosts::show),
     put("/api/vhosts/{vhost}", Administrator, vhosts::put),

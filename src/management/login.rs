@@ -9,7 +9,7 @@ use axum::http::header::AUTHORIZATION;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::access::Origin;
+use crate::access::{LoginProtocol, Origin};
 use crate::auth::{Claim, Credentials, User};
 use crate::connection::Environment;
 
@@ -31,7 +31,7 @@ pub(super) fn log_in(
     let (login, password) = credentials(head).ok_or(Unknown::NoCredentials)?;
     let origin = Origin::from(peer);
     let claim = Claim::Password(Credentials { login: &login, password: &password });
-    environment.access.log_in(claim, &origin).map_err(|refused| {
+    environment.access.log_in_over(LoginProtocol::Http, claim, &origin).map_err(|refused| {
         tracing::warn!("HTTP access denied: user '{}' from {peer}: {refused}", login.escape_debug());
         Unknown::Refused(environment.access.failed(&origin))
     })

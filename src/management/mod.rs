@@ -42,6 +42,7 @@ pub(crate) mod stand_ins;
 pub mod statistics;
 mod wire_json;
 
+mod attempts;
 mod bindings;
 mod channels;
 mod connections;

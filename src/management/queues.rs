@@ -71,7 +71,7 @@ pub(super) fn show(call: &Call) -> Result<Answer, Failure> {
     if let (Told::Everything, Some(object)) = (told, object.as_object_mut()) {
         // Counters of single consumers and publishers, as RabbitMQ has them where it counts so finely.
         let consumers = queue.subscribers();
-        let consumers = consumers.iter().map(|consumer| consumers::object(consumer, &call.site.node));
+        let consumers = consumers.iter().map(|consumer| consumers::object(consumer, &call.site));
         object.insert("consumer_details".to_owned(), consumers.collect());
         object.insert("head_message_timestamp".to_owned(), json!(head_timestamp(&queue)));
         object.insert("deliveries".to_owned(), json!([]));

@@ -87,6 +87,8 @@ pub(super) fn memory() -> Map<String, Value> {
         "connection_other",
         "connection_readers",
         "connection_writers",
+        "metadata_store",
+        "metadata_store_ets",
         "metrics",
         "mgmt_db",
         "mnesia",

@@ -6,6 +6,7 @@
 mod support;
 
 mod app;
+mod attempts;
 mod bindings;
 mod configuration;
 mod connections;

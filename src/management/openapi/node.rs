@@ -59,6 +59,11 @@ pub(super) const DESCRIBED: &[Described] = &[
     get("/api/nodes/{name}", "The node.", "200 Node"),
     get("/api/nodes/{name}/memory", "What its memory is used for, in bytes.", "200 object"),
     get("/api/nodes/{name}/memory/relative", "The same in per cent.", "200 object"),
+    get("/api/auth/attempts/{name}", "Logins by protocol.", "200 [AuthAttempts]").listed(),
+    delete("/api/auth/attempts/{name}", "Counts them from nothing again."),
+    get("/api/auth/attempts/{name}/source", "Logins by address and name, too.", "200 [AuthAttempts]")
+        .listed(),
+    delete("/api/auth/attempts/{name}/source", "Counts them from nothing again."),
     get("/api/aliveness-test/{vhost}", "Sends a message through a queue there.", "200|503 Health"),
     get("/api/healthchecks/node", "Looks at nothing, as RabbitMQ's.", "200 Health"),
     get("/api/healthchecks/node/{node}", "The same.", "200 Health"),
