@@ -106,6 +106,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
     get("/api/exchanges/{vhost}/{exchange}/bindings/destination", Vhost, bindings::to_exchange),
     post("/api/exchanges/{vhost}/{exchange}/publish", Vhost, messages::publish),
     get("/api/queues", Vhost, queues::list),
+    get("/api/queues/detailed", Vhost, queues::list),
     get("/api/queues/{vhost}", Vhost, queues::list),
     get("/api/queues/{vhost}/{queue}", Vhost, queues::show),
     put("/api/queues/{vhost}/{queue}", Vhost, queues::put),

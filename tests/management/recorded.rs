@@ -33,8 +33,14 @@ macro_rules! recorded {
 }
 
 recorded! {
+    datadog_reads_what_it_needs: "datadog.json";
+    flower_reads_what_it_needs: "flower.json";
+    keda_reads_what_it_needs: "keda.json";
     masstransit_finds_what_it_cleans: "masstransit.json";
+    nservicebus_finds_what_it_verifies: "nservicebus.json";
+    telegraf_reads_what_it_needs: "telegraf.json";
     terraform_makes_reads_and_destroys_all_that_it_knows: "terraform.json";
+    zabbix_reads_what_it_needs: "zabbix.json";
 }
 
 /// Traffic of every kind that is counted, on a connection that stays open.
@@ -46,9 +52,12 @@ struct Traffic {
 impl Traffic {
     fn at(desk: &Desk) -> Self {
         desk.done("PUT", "/api/exchanges/%2F/sales", &json!({ "type": "direct" }));
-        for (queue, arguments) in
-            [("orders", json!({})), ("idle", json!({})), ("jobs", json!({ "x-queue-type": "quorum" }))]
-        {
+        for (queue, arguments) in [
+            ("orders", json!({})),
+            ("idle", json!({})),
+            ("two%20words", json!({})),
+            ("jobs", json!({ "x-queue-type": "quorum" })),
+        ] {
             desk.done(
                 "PUT",
                 &format!("/api/queues/%2F/{queue}"),

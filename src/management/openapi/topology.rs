@@ -19,6 +19,9 @@ pub(super) const DESCRIBED: &[Described] = &[
     )
     .body(PUBLISH),
     get("/api/queues", "All queues.", "200 [Queue]").query(TOTALS).paged(),
+    get("/api/queues/detailed", "All queues: the same, since all is told of each.", "200 [Queue]")
+        .query(TOTALS)
+        .paged(),
     get("/api/queues/{vhost}", "The queues there.", "200 [Queue]").query(TOTALS).paged(),
     get("/api/queues/{vhost}/{queue}", "A queue.", "200 Queue").query(TOTALS),
     put("/api/queues/{vhost}/{queue}", "Declares a queue.", QUEUE),

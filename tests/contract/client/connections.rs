@@ -79,7 +79,7 @@ fn a_consumer_is_listed_with_its_queue_and_its_channel() {
     assert_eq!((consumer.consumer_tag.as_str(), consumer.prefetch_count), ("tag", 10));
     assert!(consumer.manual_ack && consumer.active && !consumer.exclusive);
     assert_eq!((consumer.queue.name.as_str(), consumer.queue.vhost.as_str()), ("q", "/"));
-    assert!(consumer.delivery_ack_timeout > 0);
+    assert_eq!(consumer.delivery_ack_timeout, 0, "none unless one is configured");
     assert_eq!(consumer.channel_details.as_ref().expect("a channel").id, 1);
     assert_eq!(api.list_consumers_in("/").done().len(), 1);
 }
