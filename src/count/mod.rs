@@ -32,7 +32,7 @@ pub use flow::{Flow, FlowCounts};
 pub use histogram::Histogram;
 pub use messages::{MessageCounts, Tally, What};
 pub use queue::{Ended, QueueCounts};
-pub use queues::{QueueKind, QueueNumber, QueueTotals};
+pub use queues::{AGE_CLASSES, AGES, QueueKind, QueueNumber, QueueTotals};
 pub use single::Count;
 pub use sizes::{SIZES_MAX_BYTES, SizeTally, Sizes};
 pub use sum::{Part, Seat, Sum, Sums};

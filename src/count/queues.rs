@@ -3,6 +3,7 @@
 //! Each queue says by how much its numbers have changed when its lock is left, and only then; whoever does so adds to numbers of
 //! its thread's own cache lines. Only the sum of all threads' means anything.
 
+use std::array;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
@@ -78,13 +79,23 @@ pub enum QueueNumber {
 }
 
 const NUMBERS: usize = 25;
-/// More than the threads that do something with queues in most brokers; beyond it threads share numbers.
+/// More than the threads that do something with queues in most brokers. Each of the first threads has a stripe that nobody else
+/// writes to; all others share the last one, which is slower.
 const STRIPES: usize = 32;
+const SHARED: usize = STRIPES - 1;
+
+/// Up to which times that messages wait in queues they are counted together, in milliseconds.
+pub const AGES: [u64; 13] =
+    [10, 50, 100, 500, 1_000, 5_000, 10_000, 30_000, 60_000, 600_000, 3_600_000, 21_600_000, 86_400_000];
+/// Those that wait longer than all of these come last.
+pub const AGE_CLASSES: usize = AGES.len() + 1;
+/// Behind the numbers stand the classes of ages, then the sum of ages.
+const CELLS: usize = NUMBERS + AGE_CLASSES + 1;
 
 /// The numbers of a thread, on cache lines of its own.
 #[repr(align(128))]
 #[derive(Debug)]
-struct Stripe([AtomicI64; NUMBERS]);
+struct Stripe([AtomicI64; CELLS]);
 
 /// What all queues of a broker hold and have counted. What those that are gone counted stays counted.
 #[derive(Debug)]
@@ -94,7 +105,7 @@ pub struct QueueTotals {
 
 impl Default for QueueTotals {
     fn default() -> Self {
-        let stripes = || (0..STRIPES).map(|_| Stripe([const { AtomicI64::new(0) }; NUMBERS])).collect();
+        let stripes = || (0..STRIPES).map(|_| Stripe([const { AtomicI64::new(0) }; CELLS])).collect();
         Self { kinds: [stripes(), stripes()] }
     }
 }
@@ -103,33 +114,77 @@ thread_local! {
     static STRIPE: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
+/// The stripe of this thread, in all totals there are.
+#[inline]
 fn stripe() -> usize {
+    STRIPE.get().unwrap_or_else(first_stripe)
+}
+
+#[cold]
+fn first_stripe() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
-    STRIPE.get().unwrap_or_else(|| {
-        let stripe = NEXT.fetch_add(1, Ordering::Relaxed) % STRIPES;
-        STRIPE.set(Some(stripe));
-        stripe
-    })
+    let taken =
+        NEXT.try_update(Ordering::Relaxed, Ordering::Relaxed, |next| (next < SHARED).then_some(next + 1));
+    let stripe = taken.unwrap_or(SHARED);
+    STRIPE.set(Some(stripe));
+    stripe
+}
+
+impl Stripe {
+    #[inline]
+    fn add(&self, is_own: bool, at: usize, change: i64) {
+        let Some(cell) = self.0.get(at) else { return };
+        if is_own {
+            // Nobody else writes here.
+            cell.store(cell.load(Ordering::Relaxed).wrapping_add(change), Ordering::Relaxed);
+        } else {
+            cell.fetch_add(change, Ordering::Relaxed);
+        }
+    }
 }
 
 impl QueueTotals {
     /// A number of queues of this kind has grown by so much, or fallen.
     #[inline]
     pub fn add(&self, kind: QueueKind, number: QueueNumber, change: i64) {
+        self.add_at(kind, number as usize, change);
+    }
+
+    #[inline]
+    fn add_at(&self, kind: QueueKind, cell: usize, change: i64) {
         if change == 0 {
             return;
         }
-        let stripe = self.kinds.get(kind as usize).and_then(|stripes| stripes.get(stripe()));
-        if let Some(own) = stripe.and_then(|stripe| stripe.0.get(number as usize)) {
-            own.fetch_add(change, Ordering::Relaxed);
+        let at = stripe();
+        if let Some(stripe) = self.kinds.get(kind as usize).and_then(|stripes| stripes.get(at)) {
+            stripe.add(at != SHARED, cell, change);
         }
+    }
+
+    /// Messages were given to somebody after they had waited: so many more of each class of ages, and so many milliseconds
+    /// together.
+    pub fn waited(&self, kind: QueueKind, classes: &[u64; AGE_CLASSES], sum: u64) {
+        for (at, messages) in classes.iter().chain([&sum]).enumerate() {
+            self.add_at(kind, NUMBERS + at, messages.cast_signed());
+        }
+    }
+
+    /// How many messages waited how long before they were given to somebody: of each class of ages, and their milliseconds
+    /// together.
+    pub fn times_in_queue(&self) -> ([u64; AGE_CLASSES], u64) {
+        let of = |at: usize| QueueKind::ALL.iter().map(|kind| self.cell(*kind, NUMBERS + at)).sum::<u64>();
+        (array::from_fn(of), of(AGE_CLASSES))
     }
 
     /// A number at present, of all queues of this kind. It may be short of what happens meanwhile, never below 0.
     pub fn of(&self, kind: QueueKind, number: QueueNumber) -> u64 {
+        self.cell(kind, number as usize)
+    }
+
+    fn cell(&self, kind: QueueKind, at: usize) -> u64 {
         let stripes = self.kinds.get(kind as usize).into_iter().flatten();
-        let own = stripes.filter_map(|stripe| stripe.0.get(number as usize));
-        u64::try_from(own.map(|own| own.load(Ordering::Relaxed)).sum::<i64>()).unwrap_or(0)
+        let cells = stripes.filter_map(|stripe| stripe.0.get(at));
+        u64::try_from(cells.map(|cell| cell.load(Ordering::Relaxed)).sum::<i64>()).unwrap_or(0)
     }
 
     /// What queues of this kind have counted, without what was published to them.

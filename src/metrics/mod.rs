@@ -16,6 +16,7 @@
 //! broker. An answer of any length is made in slices, each when the one before it is on its way. Queues are looked at one at a
 //! time, once an answer, so that all that is told of one is of one moment; what they hold together is known without that.
 
+mod attempts;
 mod body;
 mod channels;
 mod connections;
@@ -25,6 +26,7 @@ mod family;
 mod global;
 mod health;
 mod identity;
+mod memory;
 mod node;
 mod own;
 mod page;

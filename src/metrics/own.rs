@@ -1,11 +1,11 @@
 //! What RabbitMQ does not tell: the disk, the memory by what it is used for, and why publishers wait.
 
 use super::family::{Group, LEVERET, Row, counter, gauge};
+use super::memory::Memory;
 use super::queues::QueueRow;
 use super::scrape::Subject;
 use super::text::{Bucket, Kind, Labels, Text};
-use crate::alarm::{MemoryMeter, ProcessMemory};
-use crate::count::Histogram;
+use crate::count::{AGES, Histogram};
 use crate::store::{Blocked, Journal, Paged, StoreHandle};
 
 /// What is told of queues beside what RabbitMQ tells.
@@ -19,6 +19,9 @@ pub(super) static QUEUES: Group<QueueRow> = Group {
         ),
         gauge("queue_messages_retrying", "Messages that came back and wait to be tried again", |row| {
             Some(row.held.status.retrying.into())
+        }),
+        gauge("queue_oldest_message_age_seconds", "How long the oldest ready message has waited", |row| {
+            row.oldest.map(|oldest| oldest.as_secs_f64().into())
         }),
         counter("queue_redeliveries_total", "Messages that were given to somebody again", |row| {
             Some(row.held.counts.redeliver.into())
@@ -140,17 +143,14 @@ fn real(number: u64) -> f64 {
 
 /// What the process occupies, by what for. `queues` is all of them together.
 fn write_memory(subject: &Subject, queues: &QueueRow, text: &mut Text) {
-    let (live, resident) = (ProcessMemory.live_bytes(), ProcessMemory.resident_bytes());
-    let journal = subject.journal().map_or(0, |journal| journal.waiting_bytes() as u64);
-    let (ready, unacked) = (queues.held.memory, queues.held.unacked_memory);
-    let rest = live.saturating_sub(ready).saturating_sub(unacked).saturating_sub(journal);
+    let memory = Memory::look(subject, queues);
     text.family(LEVERET, "memory_bytes", Kind::Gauge, "What memory is used for");
     for (purpose, bytes) in [
-        ("ready_messages", ready),
-        ("unacked_messages", unacked),
-        ("journal", journal),
-        ("other", rest),
-        ("held_by_allocator", resident.saturating_sub(live)),
+        ("ready_messages", memory.ready_messages),
+        ("unacked_messages", memory.unacked_messages),
+        ("journal", memory.journal),
+        ("other", memory.other),
+        ("held_by_allocator", memory.unused),
     ] {
         text.sample(LEVERET, "memory_bytes", |labels| _ = labels.put("purpose", purpose), bytes);
     }
@@ -178,10 +178,26 @@ fn write_blocked(subject: &Subject, text: &mut Text) {
     }
 }
 
+/// How long messages wait in queues until they are given to somebody.
+fn write_times(subject: &Subject, text: &mut Text) {
+    let name = "time_in_queue_seconds";
+    text.family(
+        LEVERET,
+        name,
+        Kind::Histogram,
+        "How long messages waited before they were given to somebody",
+    );
+    let (classes, sum) = subject.site.environment.vhosts.counts().queues().times_in_queue();
+    let bounds: Vec<String> = AGES.into_iter().map(Some).chain([None]).map(|bound| le(bound, 1e3)).collect();
+    let buckets = bounds.iter().zip(classes).map(|(le, count)| Bucket { le, count });
+    text.histogram(LEVERET, name, |_| (), buckets, real(sum) / 1e3);
+}
+
 /// All of it that there is one of. `queues` is all of them together.
 pub(super) fn write(subject: &Subject, queues: &QueueRow, text: &mut Text) {
     write_memory(subject, queues, text);
     write_blocked(subject, text);
+    write_times(subject, text);
     if let Some(store) = subject.site.environment.vhosts.stored() {
         super::family::write_one(LEVERET, &[&BACKLOG], &Backlog::look(&store.handle), text);
         JournalRow(&store.journal).write(text);

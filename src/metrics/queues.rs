@@ -1,6 +1,7 @@
 //! Queues: what they hold and what has happened to it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::family::{Group, Row, counter, gauge};
 use super::scrape::Subject;
@@ -10,6 +11,7 @@ use crate::count::{QueueCounts, QueueKind, QueueNumber, What};
 use crate::management::stand_ins;
 use crate::queue::Queue;
 use crate::queue::queue::{Inspection, Status};
+use crate::time::Time;
 use crate::vhost::Vhost;
 
 /// A queue at one moment, or all of them added up.
@@ -18,6 +20,8 @@ pub(super) struct QueueRow {
     /// Nothing for a sum.
     of: Option<(Arc<Vhost>, Arc<Queue>)>,
     pub(super) held: Inspection,
+    /// How long its oldest ready message has waited.
+    pub(super) oldest: Option<Duration>,
 }
 
 impl Row for QueueRow {
@@ -44,12 +48,14 @@ fn asked_for(subject: &Subject, wanted: &Wanted) -> Vec<(Arc<Vhost>, Arc<Queue>)
 impl QueueRow {
     /// All queues that are asked for, each looked at by itself.
     pub(super) fn look(subject: &Subject, wanted: &Wanted) -> Vec<Self> {
+        let now = Time::now();
         let mut rows = Vec::new();
         for (vhost, queue) in asked_for(subject, wanted) {
             // One that has gone meanwhile, or failed, has nothing to tell.
-            if let Ok(held) = queue.inspect() {
-                rows.push(Self { of: Some((vhost, queue)), held });
-            }
+            let Ok(held) = queue.inspect() else { continue };
+            let arrived = if held.status.ready > 0 { queue.known_arrival().ok().flatten() } else { None };
+            let oldest = arrived.map(|arrived| now.since(arrived));
+            rows.push(Self { of: Some((vhost, queue)), held, oldest });
         }
         rows
     }
@@ -77,7 +83,7 @@ impl QueueRow {
         }
         // Without dead letters, and what the broker sends by itself.
         held.counts.publish = subject.site.environment.vhosts.counts().channels().messages.of(What::Routed);
-        Self { of: None, held }
+        Self { of: None, held, oldest: None }
     }
 
     /// Consumers of it.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::attempts::{self, AttemptsRow};
 use super::channels::{ChannelRow, FlowRow, GivenRow, RoutedRow};
 use super::connections::ConnectionRow;
 use super::exchanges::{ExchangeRow, PublishedRow, VhostRow};
@@ -15,7 +16,7 @@ use super::scrapes::Scrapes;
 use super::section::{Each, Section, Short};
 use super::text::Text;
 use super::wanted::{Endpoint, Wanted};
-use super::{channels, connections, exchanges, global, identity, own, totals};
+use super::{channels, connections, exchanges, global, identity, memory, own, totals};
 use crate::channel::entry::ChannelEntry;
 use crate::count::What;
 use crate::management::Site;
@@ -80,7 +81,7 @@ impl Scrape {
             Endpoint::Aggregated => plan.aggregated(),
             Endpoint::PerObject => plan.per_object(),
             Endpoint::Detailed => plan.detailed(),
-            Endpoint::MemoryBreakdown => {}
+            Endpoint::MemoryBreakdown => plan.short(|subject, _, text| memory::write(subject, text)),
         }
         plan.identity();
         let endpoint = plan.wanted.endpoint;
@@ -167,6 +168,11 @@ impl Plan {
             write_one(RABBITMQ, &[&exchanges::METRICS], &published, text);
             write_rest(subject, &queues, text);
         });
+        self.attempts(RABBITMQ);
+    }
+
+    fn attempts(&mut self, prefix: &'static str) {
+        self.each(&[(prefix, &attempts::METRICS)], |subject, _| AttemptsRow::look(subject));
     }
 
     fn per_object(&mut self) {
@@ -176,6 +182,7 @@ impl Plan {
         });
         self.queues(RABBITMQ, &QUEUES, &[(LEVERET, &own::QUEUES)]);
         self.of_groups(RABBITMQ, |_| true);
+        self.attempts(RABBITMQ);
         self.short(|subject, _, text| write_rest(subject, &QueueRow::sum(subject), text));
     }
 
@@ -189,6 +196,9 @@ impl Plan {
         if !node.is_empty() {
             self.short(move |subject, _, text| write_one(DETAILED, &node, &Node::look(subject), text));
         }
+        if is_wanted(attempts::METRICS.name) {
+            self.attempts(DETAILED);
+        }
         let all = [
             &queues::COARSE,
             &queues::CONSUMER_COUNT,
@@ -201,8 +211,10 @@ impl Plan {
         if is_wanted(queues::METRICS.name) {
             queues.retain(|group| group.name != queues::CONSUMER_COUNT.name);
         }
-        if !queues.is_empty() {
-            self.queues(DETAILED, &queues, &[]);
+        let own: Vec<_> =
+            [(LEVERET, &own::QUEUES)].into_iter().filter(|(_, group)| is_wanted(group.name)).collect();
+        if !queues.is_empty() || !own.is_empty() {
+            self.queues(DETAILED, &queues, &own);
         }
         self.of_groups(DETAILED, is_wanted);
         if is_wanted(exchanges::VHOSTS.name) {

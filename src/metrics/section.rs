@@ -33,6 +33,9 @@ pub(super) struct Each<R: Row, F> {
     families: Vec<(&'static str, &'static Family<R>)>,
     look: Option<F>,
     rows: Vec<R>,
+    /// The labels of all rows, one after the other, and where those of each end: they are the same in every family.
+    labels: String,
+    ends: Vec<usize>,
     /// How many families are written.
     family: usize,
     /// How many rows of the next one, and whether it has begun.
@@ -45,7 +48,16 @@ impl<R: Row, F: FnOnce() -> Vec<R> + Send> Each<R, F> {
         let families =
             groups.iter().flat_map(|(prefix, group)| group.families.iter().map(|it| (*prefix, it)));
         let families = families.collect();
-        Self { families, look: Some(look), rows: Vec::new(), family: 0, row: 0, has_begun: false }
+        Self {
+            families,
+            look: Some(look),
+            rows: Vec::new(),
+            labels: String::new(),
+            ends: Vec::new(),
+            family: 0,
+            row: 0,
+            has_begun: false,
+        }
     }
 }
 
@@ -53,18 +65,34 @@ impl<R: Row, F: FnOnce() -> Vec<R> + Send> Section for Each<R, F> {
     fn write(&mut self, text: &mut Text, enough: usize) -> bool {
         if let Some(look) = self.look.take() {
             self.rows = look();
+            let mut labels = Text::default();
+            self.ends.reserve_exact(self.rows.len());
+            for row in &self.rows {
+                labels.labels(|labels| row.label(labels));
+                self.ends.push(labels.len());
+            }
+            self.labels = labels.into_string();
         }
         while let Some((prefix, family)) = self.families.get(self.family) {
             if !self.has_begun {
                 family.head(prefix, text);
                 self.has_begun = true;
             }
-            while let Some(row) = self.rows.get(self.row) {
+            let mut from =
+                self.row.checked_sub(1).and_then(|before| self.ends.get(before)).map_or(0, |end| *end);
+            while let (Some(row), Some(end)) = (self.rows.get(self.row), self.ends.get(self.row)) {
                 if text.len() >= enough {
                     return true;
                 }
-                family.row(prefix, row, text);
-                self.row += 1;
+                if let Some(value) = (family.value)(row) {
+                    text.labelled(
+                        prefix,
+                        family.name,
+                        self.labels.get(from..*end).unwrap_or_default(),
+                        value,
+                    );
+                }
+                (from, self.row) = (*end, self.row + 1);
             }
             (self.row, self.has_begun) = (0, false);
             self.family += 1;

@@ -91,11 +91,23 @@ impl Text {
         value: impl Into<Number>,
     ) {
         self.put(&[prefix, name]);
+        self.labels(label);
+        self.0.push(' ');
+        self.number(value.into());
+        self.0.push('\n');
+    }
+
+    /// The labels of a sample alone.
+    pub(super) fn labels(&mut self, label: impl FnOnce(&mut Labels<'_>)) {
         let mut labels = Labels { text: self, any: false };
         label(&mut labels);
         labels.end();
-        self.0.push(' ');
-        self.number(value.into());
+    }
+
+    /// A sample whose labels are written already.
+    pub(super) fn labelled(&mut self, prefix: &str, name: &str, labels: &str, value: Number) {
+        self.put(&[prefix, name, labels, " "]);
+        self.number(value);
         self.0.push('\n');
     }
 

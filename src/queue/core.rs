@@ -128,7 +128,8 @@ pub struct QueueCore {
     /// The keys that it knows, when a message is not to be taken twice.
     keys: Option<Box<Keys>>,
     /// How long messages waited here, once any was given to somebody.
-    times_in_queue: Option<Box<TimesInQueue>>,
+    times_in_queue: Option<Box<ages::Times>>,
+    times_untold: bool,
     /// There was more to look at than goes under one lock.
     goes_on: bool,
 }
@@ -165,6 +166,7 @@ impl QueueCore {
             groups: options.message_groups.as_ref().map(|groups| Box::new(Groups::new(groups))),
             keys: options.deduplication.map(|rules| Box::new(Keys::new(rules))),
             times_in_queue: None,
+            times_untold: false,
             goes_on: false,
         }
     }

@@ -101,10 +101,7 @@ fn flags_go_before_the_environment_before_the_file() {
 #[test]
 fn a_configuration_of_rabbitmq_is_served_and_what_has_no_meaning_is_told_once() {
     let case = Case::new(&[
-        (
-            "rabbitmq.conf",
-            "heartbeat = 12 # seconds\nmqtt.exchange = x\nnum_acceptors.tcp = 10\n",
-        ),
+        ("rabbitmq.conf", "heartbeat = 12 # seconds\nmqtt.exchange = x\nnum_acceptors.tcp = 10\n"),
         ("conf.d/10.conf", "channel_max = 13\nmqtt.exchange = y\n"),
         ("advanced.config", "[]."),
     ]);

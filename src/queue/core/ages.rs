@@ -6,13 +6,11 @@
 use std::time::Duration;
 
 use super::QueueCore;
+use crate::count::AGE_CLASSES;
+pub use crate::count::AGES;
 use crate::message::Message;
 use crate::queue::unacked::Holder;
 use crate::time::Time;
-
-/// Up to which times messages are counted together, in milliseconds.
-pub const AGES: [u64; 13] =
-    [10, 50, 100, 500, 1_000, 5_000, 10_000, 30_000, 60_000, 600_000, 3_600_000, 21_600_000, 86_400_000];
 
 /// How many messages waited how long before they were given to somebody.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +21,13 @@ pub struct TimesInQueue {
     pub beyond: u64,
     /// All times together, in milliseconds.
     pub sum: u64,
+}
+
+/// The times of one queue, and what of them was told of all queues.
+#[derive(Default)]
+pub(super) struct Times {
+    times: TimesInQueue,
+    told: TimesInQueue,
 }
 
 /// Unacked messages that are there for longest.
@@ -49,13 +54,41 @@ impl TimesInQueue {
     }
 }
 
+impl Times {
+    fn untold(&mut self) -> ([u64; AGE_CLASSES], u64) {
+        let now = &self.times;
+        let mut classes = [0; AGE_CLASSES];
+        let before = self.told.within.iter().chain([&self.told.beyond]);
+        for ((class, now), before) in
+            classes.iter_mut().zip(now.within.iter().chain([&now.beyond])).zip(before)
+        {
+            *class = now.saturating_sub(*before);
+        }
+        let sum = now.sum.saturating_sub(self.told.sum);
+        self.told.clone_from(now);
+        (classes, sum)
+    }
+}
+
 impl QueueCore {
     /// So many messages were given to somebody, of which this is the first.
     #[inline]
     pub(super) fn waited(&mut self, first: Option<Time>, messages: usize) {
         if let Some(arrived) = first {
             let age = self.now.since(arrived);
-            self.times_in_queue.get_or_insert_default().add(age, messages as u64);
+            self.times_in_queue.get_or_insert_default().times.add(age, messages as u64);
+            self.times_untold = true;
+        }
+    }
+
+    /// Tells how many more messages have waited, by their classes, and how long all of them together, since this was told.
+    #[inline]
+    pub fn tell_times(&mut self, tell: impl FnOnce(&[u64; AGE_CLASSES], u64)) {
+        if std::mem::take(&mut self.times_untold)
+            && let Some(times) = &mut self.times_in_queue
+        {
+            let (classes, sum) = times.untold();
+            tell(&classes, sum);
         }
     }
 
@@ -66,7 +99,12 @@ impl QueueCore {
 
     /// How long messages waited here since the queue was made, or the broker started.
     pub fn times_in_queue(&self) -> TimesInQueue {
-        self.times_in_queue.as_deref().cloned().unwrap_or_default()
+        self.times_in_queue.as_ref().map(|times| times.times.clone()).unwrap_or_default()
+    }
+
+    /// When the oldest of its ready messages arrived, as far as that is in memory.
+    pub fn known_arrival(&self) -> Option<Time> {
+        self.ready.known_arrival()
     }
 
     /// The oldest of those that clients have.

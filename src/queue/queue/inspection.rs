@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::count::QueueCounts;
 use crate::queue::core::QueueCore;
 use crate::queue::subscriber::Subscriber;
+use crate::time::Time;
 
 /// A look into a queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -98,6 +99,11 @@ impl Queue {
             paused: core.is_paused(),
             counts: core.counts(),
         })
+    }
+
+    /// When the oldest of its ready messages arrived, as far as that is in memory.
+    pub fn known_arrival(&self) -> Result<Option<Time>, Gone> {
+        self.with(|core| core.known_arrival())
     }
 }
 

@@ -74,6 +74,7 @@ impl Share {
             told.large = now;
         }
         core.tell_rare_counts(|number, change| totals.add(*kind, number, change));
+        core.tell_times(|classes, sum| totals.waited(*kind, classes, sum));
     }
 
     /// The queue is gone, and holds nothing any more.

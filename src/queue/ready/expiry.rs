@@ -65,6 +65,11 @@ impl Ready {
         first
     }
 
+    /// The same; nobody is asked for a head that is not.
+    pub fn known_arrival(&self) -> Option<Time> {
+        self.levels().filter_map(super::level::Level::first_arrival).min()
+    }
+
     /// Takes a message that arrived at `by` or earlier.
     pub fn pop_arrived_by(&mut self, by: Time) -> Option<Entry> {
         let (segments, below) = (&mut self.segments, self.redelivered_below);

@@ -183,3 +183,58 @@ fn what_came_back_after_a_restart_is_held_and_the_cluster_is_the_same_one() {
     assert_eq!(id(&before), id(&after));
     assert!(id(&before).starts_with("rabbitmq-cluster-id-"));
 }
+
+#[test]
+fn how_long_messages_waited_and_how_old_the_oldest_is_is_told() {
+    let desk = Desk::new();
+    let _client = busy(&desk);
+    let told = scrape(&desk, "/metrics");
+    // Got three times, delivered once.
+    assert_eq!(told.value("leveret_time_in_queue_seconds_count", &[]), 4.0);
+    assert_eq!(told.value("leveret_time_in_queue_seconds_bucket", &[("le", "+Inf")]), 4.0);
+    assert_eq!(told.samples("leveret_time_in_queue_seconds_bucket", &[("le", "0.01")]).len(), 1);
+    let each = scrape(&desk, "/metrics/detailed?family=leveret_queue_metrics");
+    let age =
+        |queue: &str| each.samples("leveret_queue_oldest_message_age_seconds", &[("queue", queue)]).len();
+    // Nothing waits in the other one.
+    assert_eq!((age("q"), age(OTHER)), (1, 0));
+    assert_eq!(each.value("leveret_queue_messages_scheduled", &[("queue", "q")]), 0.0);
+}
+
+#[test]
+fn what_memory_is_used_for_is_told_in_rabbitmqs_parts_and_in_ours() {
+    let desk = Desk::new();
+    let _client = busy(&desk);
+    let told = scrape(&desk, "/metrics/memory-breakdown");
+    let parts = told.0.keys().filter(|name| name.starts_with("rabbitmq_memory_")).count();
+    assert_eq!(parts, 26);
+    let messages = told.value("rabbitmq_memory_binary_heap_bytes", &[]);
+    assert!(messages >= 30.0, "{messages}");
+    told.value("rabbitmq_identity_info", &[("rabbitmq_endpoint", "memory-breakdown")]);
+    let ours = scrape(&desk, "/metrics");
+    let of = |purpose: &str| ours.value("leveret_memory_bytes", &[("purpose", purpose)]);
+    assert_eq!(of("ready_messages") + of("unacked_messages"), messages);
+    for reason in ["memory", "disk_free", "no_space", "disk_failed", "journal_full", "paging_lags"] {
+        assert_eq!(ours.value("leveret_publishers_blocked", &[("reason", reason)]), 0.0, "{reason}");
+    }
+}
+
+#[test]
+fn attempts_to_log_in_are_told_by_what_was_spoken() {
+    let desk = Desk::new();
+    let _client = busy(&desk);
+    desk.get("/api/whoami");
+    assert_eq!(desk.ask_as("nobody", "GET", "/api/whoami", &serde_json::Value::Null).status, 401);
+    for (path, prefix) in [
+        ("/metrics", "rabbitmq_"),
+        ("/metrics/per-object", "rabbitmq_"),
+        ("/metrics/detailed?family=auth_attempt_metrics", "rabbitmq_detailed_"),
+    ] {
+        let told = scrape(&desk, path);
+        for (protocol, expected) in [("amqp091", [1.0, 1.0, 0.0]), ("http", [2.0, 1.0, 1.0])] {
+            let of =
+                |name: &str| told.value(&format!("{prefix}auth_attempts_{name}"), &[("protocol", protocol)]);
+            assert_eq!(["total", "succeeded_total", "failed_total"].map(of), expected, "{path} {protocol}");
+        }
+    }
+}
