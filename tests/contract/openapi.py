@@ -16,6 +16,8 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 BASE = sys.argv[1]
+# What this broker does not have: it logs to no file.
+NOWHERE = ["/api/leveret/log"]
 LOGIN = "Basic " + base64.b64encode(b"guest:guest").decode()
 
 
@@ -118,6 +120,8 @@ def main():
             unasked.append(path)
             continue
         status, answer = ask("GET", asked)
+        if status == 404 and path in NOWHERE:
+            continue
         if status != 200:
             mistakes.append(f"GET {asked}: {status} {answer}")
             continue

@@ -31,9 +31,9 @@ fn an_exchange_of_each_type_is_declared_seen_and_deleted() {
     let delayed = Some(Map::from_iter([("x-delayed-type".to_owned(), json!("topic"))]));
     api.declare_exchange("/", &ExchangeParams::durable("x", ExchangeType::DelayedMessage, delayed)).done();
     assert_eq!(api.get_exchange_info("/", "x").done().arguments.get("x-delayed-type"), Some(&json!("topic")));
-    assert_eq!(api.list_exchanges().done().len(), 17);
-    assert_eq!(api.list_exchanges_in("/").done().len(), 17);
-    assert_eq!(api.list_exchanges_paged(&PaginationParams::new(2, 10)).done().len(), 7);
+    assert_eq!(api.list_exchanges().done().len(), 18);
+    assert_eq!(api.list_exchanges_in("/").done().len(), 18);
+    assert_eq!(api.list_exchanges_paged(&PaginationParams::new(2, 10)).done().len(), 8);
     assert_eq!(api.list_exchanges_in_paged("/", &PaginationParams::new(1, 10)).done().len(), 10);
     api.delete_exchange("/", "f", false).done();
     assert!(api.delete_exchange("/", "f", false).is_err());

@@ -11,7 +11,7 @@ fn the_overview_says_what_runs_here_and_how_much_of_it() {
     assert!(api.server_version().done().starts_with("4."));
     assert!(overview.product_version.starts_with("4.") && overview.erlang_version.starts_with("26"));
     assert!(overview.has_jit_enabled() || !overview.erlang_full_version.is_empty());
-    assert_eq!(overview.object_totals.exchanges, 7);
+    assert_eq!(overview.object_totals.exchanges, 8);
     let listeners: Vec<_> = overview.listeners.iter().map(|l| (l.protocol.as_str(), l.port)).collect();
     assert!(listeners.contains(&("amqp", broker.amqp.into())), "{listeners:?}");
     assert!(listeners.contains(&("http", broker.management.into())), "{listeners:?}");
