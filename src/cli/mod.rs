@@ -1,5 +1,6 @@
 //! The command line: one file a command.
 
+mod admin;
 pub mod bench;
 mod client;
 mod completion;
@@ -95,6 +96,9 @@ fn parse(arguments: Vec<OsString>) -> Result<CommandLine, clap::Error> {
 /// Does what the command line says. `started` is when the process began.
 pub fn run(started: Instant) -> ExitCode {
     let arguments = tips::arguments(std::env::args_os());
+    if let Some(words) = admin::meant(&arguments) {
+        return admin::run(words);
+    }
     if let Some((program, words)) = ctl::meant(&arguments) {
         return ctl::run(program, words);
     }

@@ -30,6 +30,7 @@ transcripts! {
     rabbitmq_diagnostics
     rabbitmq_plugins
     rabbitmq_queues
+    rabbitmqadmin
     rabbitmqctl_lists
     rabbitmqctl_node
     rabbitmqctl_policies
