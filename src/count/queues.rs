@@ -42,6 +42,8 @@ pub enum QueueNumber {
     Memory,
     /// Bytes of memory that unacked messages take.
     UnackedMemory,
+    /// The bodies of unacked messages, in bytes.
+    UnackedBytes,
     /// As [`QueueCounts::deliver`], and so on.
     Deliver,
     /// See [`Self::Deliver`].
@@ -78,7 +80,7 @@ pub enum QueueNumber {
     DroppedDeliveryLimit,
 }
 
-const NUMBERS: usize = 25;
+const NUMBERS: usize = 26;
 /// More than the threads that do something with queues in most brokers. Each of the first threads has a stripe that nobody else
 /// writes to; all others share the last one, which is slower.
 const STRIPES: usize = 32;

@@ -76,6 +76,7 @@ impl QueueRow {
             ready_bytes: of(QueueNumber::ReadyBytes),
             memory: of(QueueNumber::Memory),
             unacked_memory: of(QueueNumber::UnackedMemory),
+            unacked_bytes: of(QueueNumber::UnackedBytes),
             ..Inspection::default()
         };
         for kind in QueueKind::ALL {
@@ -93,6 +94,11 @@ impl QueueRow {
 
     fn is_sum(&self) -> bool {
         self.of.is_none()
+    }
+
+    /// What is found out by looking at a queue's blocks: sums do without it.
+    fn looked(&self, number: impl FnOnce(&Inspection) -> Number) -> Option<Number> {
+        (!self.is_sum()).then(|| number(&self.held))
     }
 
     fn memory(&self) -> u64 {
@@ -154,10 +160,33 @@ pub(super) static METRICS: Group<QueueRow> = Group {
             "Size of ready and unacknowledged messages stored in memory",
             |row: &QueueRow| Some(row.memory().into()),
         ),
+        gauge("queue_consumer_capacity", "Consumer capacity", |row: &QueueRow| {
+            row.looked(|held| held.consumer_capacity.into())
+        }),
+        gauge("queue_consumer_utilisation", "Same as consumer capacity", |row: &QueueRow| {
+            row.looked(|held| held.consumer_capacity.into())
+        }),
+        gauge(
+            "queue_messages_ram",
+            "Ready and unacknowledged messages stored in memory",
+            |row: &QueueRow| row.looked(|held| (held.ram.messages + held.status.unacked as u64).into()),
+        ),
+        gauge("queue_messages_ready_ram", "Ready messages stored in memory", |row: &QueueRow| {
+            row.looked(|held| held.ram.messages.into())
+        }),
+        gauge("queue_messages_unacked_ram", "Unacknowledged messages stored in memory", |row: &QueueRow| {
+            Some(row.held.status.unacked.into())
+        }),
+        gauge("queue_messages_persistent", "Persistent messages", |row: &QueueRow| {
+            row.looked(|held| held.persistent.messages.into())
+        }),
+        gauge("queue_messages_persistent_bytes", "Size in bytes of persistent messages", |row: &QueueRow| {
+            row.looked(|held| held.persistent.bytes.into())
+        }),
         gauge(
             "queue_messages_bytes",
             "Size in bytes of ready and unacknowledged messages",
-            |row: &QueueRow| Some((row.held.ready_bytes + row.held.unacked_memory).into()),
+            |row: &QueueRow| Some((row.held.ready_bytes + row.held.unacked_bytes).into()),
         ),
         gauge("queue_messages_ready_bytes", "Size in bytes of ready messages", |row: &QueueRow| {
             Some(row.held.ready_bytes.into())
@@ -165,7 +194,7 @@ pub(super) static METRICS: Group<QueueRow> = Group {
         gauge(
             "queue_messages_unacked_bytes",
             "Size in bytes of all unacknowledged messages",
-            |row: &QueueRow| Some(row.held.unacked_memory.into()),
+            |row: &QueueRow| Some(row.held.unacked_bytes.into()),
         ),
         counter(
             "queue_disk_reads_total",

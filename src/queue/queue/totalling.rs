@@ -28,7 +28,8 @@ const SMALL: [QueueNumber; 9] = [
 /// Those of them that a queue that is gone does not have any more.
 const HELD: usize = 5;
 /// The numbers of [`large`], in its order.
-const LARGE: [QueueNumber; 3] = [QueueNumber::ReadyBytes, QueueNumber::Memory, QueueNumber::UnackedMemory];
+const LARGE: [QueueNumber; 4] =
+    [QueueNumber::ReadyBytes, QueueNumber::Memory, QueueNumber::UnackedMemory, QueueNumber::UnackedBytes];
 
 #[allow(clippy::cast_possible_truncation, reason = "modulo 2^32, see `Told`")]
 fn small(core: &QueueCore) -> [u32; SMALL.len()] {
@@ -47,7 +48,7 @@ fn small(core: &QueueCore) -> [u32; SMALL.len()] {
 }
 
 fn large(core: &QueueCore) -> [u64; LARGE.len()] {
-    [core.ready_bytes(), core.memory(), core.unacked_memory()]
+    [core.ready_bytes(), core.memory(), core.unacked_memory(), core.unacked_bytes()]
 }
 
 /// Where a queue tells its share; nowhere until it is one of a broker's.
