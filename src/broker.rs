@@ -6,7 +6,6 @@
 mod alarms;
 mod doors;
 mod events;
-mod first;
 mod http;
 mod kept;
 mod management;
@@ -31,6 +30,7 @@ use crate::access::Access;
 use crate::alarm::Alarms;
 use crate::config::{Config, Sources};
 use crate::connection::{self, Environment};
+use crate::definitions::First;
 use crate::management::statistics::Statistics;
 use crate::management::{Jobs, Listening, Server, Site};
 use crate::net::{
@@ -42,7 +42,6 @@ use crate::time::Time;
 use crate::vhost::registry::Vhosts;
 use doors::Door;
 use events::Teller;
-use first::First;
 use http::OpenDoor;
 pub use http::{HttpDoor, HttpService};
 use kept::Kept;

@@ -35,6 +35,10 @@ struct Doors {
     failure: Option<String>,
 }
 
+/// Clients are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StillRunning;
+
 impl Default for App {
     fn default() -> Self {
         Self {
@@ -136,5 +140,21 @@ impl Environment {
         self.app.wait(|doors| doors.open == doors.all)?;
         tracing::info!("the broker serves clients again");
         Ok(())
+    }
+
+    /// Deletes all that there is, messages among it, and then has the beginning made again. Waits for the disk.
+    ///
+    /// # Errors
+    /// Clients are served; nothing is deleted then.
+    pub fn reset_app<T>(&self, begin: impl FnOnce(&Self) -> T) -> Result<T, StillRunning> {
+        let _alone = self.app.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.app.is_running() {
+            return Err(StillRunning);
+        }
+        let until = self.delete_all();
+        // When it fails the broker is told, as later.
+        self.wait(until);
+        tracing::info!("everything is deleted, as an operator asked for");
+        Ok(begin(self))
     }
 }

@@ -9,7 +9,7 @@ use std::fmt;
 use super::Environment;
 use crate::access::AccessError;
 use crate::alarm::Raised;
-use crate::auth::{Permission, TopicPermission, UserLimits};
+use crate::auth::{Permission, Tags, TopicPermission, UserLimits};
 use crate::channel::exception::{connection_forced, user_deleted, vhost_deleted};
 use crate::name::{UserName, VhostName};
 use crate::place::Batch;
@@ -127,14 +127,32 @@ impl Environment {
 
     /// Deletes a virtual host with all that is in it, and all permissions for it; its connections are closed.
     pub fn delete_vhost(&self, name: &str) -> Changed {
-        let vhost = VhostName::from(name);
-        let until = self.vhosts.delete(name, |_| {
-            self.access.forget_vhost(&vhost);
-            let exception = connection_forced(vhost_deleted(&vhost));
-            self.connections.close_vhost(name, exception.code, &exception.text);
-        })?;
-        tracing::info!("vhost '{name}' is deleted");
-        Ok(until)
+        Ok(self.vhosts.delete(name, |vhost| self.let_nobody_in(vhost.name()))?)
+    }
+
+    fn let_nobody_in(&self, vhost: &VhostName) {
+        self.access.forget_vhost(vhost);
+        let exception = connection_forced(vhost_deleted(vhost));
+        self.connections.close_vhost(vhost.as_str(), exception.code, &exception.text);
+        tracing::info!("vhost '{vhost}' is deleted");
+    }
+
+    /// Deletes every virtual host, user and parameter of the broker, with all that is in them, in an order that leaves an
+    /// administrator up to the end: wherever it is cut short, somebody can go on, or nobody is left and the next start
+    /// makes the default user.
+    pub(super) fn delete_all(&self) -> Option<Batch> {
+        let mut until = self.vhosts.delete_all(|vhost| self.let_nobody_in(vhost.name()));
+        let parameters = self.vhosts.global_parameters();
+        for (name, _) in parameters.all() {
+            // One that went meanwhile is gone all the same, here as below.
+            until = until.max(parameters.clear(&name).unwrap_or_default());
+        }
+        let mut users = self.access.users();
+        users.sort_by_key(|user| user.tags.has(Tags::ADMINISTRATOR));
+        for user in users {
+            until = until.max(self.delete_user(user.name.as_str()).unwrap_or_default());
+        }
+        until
     }
 
     /// Says what a user may do in a virtual host.

@@ -8,6 +8,7 @@
 //! users, vhosts, permissions, parameters, policies, exchanges, queues, bindings      read, compared, applied
 //! import      one object after the other, in RabbitMQ's order, up to the first mistake
 //! files       documents that are imported at the start
+//! first       these, and what there is where they bring nothing
 //! absent      what there is and a document does not name
 //! report      what was done, or would be
 //! ```
@@ -22,6 +23,7 @@ mod exchanges;
 mod export;
 mod fields;
 mod files;
+mod first;
 mod import;
 pub mod limits;
 mod parameters;
@@ -41,6 +43,7 @@ pub use crate::json::from_table;
 pub use document::{Document, Scope, Section, Unreadable};
 pub use export::{Export, Pieces};
 pub use files::{LoadError, Loaded};
+pub use first::First;
 pub use import::{Import, Mode};
 pub use path::{Finding, Path};
 pub use report::{Action, Change, Report};

@@ -25,6 +25,15 @@ pub(super) fn show(call: &Call) -> Result<Answer, Failure> {
     Ok(one(call, node(call)))
 }
 
+/// `DELETE /api/reset` and `/api/reset/{name}`: forgets what was sampled.
+pub(super) fn reset_statistics(call: &Call) -> Result<Answer, Failure> {
+    if call.find("name").is_some_and(|name| name != call.site.node) {
+        return Err(Failure::no_object());
+    }
+    call.site.statistics.reset();
+    Ok(Answer::NoContent)
+}
+
 fn node(call: &Call) -> Value {
     let site = &*call.site;
     if !call.tells_statistics() {

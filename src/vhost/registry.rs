@@ -192,12 +192,23 @@ impl Vhosts {
         if vhost.metadata().protected_from_deletion {
             return Err(NotDeleted::Protected);
         }
+        Ok(self.remove(&vhost, found_no_more))
+    }
+
+    /// The same of all of them, protected or not.
+    pub fn delete_all(&self, found_no_more: impl Fn(&Vhost)) -> Option<Batch> {
+        let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.all().iter().map(|vhost| self.remove(vhost, &found_no_more)).max().flatten()
+    }
+
+    fn remove(&self, vhost: &Vhost, found_no_more: impl FnOnce(&Vhost)) -> Option<Batch> {
+        let name = vhost.name().as_str();
         self.by_name.remove(name);
-        found_no_more(&vhost);
+        found_no_more(vhost);
         let until = vhost.end();
         vhost.counts.end();
         self.events.tell("vhost.deleted", |headers| headers.string("name", name));
-        Ok(until)
+        until
     }
 
     /// Waits until a change is on the disk; false when it will not be.

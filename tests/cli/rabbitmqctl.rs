@@ -64,6 +64,24 @@ fn reports_tell_where_the_broker_is_and_what_is_in_it() {
 }
 
 #[test]
+fn a_broker_that_is_stopped_is_reset_and_one_that_runs_is_not() {
+    let shell = Shell::new();
+    shell.run("leveret queues declare q");
+    shell.run("rabbitmqctl -q add_vhost v");
+    let said = shell.run("rabbitmqctl -q reset");
+    assert!(said.code != 0 && said.error.contains("rabbitmqctl stop_app"), "{said:?}");
+    assert_eq!(shell.run("rabbitmqctl -s list_queues name").output, "q\n");
+    for command in ["stop_app", "reset", "start_app"] {
+        let said = shell.run(&format!("rabbitmqctl -q {command}"));
+        assert_eq!((said.code, said.output.as_str()), (0, ""), "{command}: {said:?}");
+    }
+    assert_eq!(shell.run("rabbitmqctl -s list_queues name").output, "");
+    assert_eq!(shell.run("rabbitmqctl -s list_vhosts").output, "/\n");
+    let mut raw = Raw::connect(&shell.broker);
+    raw.open_channel(1);
+}
+
+#[test]
 fn a_broker_is_waited_for_by_its_process_and_stopped() {
     let shell = Shell::new();
     let pid = shell.broker.pid();

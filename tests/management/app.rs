@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::desk::Desk;
-use crate::support::{Broker, Raw, method};
+use crate::desk::{Desk, bad_request};
+use crate::support::{Broker, Raw, TempDir, method};
 
 #[test]
 fn a_broker_that_is_stopped_closes_its_doors_and_opens_them_where_they_were() {
@@ -42,6 +42,57 @@ fn a_broker_that_is_stopped_closes_its_doors_and_opens_them_where_they_were() {
     }
     raw.open_channel(1);
     assert_eq!(raw.get(1, "durable").unwrap().body, b"m");
+}
+
+#[test]
+fn a_reset_leaves_what_a_new_broker_has_and_is_refused_while_clients_are_served() {
+    let data = TempDir::new();
+    let desk = Desk::on(data.path());
+    let new = definitions(&desk);
+    desk.done("PUT", "/api/vhosts/v", &json!({ "protected_from_deletion": true }));
+    desk.add_user("other", "administrator");
+    desk.let_in("other", "v");
+    desk.done("PUT", "/api/queues/%2F/q", &json!({ "durable": true }));
+    desk.done("PUT", "/api/exchanges/v/x", &json!({ "type": "fanout", "durable": true }));
+    desk.done("PUT", "/api/policies/%2F/p", &json!({ "pattern": "q", "definition": { "max-length": 7 } }));
+    desk.done("PUT", "/api/global-parameters/g", &json!({ "value": 1 }));
+    let message = json!({ "routing_key": "q", "properties": { "delivery_mode": 2 }, "payload": "m", "payload_encoding": "string" });
+    desk.done("POST", "/api/exchanges/%2F/amq.default/publish", &message);
+    desk.done("DELETE", "/api/users/guest", &Value::Null);
+    let as_other = |method, path| desk.ask_as("other", method, path, &Value::Null);
+    let refused = as_other("POST", "/api/leveret/app/reset");
+    let text = "this command requires the 'rabbit' app to be stopped on the target node. Stop it with \
+                'rabbitmqctl stop_app'";
+    assert_eq!((refused.status, refused.json()), (400, bad_request(text)));
+    assert_eq!(as_other("GET", "/api/queues/%2F/q").json()["messages"], 1);
+    assert_eq!(as_other("POST", "/api/leveret/app/stop").status, 204);
+    assert_eq!(as_other("POST", "/api/leveret/app/reset").status, 204);
+    assert_eq!(as_other("GET", "/api/whoami").status, 401);
+    assert_eq!(definitions(&desk), new);
+    desk.stop();
+    let desk = Desk::on(data.path());
+    assert_eq!(definitions(&desk), new, "after a restart");
+    desk.done("PUT", "/api/queues/%2F/q", &json!({ "durable": true }));
+    assert_eq!(desk.get("/api/queues/%2F/q")["messages"], 0);
+}
+
+/// All that there is, but what each broker draws for itself.
+fn definitions(desk: &Desk) -> Value {
+    let mut definitions = desk.get("/api/definitions");
+    definitions["global_parameters"].as_array_mut().unwrap().retain(|it| it["name"] != "internal_cluster_id");
+    definitions["users"][0]["password_hash"] = Value::Null;
+    definitions
+}
+
+#[test]
+fn statistics_are_forgotten_and_nothing_else_is() {
+    let desk = Desk::new();
+    desk.done("PUT", "/api/queues/%2F/q", &json!({}));
+    let node = desk.get("/api/nodes")[0]["name"].as_str().unwrap().to_owned();
+    desk.done("DELETE", "/api/reset", &Value::Null);
+    desk.done("DELETE", &format!("/api/reset/{node}"), &Value::Null);
+    assert_eq!(desk.ask("DELETE", "/api/reset/elsewhere", &Value::Null).status, 404);
+    assert_eq!(desk.get("/api/queues").as_array().unwrap().len(), 1);
 }
 
 #[test]

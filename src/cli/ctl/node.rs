@@ -9,7 +9,6 @@ use super::desk::Desk;
 use super::field::Field;
 use super::output::Found;
 use super::trouble::Trouble;
-use crate::cli::client::{Request, path};
 use crate::cli::exit;
 
 type Done = Result<Found, Trouble>;
@@ -265,7 +264,7 @@ pub(super) fn await_online_nodes(desk: &mut Desk) -> Done {
 pub(super) fn reset(desk: &mut Desk) -> Done {
     let node = desk.node()?;
     desk.say(&format!("Resetting node {node} ..."))?;
-    desk.ask(&Request::delete(path(&["reset"])))?;
+    desk.post(&["leveret", "app", "reset"], &json!({}))?;
     Ok(Found::Nothing)
 }
 

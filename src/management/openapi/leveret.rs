@@ -6,6 +6,11 @@ pub(super) const DESCRIBED: &[Described] = &[
     get("/api/leveret/openapi.json", "This document.", "200 object"),
     get("/api/leveret/app", "Whether AMQP is served.", "200 App"),
     post("/api/leveret/app/stop", "Serves AMQP no more, and ends nothing else.", "204|503"),
+    post(
+        "/api/leveret/app/reset",
+        "Deletes everything, messages too, and makes what a new broker has; not while AMQP is served.",
+        "204|400|412|503",
+    ),
     post("/api/leveret/app/start", "Serves AMQP again.", "204|503"),
     post("/api/leveret/authenticate", "Says whether a user has this password.", "200 object")
         .body("username:string password:string"),

@@ -59,6 +59,8 @@ pub(super) const DESCRIBED: &[Described] = &[
     get("/api/nodes/{name}", "The node.", "200 Node"),
     get("/api/nodes/{name}/memory", "What its memory is used for, in bytes.", "200 object"),
     get("/api/nodes/{name}/memory/relative", "The same in per cent.", "200 object"),
+    delete("/api/reset", "Forgets the statistics that were sampled."),
+    delete("/api/reset/{name}", "The same."),
     get("/api/auth/attempts/{name}", "Logins by protocol.", "200 [AuthAttempts]").listed(),
     delete("/api/auth/attempts/{name}", "Counts them from nothing again."),
     get("/api/auth/attempts/{name}/source", "Logins by address and name, too.", "200 [AuthAttempts]")

@@ -55,6 +55,11 @@ impl Statistics {
         self.totals.of(environment)
     }
 
+    /// Forgets all samples: rates begin anew with the next ones.
+    pub fn reset(&self) {
+        *self.past_mut() = Past::default();
+    }
+
     fn past(&self) -> RwLockReadGuard<'_, Past> {
         self.past.read().unwrap_or_else(PoisonError::into_inner)
     }

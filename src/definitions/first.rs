@@ -1,21 +1,29 @@
 //! What a broker has from the start: what definitions bring, and the default user and virtual host where they bring none.
 
+use super::document::Section;
+use super::files::{LoadError, Loaded};
 use crate::config::Config;
 use crate::connection::Environment;
-use crate::definitions::{LoadError, Loaded, Section};
 
 /// Definitions that were read, and are to be imported.
-pub(super) struct First(Option<Loaded>);
+#[derive(Debug)]
+pub struct First(Option<Loaded>);
 
 impl First {
     /// Reads what is configured, before anything is begun.
-    pub(super) fn read(config: &Config) -> Result<Self, LoadError> {
+    ///
+    /// # Errors
+    /// As of [`Loaded::read`].
+    pub fn read(config: &Config) -> Result<Self, LoadError> {
         config.definitions.load.as_deref().map(Loaded::read).transpose().map(Self)
     }
 
     /// Makes what there has to be. Waits for the disk. In a broker that has virtual hosts the default one stays deleted, if
     /// it was.
-    pub(super) fn make(&self, environment: &Environment) -> Result<(), LoadError> {
+    ///
+    /// # Errors
+    /// As of [`Loaded::import`].
+    pub fn make(&self, environment: &Environment) -> Result<(), LoadError> {
         let config = environment.config();
         let brings = |section| self.0.as_ref().is_some_and(|loaded| loaded.brings(section));
         let default = &config.access.default_user;
