@@ -200,6 +200,8 @@ impl Broker {
         let site = Arc::new(Site {
             environment: Arc::clone(&environment),
             listening,
+            management_tls: http_tls.management.clone(),
+            metrics_tls: http_tls.metrics.clone(),
             node: node_name().to_owned(),
             started: Time::now(),
             descriptors,

@@ -84,6 +84,22 @@ impl Events {
         }
     }
 
+    /// Limits have changed to these: they are set, or there are none any more.
+    pub fn tell_limits(
+        &self,
+        [set, cleared]: [&'static str; 2],
+        headers: impl FnOnce(TableBuilder) -> TableBuilder,
+        limits: &[(&str, Option<u64>)],
+    ) {
+        let key = if limits.iter().any(|(_, max)| max.is_some()) { set } else { cleared };
+        self.tell(key, |told| {
+            let there = limits.iter().filter_map(|(name, max)| Some((*name, (*max)?)));
+            there.fold(headers(told), |told, (name, max)| {
+                told.long(name, i64::try_from(max).unwrap_or(i64::MAX))
+            })
+        });
+    }
+
     #[cold]
     fn note(&self, key: &'static str, headers: TableBuilder) {
         let at = Time::now();

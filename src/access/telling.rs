@@ -1,10 +1,13 @@
 //! What happens to users and their permissions, as events of RabbitMQ's event exchange.
 
+use std::num::NonZeroU64;
+
 use leveret_protocol::table::{ArrayBuilder, TableBuilder, Value};
 
 use super::Access;
 use super::change::Change;
 use crate::auth::User;
+use crate::rate::{MAX_PUBLISH_BYTES_RATE, MAX_PUBLISH_RATE};
 use crate::store::definitions::AccessDefinition;
 
 impl Access {
@@ -75,19 +78,17 @@ impl Access {
             });
         }
         if before.is_some_and(|before| before.limits != user.limits) {
-            self.events.tell("user.limits.set", |headers| {
-                let limits = [
-                    ("max-connections", user.limits.max_connections),
-                    ("max-channels", user.limits.max_channels),
-                ];
-                limits.into_iter().fold(
-                    headers.string("name", "limits").string("username", user.name.as_str()),
-                    |headers, (name, max)| match max {
-                        Some(max) => headers.long(name, i64::try_from(max).unwrap_or(i64::MAX)),
-                        None => headers,
-                    },
-                )
-            });
+            let rate = &user.limits.publish_rate;
+            let limits = [
+                ("max-connections", user.limits.max_connections),
+                ("max-channels", user.limits.max_channels),
+                (MAX_PUBLISH_RATE, rate.messages.map(NonZeroU64::get)),
+                (MAX_PUBLISH_BYTES_RATE, rate.bytes.map(NonZeroU64::get)),
+            ];
+            let named = |headers: TableBuilder| {
+                headers.string("name", "limits").string("username", user.name.as_str())
+            };
+            self.events.tell_limits(["user.limits.set", "user.limits.cleared"], named, &limits);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use axum::body::{Body, Bytes};
 use axum::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION, VARY, WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION, SET_COOKIE, VARY, WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderValue, Response, StatusCode};
 use futures_util::stream;
@@ -19,6 +19,8 @@ pub(super) type Objects = Box<dyn Iterator<Item = Value> + Send>;
 pub(super) enum Answer {
     /// 200 with this.
     Json(Value),
+    /// 200 with this, and a cookie.
+    WithCookie(String, Value),
     /// 200 with an array of these, which are made and sent in slices.
     List(Objects),
     /// 200 with a document of these pieces, which are made and sent one after the other; to be kept as a file of that name,
@@ -46,6 +48,13 @@ impl Answer {
     pub(super) fn into_response(self) -> Response<Body> {
         match self {
             Self::Json(value) => json(StatusCode::OK, &value),
+            Self::WithCookie(cookie, value) => {
+                let mut response = json(StatusCode::OK, &value);
+                if let Ok(cookie) = HeaderValue::try_from(cookie) {
+                    response.headers_mut().insert(SET_COOKIE, cookie);
+                }
+                response
+            }
             Self::List(objects) => with_json_head(StatusCode::OK, streamed(Spool::List(objects))),
             Self::Created(location) => {
                 let mut response = empty(StatusCode::CREATED);

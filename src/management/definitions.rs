@@ -91,12 +91,10 @@ fn told(call: &Call, scope: Scope) -> Result<Answer, Failure> {
 }
 
 fn document(text: &[u8], scope: Scope) -> Result<Document, Failure> {
-    Document::parse(text, scope).map_err(|unreadable| Failure {
-        body: json!({
-            "error": "bad_request", "reason": "failed_to_parse_json", "detail": unreadable.to_string(),
-        }),
-        status: StatusCode::BAD_REQUEST,
-        challenges: false,
+    Document::parse(text, scope).map_err(|unreadable| {
+        let detail = unreadable.to_string();
+        let body = json!({ "error": "bad_request", "reason": "failed_to_parse_json", "detail": detail });
+        Failure::with_body(StatusCode::BAD_REQUEST, body)
     })
 }
 

@@ -7,8 +7,8 @@ use super::endpoint::Needs::{
 use super::endpoint::{Endpoint, delete, get, post, put};
 use super::{
     attempts, bindings, channels, connections, consumers, control, definitions, exchanges, features, health,
-    leveret, limits, messages, nodes, openapi, overview, parameters, permissions, policies, queues, quorum,
-    topic_permissions, users, vhosts,
+    leveret, limits, login, messages, nodes, openapi, overview, parameters, permissions, policies, queues,
+    quorum, topic_permissions, users, vhosts,
 };
 
 /// Every endpoint that there is.
@@ -16,6 +16,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
     get("/api/overview", Management, overview::show),
     get("/api/whoami", Management, overview::whoami),
     get("/api/auth", Nothing, overview::auth),
+    post("/api/login", Nothing, login::by_form),
     get("/api/version", Nothing, overview::version),
     get("/api/extensions", Management, overview::extensions),
     get("/api/cluster-name", Management, overview::cluster_name),

@@ -1,6 +1,7 @@
 //! Why something is not done, and how the asker is told: RabbitMQ's status codes and bodies.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -15,12 +16,19 @@ pub(super) struct Failure {
     pub(super) body: Value,
     /// Whether the asker is invited to say who it is.
     pub(super) challenges: bool,
+    /// How late it is to be answered.
+    pub(super) late: Duration,
 }
 
 impl Failure {
     fn new(status: StatusCode, error: &str, reason: impl Into<Value>) -> Self {
         let body = json!({ "error": error, "reason": reason.into() });
-        Self { status, body, challenges: false }
+        Self::with_body(status, body)
+    }
+
+    /// A refusal that says this.
+    pub(super) fn with_body(status: StatusCode, body: Value) -> Self {
+        Self { status, body, challenges: false, late: Duration::ZERO }
     }
 
     /// 400: what was sent cannot be used.
@@ -42,6 +50,11 @@ impl Failure {
     /// 401: nobody has said who asks, or not truly.
     pub(super) fn not_authenticated(reason: &str) -> Self {
         Self { challenges: true, ..Self::new(StatusCode::UNAUTHORIZED, "not_authorized", reason) }
+    }
+
+    /// The same so much later.
+    pub(super) fn login_refused(late: Duration) -> Self {
+        Self { late, ..Self::not_authenticated("Not_Authorized") }
     }
 
     /// 401: whoever asks may not do that.
@@ -96,7 +109,7 @@ impl Failure {
         if let (Some(body), Value::Object(further)) = (body.as_object_mut(), further) {
             body.extend(further);
         }
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, body, challenges: false }
+        Self::with_body(StatusCode::SERVICE_UNAVAILABLE, body)
     }
 
     /// What a method of AMQP was refused for, where RabbitMQ tells the explanation alone.

@@ -1,5 +1,6 @@
 //! Whether the broker can do what it is for.
 
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use leveret_protocol::method::queue;
@@ -12,7 +13,9 @@ use super::call::Call;
 use super::direct::{Direct, PublishRefused, Published};
 use super::failure::Failure;
 use super::site::Listening;
+use crate::config::{Config, TlsSettings};
 use crate::message::Message;
+use crate::net::TlsServer;
 use crate::time::Time;
 
 fn ok() -> Result<Answer, Failure> {
@@ -99,8 +102,8 @@ pub(super) fn protocol_listener(call: &Call) -> Result<Answer, Failure> {
     Err(Failure::unhealthy("No active listener", json!({ "missing": asked, "protocols": protocols })))
 }
 
-/// `GET /api/health/checks/certificate-expiration/{within}/{unit}`: whether the certificate of a listener for AMQP ends within
-/// that time, or has ended.
+/// `GET /api/health/checks/certificate-expiration/{within}/{unit}`: whether the certificate of a listener ends within that
+/// time, or has ended.
 pub(super) fn certificate_expiration(call: &Call) -> Result<Answer, Failure> {
     let unit = match call.part("unit").to_ascii_lowercase().as_str() {
         "days" => 1,
@@ -115,29 +118,46 @@ pub(super) fn certificate_expiration(call: &Call) -> Result<Answer, Failure> {
     let within: u32 =
         call.part("within").parse().map_err(|_| Failure::bad_request("Invalid expiration value."))?;
     let within = Duration::from_hours(24) * unit * within.min(WITHIN_MAX);
-    let tls = call.environment().tls();
-    let now = UNIX_EPOCH + Duration::from_millis(Time::now().as_millis());
-    let ends =
-        tls.as_ref().map(|tls| tls.certificate()).filter(|certificate| certificate.not_after < now + within);
-    let Some(certificate) = ends else { return ok() };
-    let at = certificate.validity().split(" - ").nth(1).unwrap_or_default();
-    let at = at.trim_end_matches('Z').replace('T', " ");
+    let by = UNIX_EPOCH + Duration::from_millis(Time::now().as_millis()) + within;
     let config = call.environment().config();
-    let expired = call.site.served().filter(|listening| listening.protocol == Listening::AMQPS);
-    let expired = expired.map(|listening| {
-        json!({
+    let mut expired = Vec::new();
+    for listening in call.site.served() {
+        let Some((tls, settings)) = encryption(call, &config, listening) else { continue };
+        let certificate = tls.certificate();
+        if certificate.not_after >= by {
+            continue;
+        }
+        let at = certificate.validity().split(" - ").nth(1).unwrap_or_default();
+        expired.push(json!({
             "node": call.site.node,
             "protocol": listening.protocol,
             "interface": listening.address.ip().to_string(),
             "port": listening.address.port(),
-            "certfile": config.tls.certfile,
-            "cacertfile": config.tls.cacertfile,
-            "certfile_expires_on": [at],
+            "certfile": settings.certfile,
+            "cacertfile": settings.cacertfile,
+            "certfile_expires_on": [at.trim_end_matches('Z').replace('T', " ")],
             "cacertfile_expires_on": [],
-        })
-    });
-    let further = json!({ "expired": expired.collect::<Vec<Value>>() });
-    Err(Failure::unhealthy("Certificates expiring", further))
+        }));
+    }
+    if expired.is_empty() {
+        return ok();
+    }
+    Err(Failure::unhealthy("Certificates expiring", json!({ "expired": expired })))
+}
+
+/// What is spoken there with and what is configured for it, if it is TLS.
+fn encryption(call: &Call, config: &Config, listening: &Listening) -> Option<(Arc<TlsServer>, TlsSettings)> {
+    let (site, of_amqp) = (&call.site, &config.tls);
+    match listening.protocol {
+        Listening::AMQPS => Some((call.environment().tls()?, of_amqp.clone())),
+        Listening::HTTPS => {
+            Some((site.management_tls.as_ref()?.get(), config.management.tls.settings(of_amqp)))
+        }
+        Listening::METRICS_TLS => {
+            Some((site.metrics_tls.as_ref()?.get(), config.metrics.tls.settings(of_amqp)))
+        }
+        _ => None,
+    }
 }
 
 /// No certificate counts for so many years.

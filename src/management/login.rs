@@ -1,4 +1,4 @@
-//! Who asks: basic authentication.
+//! Who asks: basic authentication, and the form of a page.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,6 +9,14 @@ use axum::http::header::AUTHORIZATION;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use serde_json::json;
+
+use super::answer::Answer;
+use super::call::Call;
+use super::endpoint::Needs;
+use super::failure::Failure;
+use super::permit::permit;
+use super::query::Query;
 use crate::access::{LoginProtocol, Origin};
 use crate::auth::{Claim, Credentials, User};
 use crate::connection::Environment;
@@ -29,12 +37,39 @@ pub(super) fn log_in(
     peer: IpAddr,
 ) -> Result<Arc<User>, Unknown> {
     let (login, password) = credentials(head).ok_or(Unknown::NoCredentials)?;
+    let claimed = Credentials { login: &login, password: &password };
+    log_in_as(environment, claimed, peer).map_err(Unknown::Refused)
+}
+
+/// The user of that name with that password. If it is refused, so late is that to be answered.
+fn log_in_as(
+    environment: &Environment,
+    claimed: Credentials<'_>,
+    peer: IpAddr,
+) -> Result<Arc<User>, Duration> {
     let origin = Origin::from(peer);
-    let claim = Claim::Password(Credentials { login: &login, password: &password });
-    environment.access.log_in_over(LoginProtocol::Http, claim, &origin).map_err(|refused| {
-        tracing::warn!("HTTP access denied: user '{}' from {peer}: {refused}", login.escape_debug());
-        Unknown::Refused(environment.access.failed(&origin))
-    })
+    let login = claimed.login;
+    environment.access.log_in_over(LoginProtocol::Http, Claim::Password(claimed), &origin).map_err(
+        |refused| {
+            tracing::warn!("HTTP access denied: user '{}' from {peer}: {refused}", login.escape_debug());
+            environment.access.failed(&origin)
+        },
+    )
+}
+
+/// `POST /api/login`: a page's form with a `username` and a `password`, which a cookie holds from then on for that page, as
+/// in RabbitMQ. No endpoint takes the cookie for a login.
+pub(super) fn by_form(call: &Call) -> Result<Answer, Failure> {
+    let unsaid = || Failure::not_authenticated("Not_Authorized");
+    let form = Query::parse(str::from_utf8(&call.body).map_err(|_| unsaid())?);
+    let said = form.get("username").zip(form.get("password"));
+    let (login, password) = said.ok_or_else(unsaid)?;
+    let environment = call.environment();
+    let claimed = Credentials { login, password: password.as_bytes() };
+    let user = log_in_as(environment, claimed, call.peer).map_err(Failure::login_refused)?;
+    permit(environment, &user, Needs::Management, None, None)?;
+    let held = STANDARD.encode(format!("{login}:{password}"));
+    Ok(Answer::WithCookie(format!("auth={held}; HttpOnly; SameSite=Strict"), json!("ok")))
 }
 
 fn credentials(head: &HeaderMap) -> Option<(String, Vec<u8>)> {

@@ -84,5 +84,5 @@ pub(super) fn leaders(_: &Call) -> Result<Answer, Failure> {
 
 fn refused(reason: &str) -> Failure {
     let body: Value = json!({ "status": "failed", "error": "service_unavailable", "reason": reason });
-    Failure { status: StatusCode::SERVICE_UNAVAILABLE, body, challenges: false }
+    Failure::with_body(StatusCode::SERVICE_UNAVAILABLE, body)
 }

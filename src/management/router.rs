@@ -67,7 +67,13 @@ async fn serve(
     let (parts, body) = request.into_parts();
     match tried(site, &endpoints, parameters, parts, body).await {
         Ok(response) => response,
-        Err(failure) => failure.into_response(),
+        Err(failure) => {
+            // A login that failed: nothing is held meanwhile but this task.
+            if failure.late > Duration::ZERO {
+                tokio::time::sleep(failure.late).await;
+            }
+            failure.into_response()
+        }
     }
 }
 
@@ -148,10 +154,7 @@ async fn entered(endpoint: &'static Endpoint, call: Call, parts: Parts) -> Resul
     match checked.await {
         Ok(Ok(permitted)) => permitted,
         Ok(Err(Unknown::NoCredentials)) => Err(Failure::not_authenticated("Not_Authorized")),
-        Ok(Err(Unknown::Refused(late))) => {
-            tokio::time::sleep(late).await;
-            Err(Failure::not_authenticated("Not_Authorized"))
-        }
+        Ok(Err(Unknown::Refused(late))) => Err(Failure::login_refused(late)),
         Err(_) => Err(Failure::internal()),
     }
 }

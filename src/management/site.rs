@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::leveret::Jobs;
 use super::statistics::Statistics;
 use crate::connection::Environment;
+use crate::net::CurrentTls;
 use crate::time::Time;
 
 /// A socket that the broker listens at.
@@ -58,6 +59,10 @@ pub struct Site {
     pub environment: Arc<Environment>,
     /// Where it listens, this interface among it.
     pub listening: Vec<Listening>,
+    /// What the HTTP API is encrypted with, where it is...
+    pub management_tls: Option<CurrentTls>,
+    /// ...and metrics.
+    pub metrics_tls: Option<CurrentTls>,
     /// The name of this node.
     pub node: String,
     /// When it began.

@@ -254,6 +254,7 @@ impl Vhost {
             record.define(&Definition::Vhost(VhostDefinition { name, durability, metadata }));
             record.commit()
         });
+        self.tell_limits(&self.metadata(), &metadata);
         let mut rate = self.publish_rate.write().unwrap_or_else(PoisonError::into_inner);
         let limited = || Limited::Vhost(self.name.as_str().into());
         let limit = rate.as_ref().map_or(RateLimit::NONE, |meter| meter.limit());

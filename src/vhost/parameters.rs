@@ -10,6 +10,8 @@ use serde_json::Value;
 use super::Vhost;
 use super::policies::NoSuchParameter;
 use super::records::Records;
+use super::telling::{tell_global_parameter_cleared, tell_global_parameter_set};
+use crate::event::Events;
 use crate::place::Batch;
 use crate::policy::{Component, Invalid};
 use crate::store::definitions::{
@@ -87,17 +89,25 @@ pub struct GlobalParameters {
     values: Mutex<BTreeMap<Box<str>, Value>>,
     /// None in a broker that keeps nothing.
     definitions: Option<Arc<Definitions>>,
+    /// What happens to them is told here.
+    events: Arc<Events>,
 }
 
 impl GlobalParameters {
     /// Those of an earlier run; from now on changes are written down.
     pub(super) fn kept_in(values: BTreeMap<Box<str>, Value>, definitions: Arc<Definitions>) -> Self {
-        Self { values: Mutex::new(values), definitions: Some(definitions) }
+        Self { values: Mutex::new(values), definitions: Some(definitions), events: Arc::default() }
+    }
+
+    pub(super) fn tell_to(&mut self, events: &Arc<Events>) {
+        self.events = Arc::clone(events);
     }
 
     /// Sets a parameter, in the place of one of that name. Gives what to wait for until it is on the disk.
     pub fn set(&self, name: &str, value: Value) -> Option<Batch> {
-        self.put(&mut self.lock(), name, value)
+        let mut values = self.lock();
+        tell_global_parameter_set(&self.events, name, &value);
+        self.put(&mut values, name, value)
     }
 
     fn put(&self, values: &mut BTreeMap<Box<str>, Value>, name: &str, value: Value) -> Option<Batch> {
@@ -114,6 +124,7 @@ impl GlobalParameters {
             return Err(NoSuchParameter);
         }
         let until = self.write(|record| record.forget(global_parameter_key(name)));
+        tell_global_parameter_cleared(&self.events, name);
         values.remove(name);
         Ok(until)
     }

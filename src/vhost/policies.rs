@@ -126,6 +126,7 @@ impl Vhost {
             for queue in slice {
                 let found = change(queue.subject(), queue.name().as_str(), queue.policies());
                 if let Some(found) = found {
+                    self.tell_queue_policy(queue, found.as_deref());
                     queue.set_policies(found);
                     any = true;
                 }

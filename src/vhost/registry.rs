@@ -48,7 +48,6 @@ impl Exchanges {
 }
 
 /// The virtual hosts of a broker.
-#[derive(Default)]
 pub struct Vhosts {
     by_name: DashMap<VhostName, Arc<Vhost>>,
     parameters: GlobalParameters,
@@ -93,11 +92,33 @@ pub enum NotDeleted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoSuchVhost;
 
+impl Default for Vhosts {
+    fn default() -> Self {
+        Self::with(GlobalParameters::default(), None, Durability::default())
+    }
+}
+
 impl Vhosts {
     /// No virtual hosts yet, and these parameters. Those that are made from now on are written down, and promise what
     /// `durability` says.
     pub fn kept_in(parameters: GlobalParameters, store: VhostStore, durability: Durability) -> Self {
-        Self { parameters, store: Some(store), durability, ..Self::default() }
+        Self::with(parameters, Some(store), durability)
+    }
+
+    fn with(mut parameters: GlobalParameters, store: Option<VhostStore>, durability: Durability) -> Self {
+        let events = Arc::default();
+        parameters.tell_to(&events);
+        Self {
+            by_name: DashMap::default(),
+            parameters,
+            store,
+            durability,
+            all_queues: Arc::default(),
+            settings: Arc::default(),
+            events,
+            counts: Arc::default(),
+            changing: Mutex::default(),
+        }
     }
 
     /// All of them together may have so many queues from now on.

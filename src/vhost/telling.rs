@@ -1,5 +1,7 @@
 //! What happens to exchanges, queues, bindings, policies and parameters, as events of RabbitMQ's event exchange.
 
+use std::num::NonZeroU64;
+
 use leveret_protocol::table::{ArrayBuf, ArrayBuilder, Table, TableBuilder, Value as Field};
 use serde_json::Value;
 
@@ -8,8 +10,10 @@ use super::exchange::{Exchange, Target};
 use crate::event::{EVENT_EXCHANGE, Events};
 use crate::exchange::{Binding, Target as _, TargetName};
 use crate::json::{Null, to_table};
-use crate::policy::{Component, Policy, PolicyKind};
+use crate::policy::{Component, InForce, Policy, PolicyKind};
 use crate::queue::Queue;
+use crate::rate::{MAX_PUBLISH_BYTES_RATE, MAX_PUBLISH_RATE};
+use crate::store::definitions::VhostMetadata;
 use crate::term::Term;
 
 impl Vhost {
@@ -114,6 +118,35 @@ impl Vhost {
         });
     }
 
+    /// Something else is about to be said of it.
+    pub(super) fn tell_limits(&self, before: &VhostMetadata, now: &VhostMetadata) {
+        let limits = |said: &VhostMetadata| {
+            let rate = &said.publish_rate;
+            [
+                ("max-connections", said.max_connections),
+                ("max-queues", said.max_queues),
+                (MAX_PUBLISH_RATE, rate.messages.map(NonZeroU64::get)),
+                (MAX_PUBLISH_BYTES_RATE, rate.bytes.map(NonZeroU64::get)),
+            ]
+        };
+        let now = limits(now);
+        if limits(before) != now {
+            let keys = ["vhost.limits.set", "vhost.limits.cleared"];
+            self.events.tell_limits(keys, |headers| self.named(headers, "limits"), &now);
+        }
+    }
+
+    /// Other policies hold for a queue, or none any more.
+    pub(super) fn tell_queue_policy(&self, queue: &Queue, policies: Option<&InForce>) {
+        let name = queue.name().as_str();
+        match policies {
+            Some(policies) => self.events.tell("queue.policy.updated", |headers| {
+                with_json(self.named(headers, name), "definition", &policies.definition.json())
+            }),
+            None => self.events.tell("queue.policy.cleared", |headers| self.named(headers, name)),
+        }
+    }
+
     fn named(&self, headers: TableBuilder, name: &str) -> TableBuilder {
         headers.string("name", name).string("vhost", self.name.as_str())
     }
@@ -127,6 +160,15 @@ fn with_arguments(headers: TableBuilder, arguments: Table<'_>) -> TableBuilder {
     });
     let printed: ArrayBuf = printed.finish();
     headers.value("arguments", Field::Array(printed.as_array()))
+}
+
+/// A parameter of the broker, which belongs to no virtual host.
+pub(super) fn tell_global_parameter_set(events: &Events, name: &str, value: &Value) {
+    events.tell("parameter.set", |headers| with_json(headers.string("name", name), "value", value));
+}
+
+pub(super) fn tell_global_parameter_cleared(events: &Events, name: &str) {
+    events.tell("parameter.cleared", |headers| headers.string("name", name));
 }
 
 /// An object as a table, anything else as text.

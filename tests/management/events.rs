@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use leveret::alarm::SetBy;
+use leveret::config::DiskLimit;
 use serde_json::{Value, json};
 
 use crate::desk::Desk;
-use crate::support::{Broker, Raw, Table, method};
+use crate::support::raw::client_properties;
+use crate::support::{Broker, Raw, Table, TempDir, method};
 
 /// What came to the queue `told` until this was told: keys and headers.
 #[track_caller]
@@ -32,7 +35,10 @@ fn keys(told: &[(String, Value)]) -> Vec<&str> {
 }
 
 fn listening() -> Desk {
-    let desk = Desk::new();
+    listening_at(Desk::new())
+}
+
+fn listening_at(desk: Desk) -> Desk {
     desk.done("PUT", "/api/queues/%2F/told", &json!({}));
     desk.done("POST", "/api/bindings/%2F/e/amq.rabbitmq.event/q/told", &json!({ "routing_key": "#" }));
     assert_eq!(keys(&told_until(&desk, "binding.created")), ["binding.created"], "nothing before it is told");
@@ -82,9 +88,12 @@ fn what_operators_do_is_told_with_who_did_it() {
             "exchange.created",
             "binding.created",
             "policy.set",
+            "queue.policy.updated",
             "policy.cleared",
+            "queue.policy.cleared",
             "parameter.set",
             "policy.set",
+            "queue.policy.updated",
             "parameter.set",
             "binding.deleted",
             "queue.deleted",
@@ -103,6 +112,99 @@ fn what_operators_do_is_told_with_who_did_it() {
     assert_eq!(of("policy.set")["definition"], json!({ "max-length": 1 }));
     assert_eq!(of("binding.created")["destination_name"], "q");
     assert_eq!(of("vhost.created")["description"], "d");
+}
+
+#[test]
+fn limits_parameters_of_the_broker_and_what_policies_do_to_queues_are_told() {
+    let desk = listening();
+    let limit = |value: i64| json!({ "value": value });
+    let policy = |max: u64| json!({ "pattern": "^q$", "definition": { "max-length": max } });
+    desk.done("PUT", "/api/vhosts/v", &json!({}));
+    desk.done("PUT", "/api/queues/v/q", &json!({}));
+    desk.done("PUT", "/api/queues/v/untouched", &json!({}));
+    told_until(&desk, "queue.created");
+    for (method, path, body) in [
+        ("PUT", "/api/vhost-limits/v/max-queues", limit(7)),
+        ("PUT", "/api/vhosts/v", json!({ "description": "no limit" })),
+        ("PUT", "/api/vhost-limits/v/max-connections", limit(9)),
+        ("DELETE", "/api/vhost-limits/v/max-queues", Value::Null),
+        ("DELETE", "/api/vhost-limits/v/max-connections", Value::Null),
+        ("PUT", "/api/user-limits/guest/max-channels", limit(100)),
+        ("DELETE", "/api/user-limits/guest/max-channels", Value::Null),
+        ("PUT", "/api/policies/v/p", policy(5)),
+        ("PUT", "/api/policies/v/p", policy(6)),
+        ("PUT", "/api/policies/v/elsewhere", json!({ "pattern": "x", "definition": { "max-length": 1 } })),
+        ("DELETE", "/api/policies/v/p", Value::Null),
+        ("PUT", "/api/global-parameters/g", json!({ "value": { "a": 1 } })),
+        ("DELETE", "/api/global-parameters/g", Value::Null),
+    ] {
+        desk.done(method, path, &body);
+    }
+    let told = told_until(&desk, "parameter.cleared");
+    let told: Vec<(&str, Value)> = told
+        .iter()
+        .filter(|(key, _)| key != "queue.created")
+        .map(|(key, headers)| {
+            let mut headers = headers.clone();
+            assert_eq!(headers["user_who_performed_action"], "guest");
+            let fields = headers.as_object_mut().unwrap();
+            fields
+                .retain(|name, _| !["user_who_performed_action", "timestamp_in_ms"].contains(&name.as_str()));
+            (key.as_str(), headers)
+        })
+        .filter(|(key, _)| !["policy.set", "policy.cleared"].contains(key))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("vhost.limits.set", json!({ "name": "limits", "vhost": "v", "max-queues": 7 })),
+            (
+                "vhost.limits.set",
+                json!({ "name": "limits", "vhost": "v", "max-queues": 7, "max-connections": 9 })
+            ),
+            ("vhost.limits.set", json!({ "name": "limits", "vhost": "v", "max-connections": 9 })),
+            ("vhost.limits.cleared", json!({ "name": "limits", "vhost": "v" })),
+            ("user.limits.set", json!({ "name": "limits", "username": "guest", "max-channels": 100 })),
+            ("user.limits.cleared", json!({ "name": "limits", "username": "guest" })),
+            ("queue.policy.updated", json!({ "name": "q", "vhost": "v", "definition": { "max-length": 5 } })),
+            ("queue.policy.updated", json!({ "name": "q", "vhost": "v", "definition": { "max-length": 6 } })),
+            ("queue.policy.cleared", json!({ "name": "q", "vhost": "v" })),
+            ("parameter.set", json!({ "name": "g", "value": { "a": 1 } })),
+            ("parameter.cleared", json!({ "name": "g" })),
+        ]
+    );
+}
+
+#[test]
+fn a_login_that_fails_is_told_with_the_name_and_where_it_came_from() {
+    let desk = listening();
+    let mut raw = Raw::started(&Broker::at(desk.broker().addresses()[0]));
+    raw.send(0, method::connection_start_ok(&client_properties(), "PLAIN", b"\0nobody\0wrong"));
+    raw.expect(0, method::CONNECTION_CLOSE);
+    let told = told_until(&desk, "user.authentication.failure");
+    let (_, headers) = &told[0];
+    assert_eq!((&headers["name"], &headers["peer_host"]), (&json!("nobody"), &json!("127.0.0.1")));
+    assert!(headers["error"].as_str().is_some_and(|error| !error.contains("wrong")), "{headers}");
+    assert_eq!(keys(&told), ["user.authentication.failure"]);
+}
+
+#[test]
+fn an_alarm_is_told_when_it_is_raised_and_when_it_is_over() {
+    let data = TempDir::new();
+    let desk = listening_at(Desk::on(data.path()));
+    let limit = |bytes| {
+        let alarms = &desk.broker().environment().alarms;
+        alarms.set_disk_limit(DiskLimit::Absolute(bytes), SetBy::Operator);
+    };
+    limit(u64::MAX);
+    let raised = told_until(&desk, "alarm.set");
+    limit(0);
+    let over = told_until(&desk, "alarm.cleared");
+    for (told, key) in [(raised, "alarm.set"), (over, "alarm.cleared")] {
+        assert_eq!(keys(&told), [key]);
+        assert_eq!(told[0].1["alarm_id"], "disk");
+        assert!(told[0].1["node"].as_str().is_some_and(|node| node.contains('@')), "{told:?}");
+    }
 }
 
 #[test]

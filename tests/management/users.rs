@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::desk::{Desk, bad_request, no_object};
+use crate::desk::{Desk, bad_request, no_object, not_authorised};
 use crate::http::Request;
 
 #[test]
@@ -79,4 +79,45 @@ fn a_password_is_hashed_for_whoever_asks() {
     desk.done("PUT", "/api/users/u", &json!({ "password_hash": hash, "tags": "management" }));
     let whoami = Request::new("GET", "/api/whoami").login("u", "secret/1").send(desk.address);
     assert_eq!(whoami.status, 200);
+}
+
+#[test]
+fn a_form_logs_in_who_may_manage_and_holds_it_in_a_cookie_and_nobody_else() {
+    let desk = Desk::new();
+    desk.done("PUT", "/api/users/u", &json!({ "password": "p+ %:", "tags": "management" }));
+    desk.done("PUT", "/api/users/client", &json!({ "password": "p", "tags": "" }));
+    let log_in = |form: &str| Request::new("POST", "/api/login").body(form).send(desk.address);
+    let answer = log_in("username=u&password=p%2B+%25%3A");
+    assert_eq!((answer.status, answer.json()), (200, json!("ok")));
+    // u:p+ %:
+    let cookie = answer.header("set-cookie").unwrap();
+    assert_eq!(cookie, "auth=dTpwKyAlOg==; HttpOnly; SameSite=Strict");
+    let with_cookie = Request::new("GET", "/api/whoami").header("cookie", cookie).send(desk.address);
+    assert_eq!(with_cookie.status, 401, "it is no login");
+    let unauthorized = json!({ "error": "not_authorized", "reason": "Not_Authorized" });
+    for form in ["username=u&password=p", "username=u", "password=p", "", "{}", "username=none&password=p"] {
+        let answer = log_in(form);
+        assert_eq!((answer.status, answer.json()), (401, unauthorized.clone()), "{form}");
+        assert_eq!(answer.header("set-cookie"), None, "{form}");
+    }
+    let answer = log_in("username=client&password=p");
+    assert_eq!((answer.status, answer.json()), (401, not_authorised("Not management user")));
+}
+
+#[test]
+fn forms_that_fail_count_as_logins_that_do_and_hold_up_nobody_else() {
+    let desk = Desk::new();
+    let failing = || Request::new("POST", "/api/login").body("username=guest&password=x").send(desk.address);
+    let node = desk.get("/api/nodes")[0]["name"].as_str().unwrap().to_owned();
+    std::thread::scope(|scope| {
+        let tries: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| (0..10).for_each(|_| assert_eq!(failing().status, 401)))).collect();
+        while tries.iter().any(|tried| !tried.is_finished()) {
+            assert_eq!(desk.get("/api/whoami")["name"], "guest");
+        }
+    });
+    let attempts = desk.get(&format!("/api/auth/attempts/{node}"));
+    let failed: u64 =
+        attempts.as_array().unwrap().iter().filter_map(|row| row["auth_attempts_failed"].as_u64()).sum();
+    assert_eq!(failed, 80, "{attempts}");
 }

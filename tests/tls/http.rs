@@ -101,3 +101,71 @@ fn clients_without_a_certificate_do_not_come_in_where_one_is_asked_for() {
     let stranger = Authority::new("B").client("c");
     ask(https, "/api/version", &trusting(&authority, Some(&stranger))).unwrap_err();
 }
+
+#[test]
+fn certificates_that_end_soon_are_told_by_the_check_wherever_they_are_shown() {
+    let authority = Authority::new("A");
+    let files = Files::new(&authority, &authority.server(&["localhost"]));
+    let ended = authority.expired_server(&["localhost"]);
+    files.put("ended.pem", &ended.chain);
+    files.put("ended.key", &ended.key);
+    let path = |name: &str| files.path(name).to_str().unwrap().to_owned();
+    let (certificate, key, of_amqp) = (path("ended.pem"), path("ended.key"), path("cert.pem"));
+    let flags = [
+        &["--management-listen", "127.0.0.1:0", "--management-tls-listen", "127.0.0.1:0"][..],
+        &["--management-tls-certfile", &certificate, "--management-tls-keyfile", &key],
+        &["--metrics-tls-listen", "127.0.0.1:0"],
+        &["--metrics-tls-certfile", &certificate, "--metrics-tls-keyfile", &key],
+    ];
+    let mut house = House::with(files, &flags.concat());
+    let http = announced(&mut house, "Management plugin: HTTP (non-TLS) listener started on ");
+    let check = |within: &str| {
+        let mut stream = TcpStream::connect(http).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        let path = format!("/api/health/checks/certificate-expiration/{within}");
+        let head = "host: localhost\r\nauthorization: Basic Z3Vlc3Q6Z3Vlc3Q=\r\nconnection: close";
+        write!(stream, "GET {path} HTTP/1.1\r\n{head}\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        let expired = body["expired"].as_array().cloned().unwrap_or_default();
+        let told = expired.iter().map(|one| {
+            let of = |name: &str| one[name].as_str().unwrap().to_owned();
+            (of("protocol"), of("certfile"), one["certfile_expires_on"][0].as_str().unwrap().to_owned())
+        });
+        let mut told: Vec<_> = told.collect();
+        told.sort_unstable();
+        (head.split(' ').nth(1).unwrap().to_owned(), body["reason"].clone(), told)
+    };
+    let ended = |protocol: &str| (protocol.to_owned(), certificate.clone(), "2001-01-01 00:00:00".to_owned());
+    let reason = serde_json::json!("Certificates expiring");
+    let of_http = vec![ended("https"), ended("https/prometheus")];
+    assert_eq!(check("1/days"), ("503".to_owned(), reason.clone(), of_http));
+    // The other one counts for two thousand years.
+    let (status, told_reason, told) = check("1000000/years");
+    assert_eq!((status.as_str(), &told_reason), ("503", &reason));
+    assert!(told.iter().all(|(_, file, _)| *file != of_amqp), "{told:?}");
+}
+
+#[test]
+fn the_check_of_certificates_that_count_for_long_is_passed_and_that_of_amqp_fails_when_it_has_ended() {
+    let authority = Authority::new("A");
+    for (server, expected) in [
+        (authority.server(&["localhost"]), "HTTP/1.1 200"),
+        (authority.expired_server(&["localhost"]), "HTTP/1.1 503"),
+    ] {
+        let files = Files::new(&authority, &server);
+        let mut house = House::with(files, &["--management-listen", "127.0.0.1:0"]);
+        let http = announced(&mut house, "Management plugin: HTTP (non-TLS) listener started on ");
+        let mut stream = TcpStream::connect(http).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        let head = "host: localhost\r\nauthorization: Basic Z3Vlc3Q6Z3Vlc3Q=\r\nconnection: close";
+        let path = "/api/health/checks/certificate-expiration/2/months";
+        write!(stream, "GET {path} HTTP/1.1\r\n{head}\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with(expected), "{answer}");
+        assert_eq!(answer.contains("amqp/ssl"), expected.ends_with("503"), "{answer}");
+    }
+}

@@ -47,10 +47,9 @@ const STILL_RUNNING: &str = "this command requires the 'rabbit' app to be stoppe
 fn done(changed: Result<(), String>) -> Result<Answer, Failure> {
     match changed {
         Ok(()) => Ok(Answer::NoContent),
-        Err(reason) => Err(Failure {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            body: json!({ "error": "service_unavailable", "reason": reason }),
-            challenges: false,
-        }),
+        Err(reason) => {
+            let body = json!({ "error": "service_unavailable", "reason": reason });
+            Err(Failure::with_body(StatusCode::SERVICE_UNAVAILABLE, body))
+        }
     }
 }

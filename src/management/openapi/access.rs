@@ -5,6 +5,7 @@ use super::described::{Described, delete, get, post, put};
 pub(super) const DESCRIBED: &[Described] = &[
     get("/api/whoami", "Who asks.", "200 User"),
     get("/api/auth", "How pages are to log in.", "200 object"),
+    post("/api/login", "Logs a page in: a form with a username and a password.", "200|401 string"),
     get("/api/vhosts", "The virtual hosts that the user may enter, or all.", "200 [Vhost]")
         .query("disable_stats?:boolean")
         .paged(),

@@ -131,6 +131,7 @@ fn meaning(status: &str) -> &'static str {
         "202" => "It is being done; the location tells how far.",
         "204" => "Done.",
         "303" => "Done; to be looked at elsewhere.",
+        "401" => "That is not the password.",
         "503" => "The check has failed.",
         _ => "As it says.",
     }

@@ -30,7 +30,7 @@ pub(super) const DESCRIBED: &[Described] = &[
         .gives("503"),
     get(
         "/api/health/checks/certificate-expiration/{within}/{unit}",
-        "Whether the certificate of AMQP counts for so long.",
+        "Whether the certificates of AMQP, of this interface and of metrics count for so long.",
         "200|503 Health",
     ),
     get("/api/health/checks/metadata-store/initialized", "Whether definitions are there.", "200 Health"),
