@@ -21,6 +21,8 @@ pub(super) enum Answer {
     Json(Value),
     /// 200 with this, and a cookie.
     WithCookie(String, Value),
+    /// 200 with what was written as JSON before.
+    Written(Bytes),
     /// 200 with an array of these, which are made and sent in slices.
     List(Objects),
     /// 200 with a document of these pieces, which are made and sent one after the other; to be kept as a file of that name,
@@ -55,6 +57,7 @@ impl Answer {
                 }
                 response
             }
+            Self::Written(text) => with_json_head(StatusCode::OK, Body::from(text)),
             Self::List(objects) => with_json_head(StatusCode::OK, streamed(Spool::List(objects))),
             Self::Created(location) => {
                 let mut response = empty(StatusCode::CREATED);

@@ -87,19 +87,21 @@ impl Call {
 
 /// `GET /api/connections`: the user's own, or all of them for whoever may see everything.
 pub(super) fn list(call: &Call) -> Result<Answer, Failure> {
-    let user = call.user()?;
-    let sees_all = has_any(user, &[Tags::ADMINISTRATOR, MONITORING]);
-    let mut rows = rows(call);
-    rows.retain(|row| sees_all || row.connection.user == user.name);
-    let (site, telling) = (Arc::clone(&call.site), call.telling_connections());
-    paged(call, rows, |row| &row.name, move |row| Some(object(row, &site, telling)))
+    listed(call, rows(call))
 }
 
-/// `GET /api/vhosts/{vhost}/connections`
+/// `GET /api/vhosts/{vhost}/connections`: likewise.
 pub(super) fn of_vhost(call: &Call) -> Result<Answer, Failure> {
     let vhost = call.vhost()?;
     let mut rows = rows(call);
     rows.retain(|row| row.connection.vhost == *vhost.name());
+    listed(call, rows)
+}
+
+fn listed(call: &Call, mut rows: Vec<Row>) -> Result<Answer, Failure> {
+    let user = call.user()?;
+    let sees_all = has_any(user, &[Tags::ADMINISTRATOR, MONITORING]);
+    rows.retain(|row| sees_all || row.connection.user == user.name);
     let (site, telling) = (Arc::clone(&call.site), call.telling_connections());
     paged(call, rows, |row| &row.name, move |row| Some(object(row, &site, telling)))
 }

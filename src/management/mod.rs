@@ -60,6 +60,7 @@ mod nodes;
 mod openapi;
 mod overview;
 mod parameters;
+mod patient;
 mod permissions;
 mod policies;
 mod queues;

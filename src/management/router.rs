@@ -121,10 +121,14 @@ async fn tried(
     let body_max_bytes = usize::try_from(max).unwrap_or(usize::MAX);
     // Before a byte of the body is taken.
     let call = entered(endpoint, call, parts).await?;
-    let body = match timeout(BODY_TIME, to_bytes(body, body_max_bytes)).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(_)) => return Err(Failure::bad_request("Exceeded HTTP request body size limit")),
-        Err(_) => return Err(Failure::too_slow()),
+    let body = match endpoint.method {
+        // Nobody reads what comes with it, and some who are not known may ask.
+        Method::Get => Bytes::new(),
+        _ => match timeout(BODY_TIME, to_bytes(body, body_max_bytes)).await {
+            Ok(Ok(body)) => body,
+            Ok(Err(_)) => return Err(Failure::bad_request("Exceeded HTTP request body size limit")),
+            Err(_) => return Err(Failure::too_slow()),
+        },
     };
     let call = Call { body, ..call };
     let served = spawn_blocking(move || {

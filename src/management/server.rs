@@ -21,12 +21,17 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 
+use super::patient::Patient;
 use crate::net::{Accepted, CurrentTls, Listener, LocalListener, LocalPeer};
 
 /// Threads for what may wait for the disk or takes long.
 const BLOCKING_THREADS: usize = 8;
-/// Connections at a time; whoever comes beyond that waits.
+/// Connections from the network at a time; whoever comes beyond that waits.
 const CONNECTIONS_MAX: usize = 512;
+/// The same by files of this machine: whatever comes over the network, its operator is let in.
+const LOCAL_CONNECTIONS_MAX: usize = 64;
+/// Whoever takes nothing of an answer for so long gets no more of it.
+const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest head, in bytes, and the most fields in it.
 const HEAD_MAX_BYTES: usize = 64 * 1024;
 const FIELDS_MAX: usize = 100;
@@ -130,15 +135,20 @@ impl Drop for Server {
 
 async fn serve(entrances: Vec<Entrance>, served: &Served, stopping: &CancellationToken) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let local_places = Arc::new(Semaphore::new(LOCAL_CONNECTIONS_MAX));
     let mut tasks = JoinSet::new();
     for entrance in entrances {
         let service = Service { served: served.clone(), stopping: stopping.clone() };
-        tasks.spawn(accept(entrance, service, Arc::clone(&places)));
+        let places = if matches!(entrance, Entrance::Local(_)) { &local_places } else { &places };
+        tasks.spawn(accept(entrance, service, Arc::clone(places)));
     }
     while tasks.join_next().await.is_some() {}
     // All places are free when the last connection has ended.
-    let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
-    let ended = places.acquire_many(all);
+    let all = |max| u32::try_from(max).unwrap_or(u32::MAX);
+    let ended = async {
+        let _network = places.acquire_many(all(CONNECTIONS_MAX)).await;
+        let _local = local_places.acquire_many(all(LOCAL_CONNECTIONS_MAX)).await;
+    };
     if tokio::time::timeout(FAREWELL, ended).await.is_err() {
         tracing::warn!("HTTP requests that did not end in time are cut off");
     }
@@ -231,7 +241,7 @@ impl Service {
             .max_buf_size(HEAD_MAX_BYTES)
             .max_headers(FIELDS_MAX)
             .half_close(true)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(Patient::new(stream, SEND_TIMEOUT)), service);
         let mut served = pin!(served);
         let ended = tokio::select! {
             ended = &mut served => ended,

@@ -45,6 +45,12 @@ fn a_connection_is_listed_with_what_tools_read_and_closed_for_a_reason() {
     let as_user = |user: &str, method: &str, path: &str| desk.ask_as(user, method, path, &Value::Null);
     let refused = not_authorised("User not authorised to access object");
     assert_eq!(as_user("m", "GET", "/api/connections").json(), json!([]), "a user sees its own");
+    let entry = json!({ "configure": "", "write": "", "read": "" });
+    desk.done("PUT", "/api/permissions/%2F/m", &entry);
+    let of_vhost = "/api/vhosts/%2F/connections";
+    assert_eq!(as_user("m", "GET", of_vhost).json(), json!([]), "so it does in a virtual host");
+    desk.done("PUT", "/api/permissions/%2F/mon", &entry);
+    assert_eq!(as_user("mon", "GET", of_vhost).json(), listed);
     assert_eq!(as_user("m", "GET", &path).json(), refused);
     assert_eq!(as_user("mon", "GET", "/api/connections").json(), listed);
     assert_eq!(as_user("mon", "DELETE", &path).json(), refused);

@@ -1,5 +1,6 @@
 //! The socket of this machine's operator: found by the data directory, and no password is asked for.
 
+use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
@@ -47,6 +48,17 @@ fn an_operator_on_this_machine_may_do_everything_without_a_password() {
     assert!(ask(&desk, "GET", "/api/users", &Value::Null).json().as_array().unwrap().len() == 1);
     desk.stop();
     assert!(std::fs::symlink_metadata(&socket).is_err(), "it is gone with the broker");
+}
+
+#[test]
+fn an_operator_is_let_in_while_others_hold_every_place_of_the_network() {
+    let desk = Desk::new_at(&TempDir::new());
+    // As many as are served at a time, one that waits, and all those that the system accepts for later.
+    let held: Vec<TcpStream> = (0..600).map(|_| TcpStream::connect(desk.address).unwrap()).collect();
+    for _ in 0..3 {
+        assert_eq!(ask(&desk, "GET", "/api/whoami", &Value::Null).status, 200);
+    }
+    drop(held);
 }
 
 #[test]

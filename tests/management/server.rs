@@ -56,6 +56,8 @@ fn bodies_heads_and_paths_that_are_wrong_are_refused_and_nothing_ends_by_them() 
     }
     let unauthorised = Request::new("PUT", "/api/vhosts/v").body(" ".repeat(2000)).send(desk.address);
     assert_eq!(unauthorised.status, 401);
+    let unread = Request::new("GET", "/api/version").body(" ".repeat(2000)).send(desk.address);
+    assert_eq!(unread.status, 200, "what nobody reads is not held");
     for (request, expected) in [
         (Request::new("PUT", &format!("/api/queues/%2F/{}", "x".repeat(256))).login("guest", "guest"), 400),
         (Request::new("PUT", &format!("/api/queues/%2F/{}", "x".repeat(255))).login("guest", "guest"), 201),

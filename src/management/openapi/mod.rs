@@ -22,6 +22,9 @@ mod schemas;
 mod tests;
 mod topology;
 
+use std::sync::OnceLock;
+
+use axum::body::Bytes;
 use serde_json::{Map, Value, json};
 
 use self::described::Described;
@@ -40,9 +43,11 @@ const DESCRIBED: [(&str, &[Described]); 5] = [
     ("leveret", leveret::DESCRIBED),
 ];
 
-/// `GET /api/leveret/openapi.json`
+/// `GET /api/leveret/openapi.json`: written once, since anybody may ask for it, as often as they like.
 pub(super) fn show(_: &Call) -> Result<Answer, Failure> {
-    Ok(Answer::Json(document()))
+    static WRITTEN: OnceLock<Bytes> = OnceLock::new();
+    let written = WRITTEN.get_or_init(|| document().to_string().into());
+    Ok(Answer::Written(written.clone()))
 }
 
 /// What is said of an endpoint, and what it is about.
