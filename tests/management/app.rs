@@ -1,11 +1,13 @@
 //! Whether clients are served, while the HTTP API goes on: RabbitMQ's `stop_app` and `start_app`.
 
-use std::net::TcpStream;
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::desk::{Desk, bad_request};
+use crate::http::Request;
 use crate::support::{Broker, Raw, TempDir, method};
 
 #[test]
@@ -74,6 +76,61 @@ fn a_reset_leaves_what_a_new_broker_has_and_is_refused_while_clients_are_served(
     assert_eq!(definitions(&desk), new, "after a restart");
     desk.done("PUT", "/api/queues/%2F/q", &json!({ "durable": true }));
     assert_eq!(desk.get("/api/queues/%2F/q")["messages"], 0);
+}
+
+#[test]
+fn a_reset_that_is_killed_leaves_a_broker_with_an_administrator_that_can_be_reset_again() {
+    for seen in ["v1", "v10", "v19"] {
+        let data = TempDir::new();
+        let start = || {
+            let mut broker = Broker::start_on(data.path(), &["--management-listen", "127.0.0.1:0"]);
+            let line =
+                broker.wait_for_line("Management plugin: HTTP (non-TLS) listener started on 127.0.0.1:");
+            let http: SocketAddr = line.rsplit(' ').next().unwrap().parse().unwrap();
+            (broker, http)
+        };
+        let (mut broker, http) = start();
+        let ask = |http, user: &str, method: &str, path: &str, body: Value| {
+            let request = Request::new(method, path).login(user, user);
+            if body.is_null() { request.send(http) } else { request.body(body.to_string()).send(http) }
+        };
+        let done = |http, user: &str, method: &str, path: &str, body: Value| {
+            let answer = ask(http, user, method, path, body);
+            assert!([200, 201, 204].contains(&answer.status), "{method} {path}: {answer:?}");
+        };
+        let user = json!({ "password": "other", "tags": "administrator" });
+        done(http, "guest", "PUT", "/api/users/other", user);
+        for n in 0..20 {
+            done(http, "guest", "PUT", &format!("/api/vhosts/v{n}"), Value::Null);
+            done(http, "guest", "PUT", &format!("/api/queues/v{n}/q"), json!({ "durable": true }));
+            let message = json!({ "routing_key": "q", "properties": { "delivery_mode": 2 }, "payload": "m", "payload_encoding": "string" });
+            done(http, "guest", "POST", &format!("/api/exchanges/v{n}/amq.default/publish"), message);
+        }
+        done(http, "other", "DELETE", "/api/users/guest", Value::Null);
+        done(http, "other", "POST", "/api/leveret/app/stop", Value::Null);
+        // The answer may never come.
+        let mut asking = TcpStream::connect(http).unwrap();
+        let login = "authorization: Basic b3RoZXI6b3RoZXI=";
+        let head = format!("POST /api/leveret/app/reset HTTP/1.1\r\nhost: localhost\r\n{login}\r\n\r\n");
+        asking.write_all(head.as_bytes()).unwrap();
+        broker.wait_for_line(&format!("vhost '{seen}' is deleted"));
+        broker.kill();
+        let (_broker, http) = start();
+        let someone = ["other", "guest"]
+            .into_iter()
+            .find(|user| ask(http, user, "GET", "/api/users", Value::Null).status == 200);
+        let someone = someone.expect("an administrator");
+        let queues = ask(http, someone, "GET", "/api/queues", Value::Null).json();
+        for queue in queues.as_array().unwrap() {
+            assert_eq!(queue["messages"], 1, "{queue}");
+        }
+        for (user, step) in [(someone, "stop"), (someone, "reset"), ("guest", "start")] {
+            done(http, user, "POST", &format!("/api/leveret/app/{step}"), Value::Null);
+        }
+        let vhosts = ask(http, "guest", "GET", "/api/vhosts?columns=name", Value::Null).json();
+        assert_eq!(vhosts, json!([{ "name": "/" }]));
+        assert_eq!(ask(http, "guest", "GET", "/api/queues", Value::Null).json(), json!([]));
+    }
 }
 
 /// All that there is, but what each broker draws for itself.
