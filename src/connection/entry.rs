@@ -4,18 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::channel::entry::ChannelEntry;
-use crate::count::Count;
+use crate::count::{Count, Traffic};
 
 /// An open connection, for an operator.
 #[derive(Debug, Default)]
 pub struct ConnectionEntry {
-    /// Bytes that came, those of TLS not among them...
-    pub received_bytes: Count,
-    /// ...in so many reads.
+    /// Bytes that came and went, which its virtual host counts too...
+    pub traffic: Arc<Traffic>,
+    /// ...in so many reads...
     pub reads: Count,
-    /// Bytes that went, those of TLS not among them...
-    pub sent_bytes: Count,
-    /// ...in so many writes.
+    /// ...and so many writes.
     pub writes: Count,
     /// Bytes that wait to be written.
     pub pending_bytes: Count,
@@ -24,6 +22,11 @@ pub struct ConnectionEntry {
 }
 
 impl ConnectionEntry {
+    /// One whose bytes are counted there, and of which nothing else is known yet.
+    pub fn counting(traffic: &Arc<Traffic>) -> Self {
+        Self { traffic: Arc::clone(traffic), ..Self::default() }
+    }
+
     /// Its open channels, in the order of their numbers.
     pub fn channels(&self) -> Vec<Arc<ChannelEntry>> {
         self.lock().values().cloned().collect()

@@ -85,6 +85,7 @@ enum State {
 #[derive(Debug)]
 struct Login {
     user: Arc<User>,
+    mechanism: Mechanism,
     client_properties: TableBuf,
     capabilities: ClientCapabilities,
 }
@@ -100,6 +101,8 @@ pub struct Negotiated {
     pub heartbeat: u16,
     /// Who is at the other end.
     pub user: Arc<User>,
+    /// How it logged in.
+    pub mechanism: Mechanism,
     /// The virtual host that was entered.
     pub vhost: VhostName,
     /// What the client says about itself.
@@ -220,7 +223,7 @@ impl Handshake {
             login_refused(mechanism, login, reason, capabilities, gatekeeper.failed(&self.origin))
         })?;
         let client_properties = start_ok.client_properties.to_owned();
-        self.state = State::AwaitTuneOk(Login { user, client_properties, capabilities });
+        self.state = State::AwaitTuneOk(Login { user, mechanism, client_properties, capabilities });
         let Config { channel_max, frame_max, heartbeat, .. } = *self.config;
         Ok(Step::Send(Tune { channel_max, frame_max, heartbeat }.into()))
     }
@@ -276,7 +279,7 @@ fn open_vhost(
     open: &Open<'_>,
     gatekeeper: &impl Gatekeeper,
 ) -> Result<Step, Refusal> {
-    let Login { user, client_properties, capabilities } = login;
+    let Login { user, mechanism, client_properties, capabilities } = login;
     let vhost = VhostName::from(open.virtual_host);
     let entry = gatekeeper.enter(&user, &vhost).map_err(|reason| {
         let text = entry_text(reason, &vhost, &user);
@@ -288,6 +291,7 @@ fn open_vhost(
         channel_max,
         heartbeat,
         user,
+        mechanism,
         vhost,
         client_properties,
         capabilities,

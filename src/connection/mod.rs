@@ -258,7 +258,8 @@ async fn serve_open(
         environment.connections.set_encryption(id, encryption);
     }
     let throttle = Arc::new(Throttle::default());
-    let seen = Arc::<ConnectionEntry>::default();
+    let traffic = vhost.count_traffic();
+    let seen = Arc::new(ConnectionEntry::counting(traffic.part()));
     environment.connections.describe(
         id,
         About {
@@ -269,6 +270,7 @@ async fn serve_open(
             channel_max: negotiated.channel_max,
             heartbeat: negotiated.heartbeat,
             client_properties: negotiated.client_properties.clone(),
+            mechanism: negotiated.mechanism,
             throttle: Arc::clone(&throttle),
             entry: Arc::clone(&seen),
         },
@@ -330,6 +332,7 @@ async fn serve_open(
     let end = open.serve().await;
     telling::closed(environment, &negotiated, ends);
     environment.connections.leave(id);
+    drop(traffic);
     environment.vhosts.counts().churn().add(Event::ConnectionClosed);
     // Its places are free before its socket has gone: the client may come again at once.
     drop(entry);

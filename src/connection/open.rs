@@ -254,7 +254,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         }
         self.alarms.read(count);
         let entry = self.channels.entry();
-        entry.received_bytes.add(count as u64);
+        entry.traffic.received_bytes.add(count as u64);
         entry.reads.add(1);
         let chunk = buffer.freeze();
         self.frames(&chunk);
@@ -338,7 +338,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         self.stalled_since = None;
         if written > 0 {
             let entry = self.channels.entry();
-            entry.sent_bytes.add(written as u64);
+            entry.traffic.sent_bytes.add(written as u64);
             entry.writes.add(1);
             entry.pending_bytes.set(self.output.len() as u64);
         }

@@ -12,6 +12,7 @@ use leveret_protocol::reply_code::ReplyCode;
 use super::entry::ConnectionEntry;
 use super::outbox::{Notice, Outbox};
 use super::throttle::Throttle;
+use crate::auth::Mechanism;
 use crate::name::{ConnectionId, UserName, VhostName};
 use crate::net::Encryption;
 use crate::queue::delivery::Recipient;
@@ -49,6 +50,8 @@ pub struct About {
     pub heartbeat: u16,
     /// What the client says about itself.
     pub client_properties: TableBuf,
+    /// How it logged in.
+    pub mechanism: Mechanism,
     /// Whether it is read.
     pub throttle: Arc<Throttle>,
     /// How it goes on.

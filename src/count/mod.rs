@@ -11,7 +11,8 @@
 //! whoever leaves that lock  QueueTotals: what has changed, by thread   the broker
 //! a channel's task          ChannelTally: messages, sizes              a virtual host, all of them together
 //! the same                  Flow: what it publishes to an exchange     the exchange
-//! a connection's task       octets, reads and writes                   nobody
+//! a connection's task       Traffic: octets                            its virtual host
+//! the same                  reads and writes                           nobody
 //! whoever opens or closes   Churn                                      the broker: seldom, so that many write it
 //! ```
 
@@ -25,6 +26,7 @@ mod queues;
 mod single;
 mod sizes;
 mod sum;
+mod traffic;
 
 pub use channel::{ChannelCounts, ChannelTally};
 pub use churn::{Churn, Event};
@@ -36,3 +38,4 @@ pub use queues::{AGE_CLASSES, AGES, QueueKind, QueueNumber, QueueTotals};
 pub use single::Count;
 pub use sizes::{SIZES_MAX_BYTES, SizeTally, Sizes};
 pub use sum::{Part, Seat, Sum, Sums};
+pub use traffic::{Traffic, TrafficCounts};

@@ -16,6 +16,7 @@ use super::wire_json::from_table;
 use crate::auth::Tags;
 use crate::connection::registry::Described;
 use crate::name::ConnectionId;
+use crate::net::{Certificate, Encryption};
 use crate::time::Time;
 
 /// A connection with its name, which is made of where it comes from and where it arrived.
@@ -44,6 +45,9 @@ fn object(row: &Row, site: &Site, telling: Option<Telling>) -> Value {
     };
     let properties = from_table(about.client_properties.as_table());
     let own_name = properties.get("connection_name").cloned().unwrap_or(Value::Null);
+    let secured = |tell: fn(&Encryption) -> Value| encryption.as_deref().map(tell);
+    let certificate = encryption.as_ref().and_then(|with| with.peer.as_ref());
+    let shown = |tell: fn(&Certificate) -> &str| certificate.map(tell);
     let mut object = json!({
         "name": row.name,
         "user_provided_name": own_name,
@@ -54,7 +58,15 @@ fn object(row: &Row, site: &Site, telling: Option<Telling>) -> Value {
         "protocol": "AMQP 0-9-1",
         "type": "network",
         "state": about.throttle.state(Time::now()).as_str(),
+        "auth_mechanism": about.mechanism.name(),
         "ssl": encryption.is_some(),
+        "ssl_protocol": secured(|with| json!(with.protocol)),
+        "ssl_key_exchange": secured(|with| json!(with.key_exchange)),
+        "ssl_cipher": secured(|with| json!(with.cipher)),
+        "ssl_hash": secured(|with| json!(with.hash)),
+        "peer_cert_subject": shown(|certificate| &certificate.subject),
+        "peer_cert_issuer": shown(|certificate| &certificate.issuer),
+        "peer_cert_validity": shown(Certificate::validity),
         "host": about.local.ip().to_string(),
         "port": about.local.port(),
         "peer_host": about.peer.ip().to_string(),

@@ -33,8 +33,8 @@ impl ConnectionRow {
         let entry = &connection.about.entry;
         Self {
             name: Some(connection.name()),
-            received_bytes: entry.received_bytes.get(),
-            sent_bytes: entry.sent_bytes.get(),
+            received_bytes: entry.traffic.received_bytes.get(),
+            sent_bytes: entry.traffic.sent_bytes.get(),
             reads: entry.reads.get(),
             writes: entry.writes.get(),
             pending_bytes: entry.pending_bytes.get(),

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Vhost;
 use crate::count::{
     ChannelCounts, ChannelTally, Churn, Event, Flow, FlowCounts, QueueCounts, QueueTotals, Seat, Sum, Sums,
+    Traffic, TrafficCounts,
 };
 use crate::queue::Queue;
 
@@ -23,6 +24,7 @@ pub struct NodeCounts {
 pub(super) struct Counts {
     channels: Arc<Sum<ChannelTally>>,
     default_exchange: Arc<Sum<Flow>>,
+    traffic: Arc<Sum<Traffic>>,
     gone_queues: Mutex<QueueCounts>,
     node: Arc<NodeCounts>,
 }
@@ -89,6 +91,16 @@ impl Vhost {
     /// What its channels counted, those that are closed among them.
     pub fn channel_counts(&self) -> ChannelCounts {
         self.counts.channels.total()
+    }
+
+    /// A connection's bytes count here from now on.
+    pub fn count_traffic(&self) -> Seat<Traffic> {
+        self.counts.traffic.join(Arc::default())
+    }
+
+    /// What came and went by its connections, those that are closed among them.
+    pub fn traffic(&self) -> TrafficCounts {
+        self.counts.traffic.total()
     }
 
     /// What is published to its default exchange.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::desk::{Desk, no_object, not_authorised};
 use crate::http::Request;
-use crate::support::{Broker, Raw, method};
+use crate::support::{Broker, Payload, Raw, Table, method};
 
 fn connected(desk: &Desk) -> Raw {
     Raw::connect(&Broker::at(desk.broker().addresses()[0]))
@@ -71,4 +71,32 @@ fn all_connections_of_a_user_are_closed_together() {
         let (code, text, ..) = raw.expect(0, method::CONNECTION_CLOSE).close().unwrap();
         assert_eq!((code, text.as_str()), (320, "CONNECTION_FORCED - Closed via management plugin"));
     }
+}
+
+#[test]
+fn the_bytes_of_a_virtual_host_do_not_fall_when_a_connection_closes() {
+    let desk = Desk::new();
+    let octets = || {
+        let vhost = desk.get("/api/vhosts/%2F");
+        ["recv_oct", "send_oct"].map(|name| vhost[name].as_u64().unwrap())
+    };
+    let mut raw = connected(&desk);
+    raw.open_channel(1);
+    raw.declare(1, "q", 0, &Table::new());
+    let before = octets();
+    let of_connection = &desk.get("/api/connections")[0];
+    assert_eq!(of_connection["recv_oct"], before[0]);
+    assert!(before.iter().all(|bytes| *bytes > 0));
+    desk.done("DELETE", "/api/connections/username/guest", &Value::Null);
+    raw.expect(0, method::CONNECTION_CLOSE);
+    raw.send(0, Payload::method(method::CONNECTION_CLOSE_OK));
+    raw.expect_eof();
+    // A frame of a method without arguments has twelve bytes.
+    let after = octets();
+    assert_eq!(after[0], before[0] + 12);
+    assert!(after[1] > before[1]);
+    // From the end of the handshake on.
+    let mut other = connected(&desk);
+    other.open_channel(1);
+    assert!(octets().iter().zip(after).all(|(now, then)| *now > then));
 }

@@ -1,7 +1,7 @@
 //! The numbers that are sampled of each kind of thing, and where each stands among them.
 
 use super::QueueTotals;
-use crate::count::{Churn, Event, MessageCounts, What};
+use crate::count::{Churn, Event, MessageCounts, TrafficCounts, What};
 use crate::queue::queue::Observation;
 
 /// Messages in queues.
@@ -98,9 +98,9 @@ pub(super) fn fill(values: &mut [u64; VHOST], held: &QueueTotals) {
 }
 
 /// What came in and went out.
-pub(super) fn set_octets(values: &mut [u64; VHOST], octets: [u64; 2]) {
+pub(super) fn set_octets(values: &mut [u64; VHOST], traffic: TrafficCounts) {
     let [.., received, sent] = values;
-    [*received, *sent] = octets;
+    (*received, *sent) = (traffic.received_bytes, traffic.sent_bytes);
 }
 
 /// The same with what came and went.

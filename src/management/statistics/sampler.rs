@@ -12,7 +12,6 @@ use super::totals::{QueueTotals, Totals, enter};
 use super::{Past, Statistics};
 use crate::connection::Environment;
 use crate::count::{Event, MessageCounts};
-use crate::name::VhostName;
 use crate::place::QueueId;
 use crate::time::Time;
 
@@ -83,9 +82,6 @@ struct Tick {
     before: Time,
 }
 
-/// Bytes that the open connections of a virtual host received and sent.
-type Octets = HashMap<VhostName, [u64; 2]>;
-
 impl Sampler {
     /// Samples what has moved.
     pub fn tick(&mut self, statistics: &Statistics, environment: &Environment, now: Time, node: NodeSample) {
@@ -99,7 +95,7 @@ impl Sampler {
         let looks = totalled != self.last || self.moves || self.ticks == 1;
         self.last = totalled;
         let tick = statistics.past_mut().begin(now);
-        let octets = statistics.connections(environment, tick);
+        statistics.connections(environment, tick);
         let totals = if looks {
             let begun = Instant::now();
             let totals = Arc::new(statistics.queues(environment, &mut self.newest_queue, tick));
@@ -112,7 +108,7 @@ impl Sampler {
             statistics.totals.last()
         };
         let mut past = statistics.past_mut();
-        past.overview(environment, &totals, &octets, tick);
+        past.overview(environment, &totals, tick);
         past.node(environment.connections.len(), node, tick);
         if looks {
             self.moves = past.moves();
@@ -194,20 +190,14 @@ impl Statistics {
         self.past_mut().channels.retain(|_, series| series.until() == tick.now);
     }
 
-    fn connections(&self, environment: &Environment, tick: Tick) -> Octets {
-        let mut octets = Octets::new();
+    fn connections(&self, environment: &Environment, tick: Tick) {
         for connection in environment.connections.described() {
             let entry = &connection.about.entry;
-            let values = [entry.received_bytes.get(), entry.sent_bytes.get()];
-            let sum = octets.entry(connection.vhost).or_default();
-            for (sum, value) in sum.iter_mut().zip(values) {
-                *sum += value;
-            }
+            let values = [entry.traffic.received_bytes.get(), entry.traffic.sent_bytes.get()];
             let is_new = connection.about.connected_at > tick.before;
             push(&mut self.past_mut().connections, connection.id, tick, is_new, values);
         }
         self.past_mut().connections.retain(|_, series| series.until() == tick.now);
-        octets
     }
 }
 
@@ -221,11 +211,11 @@ impl Past {
     }
 
     /// Samples what there is of all, and of virtual hosts.
-    fn overview(&mut self, environment: &Environment, totals: &Totals, octets: &Octets, tick: Tick) {
+    fn overview(&mut self, environment: &Environment, totals: &Totals, tick: Tick) {
         for vhost in environment.vhosts.all() {
             let mut values = rows::of_channels(&vhost.channel_counts().messages);
             rows::fill(&mut values, &totals.vhosts.get(vhost.name()).copied().unwrap_or_default());
-            rows::set_octets(&mut values, octets.get(vhost.name()).copied().unwrap_or_default());
+            rows::set_octets(&mut values, vhost.traffic());
             push(&mut self.vhosts, vhost.name().clone(), tick, true, values);
         }
         self.vhosts.retain(|_, series| series.until() == tick.now);

@@ -178,14 +178,14 @@ impl Statistics {
         connection: &ConnectionEntry,
         into: &mut Object,
     ) {
-        let live = [connection.received_bytes.get(), connection.sent_bytes.get()];
+        let live = [connection.traffic.received_bytes.get(), connection.traffic.sent_bytes.get()];
         let past = self.past();
         let series = past.connections.get(&id);
         let numbers = Numbers { now: past.now, live: &live, series, telling };
         numbers.tell(&OF_OCTETS_OF_CONNECTION, telling.octets, into);
     }
 
-    /// What there is in a virtual host, and happens there. Bytes are told as they were sampled.
+    /// What there is in a virtual host, and happens there.
     pub(in crate::management) fn tell_vhost(
         &self,
         telling: Telling,
@@ -197,9 +197,7 @@ impl Statistics {
         let series = past.vhosts.get(vhost.name());
         let mut live = rows::of_channels(&vhost.channel_counts().messages);
         rows::fill(&mut live, held);
-        if let Some([.., received, sent]) = series.map(Series::last) {
-            rows::set_octets(&mut live, [received, sent]);
-        }
+        rows::set_octets(&mut live, vhost.traffic());
         let numbers = Numbers { now: past.now, live: &live, series, telling };
         numbers.tell(&of_lengths(), telling.lengths, into);
         numbers.tell(&OF_OCTETS_OF_VHOST, telling.octets, into);
