@@ -6,6 +6,7 @@
 use std::array;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::queue::{Ended, QueueCounts};
 
@@ -82,7 +83,7 @@ pub enum QueueNumber {
 
 const NUMBERS: usize = 26;
 /// More than the threads that do something with queues in most brokers. Each of the first threads has a stripe that nobody else
-/// writes to; all others share the last one, which is slower.
+/// writes to as long as it is there; all others share the last one, which is slower.
 const STRIPES: usize = 32;
 const SHARED: usize = STRIPES - 1;
 
@@ -124,12 +125,38 @@ fn stripe() -> usize {
 
 #[cold]
 fn first_stripe() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let taken =
-        NEXT.try_update(Ordering::Relaxed, Ordering::Relaxed, |next| (next < SHARED).then_some(next + 1));
-    let stripe = taken.unwrap_or(SHARED);
+    // A thread that ends counts no more under a number that another one may have by then.
+    let stripe = HELD.try_with(|held| held.0).ok().flatten().unwrap_or(SHARED);
     STRIPE.set(Some(stripe));
     stripe
+}
+
+/// The stripes that no thread has: threads that come and go leave theirs to others.
+static FREE: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+/// The first stripe that no thread has had yet.
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+
+/// The stripe that a thread has to itself, if there was one left.
+struct Held(Option<usize>);
+
+thread_local! {
+    static HELD: Held = Held::take();
+}
+
+impl Held {
+    fn take() -> Self {
+        let next = |next| if next < SHARED { Some(next + 1) } else { None };
+        let left = FREE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Self(left.or_else(|| NEXT.try_update(Ordering::Relaxed, Ordering::Relaxed, next).ok()))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        STRIPE.set(Some(SHARED));
+        // The lock hands on what was counted in it, too.
+        FREE.lock().unwrap_or_else(PoisonError::into_inner).extend(self.0);
+    }
 }
 
 impl Stripe {
@@ -225,6 +252,17 @@ mod tests {
     use std::thread;
 
     use super::*;
+
+    #[test]
+    fn a_thread_that_ends_leaves_its_stripe_to_others() {
+        for _ in 0..20 * STRIPES {
+            thread::spawn(stripe).join().unwrap();
+        }
+        // Those of other tests have the others meanwhile, and give them back.
+        while thread::spawn(stripe).join().unwrap() == SHARED {
+            thread::yield_now();
+        }
+    }
 
     #[test]
     fn what_threads_add_and_take_is_one_sum_of_each_kind() {

@@ -120,7 +120,10 @@ impl Call {
             _ => {}
         }
         match serde_json::from_slice(&self.body) {
-            Ok(Value::Object(object)) => Ok(object),
+            Ok(Value::Object(object)) if object.values().all(|value| is_within(value, NESTING_MAX)) => {
+                Ok(object)
+            }
+            Ok(Value::Object(_)) => Err(Failure::bad_request("nested_too_deeply")),
             Ok(Value::String(_)) => Err(Failure::bad_request(
                 "invalid payload: the request body JSON-decoded to a string. Is the input doubly-JSON-encoded?",
             )),
@@ -154,6 +157,18 @@ impl Call {
             | Unchanged::InvalidName => Failure::bad_request(unchanged.to_string()),
         })?;
         self.wait(until)
+    }
+}
+
+/// Values are nested no deeper in what is given: what is kept of it stands in files of definitions some levels further down,
+/// and has to be read there.
+const NESTING_MAX: usize = 64;
+
+fn is_within(value: &Value, depth: usize) -> bool {
+    match value {
+        Value::Array(values) => depth > 0 && values.iter().all(|value| is_within(value, depth - 1)),
+        Value::Object(values) => depth > 0 && values.values().all(|value| is_within(value, depth - 1)),
+        _ => true,
     }
 }
 

@@ -32,6 +32,9 @@ use crate::event::acting_for;
 /// How long a body may take.
 const BODY_TIME: Duration = Duration::from_secs(30);
 
+/// The longest body, in bytes, of somebody who is not known yet: a form with a name and a password.
+const UNKNOWN_BODY_MAX_BYTES: usize = 16 * 1024;
+
 /// Bytes of a short string of AMQP, which names are.
 pub(super) const NAME_MAX_BYTES: usize = 255;
 /// What stands in paths and is no name of AMQP.
@@ -119,6 +122,10 @@ async fn tried(
     };
     let max = call.environment().config().management.max_body_size;
     let body_max_bytes = usize::try_from(max).unwrap_or(usize::MAX);
+    let body_max_bytes = match endpoint.needs {
+        Needs::Nothing => body_max_bytes.min(UNKNOWN_BODY_MAX_BYTES),
+        _ => body_max_bytes,
+    };
     // Before a byte of the body is taken.
     let call = entered(endpoint, call, parts).await?;
     let body = match endpoint.method {

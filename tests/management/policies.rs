@@ -80,7 +80,17 @@ fn parameters_are_kept_by_component_and_limits_are_parameters_too() {
 #[test]
 fn global_parameters_are_of_any_value() {
     let desk = Desk::new();
+    let nested = |depth| (0..depth).fold(json!(1), |value, _| json!([value]));
     desk.check(&[
+        (
+            "PUT",
+            "/api/global-parameters/g",
+            json!({ "value": nested(65) }),
+            400,
+            bad_request("nested_too_deeply"),
+        ),
+        ("PUT", "/api/global-parameters/deep", json!({ "value": nested(64) }), 201, Value::Null),
+        ("DELETE", "/api/global-parameters/deep", Value::Null, 204, Value::Null),
         ("PUT", "/api/global-parameters/g", json!({}), 400, bad_request("[{key_missing,value}]")),
         ("PUT", "/api/global-parameters/g", json!({ "value": { "a": [1] } }), 201, Value::Null),
         ("PUT", "/api/global-parameters/g", json!({ "value": "text" }), 204, Value::Null),

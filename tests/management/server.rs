@@ -79,6 +79,14 @@ fn bodies_heads_and_paths_that_are_wrong_are_refused_and_nothing_ends_by_them() 
 }
 
 #[test]
+fn who_is_not_known_yet_has_no_long_body_held() {
+    let desk = Desk::new();
+    let form = format!("username=guest&password=guest&x={}", "x".repeat(20_000));
+    let answer = Request::new("POST", "/api/login").body(form).send(desk.address);
+    assert_eq!((answer.status, answer.json()), (400, bad_request("Exceeded HTTP request body size limit")));
+}
+
+#[test]
 fn pages_from_elsewhere_and_foreign_names_of_this_machine_are_refused() {
     let management = ManagementConfig { hosts: vec!["mq.example".to_owned()], ..ManagementConfig::default() };
     let desk = Desk::with(Config { in_memory: true, management, ..Config::default() });

@@ -32,6 +32,8 @@ const BATCH_MAX: usize = 1024;
 const BATCH_MAX_BYTES: usize = 4 * 1024 * 1024;
 /// What was sent back so often stays, unless it is said otherwise.
 const REDRIVES_MAX: u64 = 3;
+/// What is asked for is kept with a job after its end: no more of it than this.
+const ASKED_MAX_BYTES: usize = 16 * 1024;
 /// How often to look whether an alarm is over.
 const ALARM_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -129,6 +131,11 @@ fn begin(
     };
     let (filter, limit) = (Filter::of_body(object)?, number(object, "limit")?.unwrap_or(u64::MAX));
     let dry_run = switch(object, "dry_run")?;
+    if call.body.len() > ASKED_MAX_BYTES {
+        return Err(Failure::bad_request(format!(
+            "a job is remembered with what was asked for, which may have {ASKED_MAX_BYTES} bytes"
+        )));
+    }
     let (vhost, from, mut authority) = permitted(call, Action::Read)?;
     if from.owner().is_some() {
         return Err(Failure::bad_request(format!(

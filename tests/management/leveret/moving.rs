@@ -304,6 +304,10 @@ fn a_job_that_cannot_begin_is_told_at_once() {
             json!({ "to": { "queue": "q" }, "fliter": {} }),
             "fliter is unknown; known are to, filter, limit, rate, dry_run",
         ),
+        (
+            json!({ "to": { "queue": "x" }, "filter": { "body": "x".repeat(17_000) } }),
+            "a job is remembered with what was asked for, which may have 16384 bytes",
+        ),
     ] {
         let answer = desk.ask("POST", MOVE, &order);
         assert_eq!((answer.status, answer.json()["reason"].clone()), (400, json!(reason)), "{order}");
