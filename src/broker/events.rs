@@ -55,12 +55,15 @@ fn publish(environment: &Environment, events: impl IntoIterator<Item = Event>) {
     let vhost = environment.vhosts.get(EVENTS_VHOST);
     let exchange = vhost.as_ref().and_then(|vhost| vhost.exchanges().get(EVENT_EXCHANGE));
     let (Some(vhost), Some(exchange)) = (vhost, exchange) else { return all.want(false) };
-    // Before it is looked, so that who comes meanwhile is heard.
+    let is_bound = || !exchange.routes().is_empty();
+    if is_bound() {
+        // Events are wanted all the while: what happens meanwhile is heard.
+        return tell(&vhost, events);
+    }
     all.want(false);
-    let is_bound = !exchange.routes().is_empty();
-    if is_bound {
+    if is_bound() {
+        // Somebody came between the look and the word.
         all.want(true);
-        tell(&vhost, events);
     }
 }
 
