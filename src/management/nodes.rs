@@ -76,7 +76,7 @@ fn node(call: &Call) -> Value {
         }],
         "enabled_plugins": stand_ins::ENABLED_PLUGINS,
         "contexts": contexts(site),
-        "log_files": [],
+        "log_files": config.log.file_path().map(|path| path.display().to_string()).into_iter().collect::<Vec<_>>(),
         "config_files": [],
         "db_dir": config.data_dir.display().to_string(),
         "metrics_gc_queue_length": {},
@@ -85,8 +85,18 @@ fn node(call: &Call) -> Value {
         let sample = NodeSample::taken(&site.environment);
         site.statistics.tell_node(call.telling(), &site.environment, sample, fields);
         fields.extend(stand_ins::io());
+        fields.insert("io_sync_avg_time".to_owned(), json!(sync_milliseconds(site)));
+        fields.insert("io_sync_avg_time_details".to_owned(), rate());
     }
     object
+}
+
+/// How long a sync of the journal takes, in milliseconds.
+fn sync_milliseconds(site: &Site) -> f64 {
+    let Some(store) = site.environment.vhosts.stored() else { return 0.0 };
+    let counters = store.journal.counters();
+    let syncs = u32::try_from(counters.syncs()).unwrap_or(u32::MAX).max(1);
+    counters.sync_time().div_f64(f64::from(syncs)).as_secs_f64() * 1000.0
 }
 
 /// `GET /api/nodes/{name}/memory`

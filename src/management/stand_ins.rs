@@ -47,17 +47,13 @@ pub(super) fn garbage_collection() -> Value {
     })
 }
 
-/// What Erlang's file layer and its processes do: neither is there.
+/// What Erlang's file layer and its processes do: neither is there. How often the journal is written and synced is told.
 pub(super) fn io() -> Map<String, Value> {
     let counts = [
         "io_read_count",
         "io_read_bytes",
         "io_read_avg_time",
-        "io_write_count",
-        "io_write_bytes",
         "io_write_avg_time",
-        "io_sync_count",
-        "io_sync_avg_time",
         "io_seek_count",
         "io_seek_avg_time",
         "io_reopen_count",

@@ -6,7 +6,7 @@ use leveret::config::{Config, RatesMode, StatisticsConfig};
 use serde_json::{Value, json};
 
 use crate::desk::Desk;
-use crate::support::{Broker, Properties, Raw, Table, method};
+use crate::support::{Broker, Properties, Raw, Table, TempDir, method};
 
 fn desk(statistics: StatisticsConfig) -> Desk {
     Desk::with(Config { in_memory: true, statistics, ..Config::default() })
@@ -91,6 +91,19 @@ fn exchange_some(raw: &mut Raw) {
     raw.expect(1, (60, 31));
     raw.send(1, method::basic_ack(4, true));
     raw.message_count(1, "q");
+}
+
+#[test]
+fn a_node_tells_how_often_its_journal_is_written_and_synced() {
+    let data = TempDir::new();
+    let desk = Desk::on(data.path());
+    let name = desk.get("/api/overview")["node"].as_str().unwrap().to_owned();
+    let of = |field: &str| desk.get(&format!("/api/nodes/{name}"))[field].as_f64().unwrap();
+    let before = (of("io_write_count"), of("io_write_bytes"), of("io_sync_count"));
+    desk.done("PUT", "/api/queues/%2F/q", &json!({ "durable": true }));
+    assert!(of("io_write_count") > before.0);
+    assert!(of("io_write_bytes") >= before.1 + 4096.0);
+    assert!(of("io_sync_count") > before.2 && of("io_sync_avg_time") > 0.0);
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub(super) const EXCHANGE: usize = 2;
 pub(super) const CONNECTION: usize = 2;
 
 /// Of the node.
-pub(super) const NODE: usize = 4;
+pub(super) const NODE: usize = 7;
 
 /// What a queue held and counted.
 pub(super) fn of_queue(seen: &Observation) -> [u64; QUEUE] {
@@ -180,11 +180,14 @@ pub(super) const OF_OCTETS_OF_CONNECTION: [Named<CONNECTION>; 2] =
 pub(super) const OF_OCTETS_OF_VHOST: [Named<VHOST>; 2] =
     [("recv_oct", |values| at(values, RECEIVED)), ("send_oct", |values| at(values, SENT))];
 
-pub(super) const OF_NODE: [Named<NODE>; 4] = [
+pub(super) const OF_NODE: [Named<NODE>; 7] = [
     ("fd_used", |values| at(values, 0)),
     ("sockets_used", |values| at(values, 1)),
     ("mem_used", |values| at(values, 2)),
     ("disk_free", |values| at(values, 3)),
+    ("io_write_count", |values| at(values, 4)),
+    ("io_write_bytes", |values| at(values, 5)),
+    ("io_sync_count", |values| at(values, 6)),
 ];
 
 /// What comes and goes, in the order of [`Event::ALL`].

@@ -59,6 +59,8 @@ pub struct NodeSample {
     pub memory: u64,
     /// What is free where the data is, in bytes.
     pub disk_free: u64,
+    /// Batches that were written to the journal, their bytes, and syncs of it.
+    pub journal: [u64; 3],
 }
 
 impl NodeSample {
@@ -71,7 +73,19 @@ impl NodeSample {
             descriptors: descriptors as u64,
             memory: alarms.memory().used(),
             disk_free: alarms.disk().free().unwrap_or_default(),
+            journal: environment.vhosts.stored().map_or([0; 3], |store| {
+                let counters = store.journal.counters();
+                [counters.batches(), counters.bytes_written(), counters.syncs()]
+            }),
         }
+    }
+}
+
+impl NodeSample {
+    /// Its numbers in the order in which they are kept.
+    pub(super) fn row(&self, sockets: u64) -> [u64; rows::NODE] {
+        let [writes, bytes, syncs] = self.journal;
+        [self.descriptors, sockets, self.memory, self.disk_free, writes, bytes, syncs]
     }
 }
 
@@ -238,7 +252,7 @@ impl Past {
     }
 
     fn node(&mut self, sockets: usize, node: NodeSample, tick: Tick) {
-        let values = [node.descriptors, sockets as u64, node.memory, node.disk_free];
+        let values = node.row(sockets as u64);
         match &mut self.node {
             Some(series) => series.push(tick.now, tick.before, values),
             None => self.node = Some(Series::begun(tick.now, tick.before, false, values)),

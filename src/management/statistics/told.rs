@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::rows::{
-    self, EXCHANGE, NODE, Named, OF_CHURN, OF_EXCHANGE, OF_NODE, OF_OCTETS_OF_CONNECTION, OF_OCTETS_OF_VHOST,
+    self, EXCHANGE, Named, OF_CHURN, OF_EXCHANGE, OF_NODE, OF_OCTETS_OF_CONNECTION, OF_OCTETS_OF_VHOST,
     QUEUE, VHOST, of_consumers, of_disk, of_lengths, of_publishers, of_publishes,
 };
 use super::series::{Series, Window, difference};
@@ -256,7 +256,7 @@ impl Statistics {
         into: &mut Object,
     ) {
         let sockets = environment.connections.len() as u64;
-        let live: [u64; NODE] = [sample.descriptors, sockets, sample.memory, sample.disk_free];
+        let live = sample.row(sockets);
         let past = self.past();
         let (now, series) = (past.now, past.node.as_ref());
         Numbers { now, live: &live, series, telling }.tell(&OF_NODE, telling.node, into);
