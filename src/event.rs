@@ -16,8 +16,10 @@ use crate::time::Time;
 pub const EVENT_EXCHANGE: &str = "amq.rabbitmq.event";
 /// Who does what nobody has asked for, as RabbitMQ calls it.
 const NOBODY: &str = "rmq-internal";
-/// So many wait at most; what comes beyond that is counted and lost. Each has some hundred bytes.
+/// So many wait at most, with so many bytes of headers, in which there is text of clients; what comes beyond that is counted
+/// and lost.
 const WAITING_MAX: usize = 100_000;
+const WAITING_MAX_BYTES: usize = 32 * 1024 * 1024;
 
 thread_local! {
     /// For whom this thread does what it does.
@@ -61,6 +63,8 @@ pub struct Events {
 #[derive(Debug, Default)]
 struct Waiting {
     events: VecDeque<Event>,
+    /// Of their headers.
+    bytes: usize,
     lost: u64,
     is_closed: bool,
 }
@@ -109,7 +113,9 @@ impl Events {
         let milliseconds = i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
         let headers = headers.long("timestamp_in_ms", milliseconds).finish();
         let mut waiting = self.lock();
-        if waiting.events.len() < WAITING_MAX {
+        let bytes = waiting.bytes + headers.as_bytes().len();
+        if waiting.events.len() < WAITING_MAX && bytes <= WAITING_MAX_BYTES {
+            waiting.bytes = bytes;
             waiting.events.push_back(Event { key, headers, at });
         } else {
             waiting.lost += 1;
@@ -126,6 +132,7 @@ impl Events {
         if waiting.events.is_empty() {
             return None;
         }
+        waiting.bytes = 0;
         Some((std::mem::take(&mut waiting.events), std::mem::take(&mut waiting.lost)))
     }
 
@@ -171,5 +178,19 @@ mod tests {
         assert_eq!(lost, 0);
         events.close();
         assert_eq!(events.next(), None);
+    }
+
+    #[test]
+    fn what_waits_is_bounded_in_bytes_and_what_is_lost_is_counted() {
+        let events = Events::default();
+        events.want(true);
+        let long = "x".repeat(1024 * 1024);
+        for _ in 0..40 {
+            events.tell("queue.created", |headers| headers.string("name", &long));
+        }
+        let (told, lost) = events.next().unwrap();
+        assert_eq!((told.len(), lost), (31, 9));
+        events.tell("queue.created", |headers| headers.string("name", &long));
+        assert_eq!(events.next().map(|(told, lost)| (told.len(), lost)), Some((1, 0)), "there is room again");
     }
 }

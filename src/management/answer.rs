@@ -2,7 +2,7 @@
 
 use axum::body::{Body, Bytes};
 use axum::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION, SET_COOKIE, VARY, WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION, VARY, WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderValue, Response, StatusCode};
 use futures_util::stream;
@@ -19,8 +19,6 @@ pub(super) type Objects = Box<dyn Iterator<Item = Value> + Send>;
 pub(super) enum Answer {
     /// 200 with this.
     Json(Value),
-    /// 200 with this, and a cookie.
-    WithCookie(String, Value),
     /// 200 with what was written as JSON before.
     Written(Bytes),
     /// 200 with an array of these, which are made and sent in slices.
@@ -50,13 +48,6 @@ impl Answer {
     pub(super) fn into_response(self) -> Response<Body> {
         match self {
             Self::Json(value) => json(StatusCode::OK, &value),
-            Self::WithCookie(cookie, value) => {
-                let mut response = json(StatusCode::OK, &value);
-                if let Ok(cookie) = HeaderValue::try_from(cookie) {
-                    response.headers_mut().insert(SET_COOKIE, cookie);
-                }
-                response
-            }
             Self::Written(text) => with_json_head(StatusCode::OK, Body::from(text)),
             Self::List(objects) => with_json_head(StatusCode::OK, streamed(Spool::List(objects))),
             Self::Created(location) => {

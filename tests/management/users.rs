@@ -82,18 +82,14 @@ fn a_password_is_hashed_for_whoever_asks() {
 }
 
 #[test]
-fn a_form_logs_in_who_may_manage_and_holds_it_in_a_cookie_and_nobody_else() {
+fn a_form_says_whether_somebody_may_manage_and_no_password_comes_back() {
     let desk = Desk::new();
     desk.done("PUT", "/api/users/u", &json!({ "password": "p+ %:", "tags": "management" }));
     desk.done("PUT", "/api/users/client", &json!({ "password": "p", "tags": "" }));
     let log_in = |form: &str| Request::new("POST", "/api/login").body(form).send(desk.address);
     let answer = log_in("username=u&password=p%2B+%25%3A");
     assert_eq!((answer.status, answer.json()), (200, json!("ok")));
-    // u:p+ %:
-    let cookie = answer.header("set-cookie").unwrap();
-    assert_eq!(cookie, "auth=dTpwKyAlOg==; HttpOnly; SameSite=Strict");
-    let with_cookie = Request::new("GET", "/api/whoami").header("cookie", cookie).send(desk.address);
-    assert_eq!(with_cookie.status, 401, "it is no login");
+    assert_eq!(answer.header("set-cookie"), None);
     let unauthorized = json!({ "error": "not_authorized", "reason": "Not_Authorized" });
     for form in ["username=u&password=p", "username=u", "password=p", "", "{}", "username=none&password=p"] {
         let answer = log_in(form);

@@ -16,6 +16,8 @@ use crate::time::Time;
 
 /// So many run at a time.
 const RUNNING_MAX: usize = 8;
+/// So many of them of one user.
+const OF_USER_MAX: usize = 4;
 /// So many are remembered.
 const KEPT_MAX: usize = 200;
 
@@ -42,6 +44,13 @@ impl Jobs {
         if kept.iter().filter(|kept| !kept.job.is_over()).count() >= RUNNING_MAX {
             return Err(Failure::too_many(format!(
                 "{RUNNING_MAX} jobs are running, which is as many as may: wait for one, or cancel it"
+            )));
+        }
+        let is_of_user = |kept: &&Kept| !kept.job.is_over() && kept.job.order.user == order.user;
+        if kept.iter().filter(is_of_user).count() >= OF_USER_MAX {
+            return Err(Failure::too_many(format!(
+                "{OF_USER_MAX} jobs of user '{}' are running, which is as many as may: wait for one, or cancel it",
+                order.user
             )));
         }
         while kept.len() >= KEPT_MAX

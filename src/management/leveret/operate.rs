@@ -6,7 +6,7 @@ use super::super::answer::Answer;
 use super::super::call::Call;
 use super::super::failure::Failure;
 use super::super::wire_json::{from_table, to_table};
-use super::{gone, permitted};
+use super::{changeable_queue, gone, permitted};
 use crate::auth::Action;
 use crate::equivalence::Resource;
 use crate::place::Batch;
@@ -30,7 +30,7 @@ fn set_paused(
     call: &Call,
     act: impl FnOnce(&Vhost, &str) -> Result<Option<Batch>, Refused>,
 ) -> Result<Answer, Failure> {
-    let (vhost, queue, _) = permitted(call, Action::Configure)?;
+    let (vhost, queue, _) = changeable_queue(call, Action::Configure)?;
     let until = act(&vhost, queue.name().as_str()).map_err(|refused| match refused {
         Refused::Crashed => Failure::internal(),
         _ => Failure::no_object(),
@@ -54,7 +54,7 @@ pub(in crate::management) fn change_arguments(call: &Call) -> Result<Answer, Fai
         return Err(Failure::bad_request("arguments must be an object"));
     };
     let arguments = to_table(arguments)?;
-    let (vhost, queue, _) = permitted(call, Action::Configure)?;
+    let (vhost, queue, _) = changeable_queue(call, Action::Configure)?;
     let name = queue.name().as_str();
     let until = vhost.change_queue(name, arguments).map_err(|refused| match refused {
         ChangeRefused::Gone(of_queue) => gone(of_queue),

@@ -11,7 +11,7 @@ use super::super::call::Call;
 use super::super::direct::authority;
 use super::super::failure::Failure;
 use super::messages;
-use super::{gone, permitted};
+use super::{changeable_queue, gone, permitted};
 use crate::auth::{Action, Resource};
 use crate::queue::Queue;
 use crate::queue::queue::NotReached;
@@ -22,7 +22,9 @@ use crate::vhost::Vhost;
 /// The queue in which the messages wait, of the queue or the exchange in the path.
 fn waiting(call: &Call, actions: &[Action]) -> Result<(Arc<Vhost>, Arc<Queue>), Failure> {
     if call.find("queue").is_some() {
-        let (vhost, queue, mut authority) = permitted(call, Action::Read)?;
+        // Whoever only looks takes nothing away from the connection that it is exclusive to.
+        let found = if actions.is_empty() { permitted } else { changeable_queue };
+        let (vhost, queue, mut authority) = found(call, Action::Read)?;
         for action in actions {
             let permitted = authority.permits(*action, Resource::Queue(queue.name().as_str()));
             permitted.map_err(|exception| Failure::of_method(&exception))?;

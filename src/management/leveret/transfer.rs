@@ -50,6 +50,9 @@ struct Transfer {
     dry_run: bool,
 }
 
+/// The least that may be moved in a second: a job is not to stand in others' way for ever.
+const RATE_MIN: f64 = 0.1;
+
 /// `POST /api/leveret/queues/{vhost}/{queue}/move`
 pub(in crate::management) fn move_messages(call: &Call) -> Result<Answer, Failure> {
     let object = call.object_with(&["to"])?;
@@ -125,8 +128,8 @@ fn begin(
 ) -> Result<Answer, Failure> {
     let rate = match object.get("rate") {
         None | Some(Value::Null) => None,
-        Some(value) => Some(value.as_f64().filter(|rate| *rate > 0.0).ok_or_else(|| {
-            Failure::bad_request("rate must be a number of messages a second, more than 0")
+        Some(value) => Some(value.as_f64().filter(|rate| *rate >= RATE_MIN).ok_or_else(|| {
+            Failure::bad_request(format!("rate must be a number of messages a second, at least {RATE_MIN}"))
         })?),
     };
     let (filter, limit) = (Filter::of_body(object)?, number(object, "limit")?.unwrap_or(u64::MAX));

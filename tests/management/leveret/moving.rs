@@ -297,7 +297,7 @@ fn a_job_that_cannot_begin_is_told_at_once() {
         (json!({ "to": {} }), "to must have a queue, or an exchange and perhaps a routing_key"),
         (
             json!({ "to": { "queue": "q" }, "rate": 0 }),
-            "rate must be a number of messages a second, more than 0",
+            "rate must be a number of messages a second, at least 0.1",
         ),
         (json!({ "to": { "queue": "q" }, "limit": -1 }), "limit must be a whole number, and not negative"),
         (

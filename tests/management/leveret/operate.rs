@@ -5,9 +5,33 @@ use serde_json::{Value, json};
 
 use super::house::{Client, bodies, counts, declare, publish, reject_all};
 use crate::desk::Desk;
-use crate::support::TempDir;
+use crate::support::{Broker, Raw, Table, TempDir, method};
 
 const ARGUMENTS: &str = "/api/leveret/queues/%2F/q/arguments";
+
+#[test]
+fn what_is_exclusive_to_a_connection_is_looked_at_and_not_changed() {
+    let desk = Desk::new();
+    let mut raw = Raw::connect(&Broker::at(desk.broker().addresses()[0]));
+    raw.open_channel(1);
+    raw.send(1, method::queue_declare("mine", 4, &Table::new()));
+    raw.expect(1, (50, 11));
+    let queue = "/api/leveret/queues/%2F/mine";
+    let locked = "cannot obtain exclusive access to locked queue 'mine' in vhost '/'";
+    for (verb, path, body) in [
+        ("POST", "/pause", Value::Null),
+        ("POST", "/resume", Value::Null),
+        ("PUT", "/arguments", json!({ "arguments": {} })),
+        ("PUT", "/scheduled/1-1", json!({ "delay": 1 })),
+        ("DELETE", "/scheduled/1-1", Value::Null),
+    ] {
+        let answer = desk.ask(verb, &format!("{queue}{path}"), &body);
+        assert_eq!(answer.status, 400, "{verb} {path}");
+        let reason = answer.json()["reason"].as_str().unwrap().to_owned();
+        assert!(reason.contains(locked), "{verb} {path}: {reason}");
+    }
+    assert_eq!(desk.ask("GET", &format!("{queue}/messages"), &Value::Null).status, 200);
+}
 
 #[test]
 fn a_paused_queue_takes_messages_and_gives_none_also_after_a_restart() {
