@@ -123,8 +123,13 @@ impl Account {
         if !message.redelivered {
             let latest = self.latest.insert((queue, id.stream), id.number);
             if latest.is_some_and(|latest| latest >= id.number) {
-                self.violations
-                    .push(format!("order: {queue:?}: {id:?} comes behind {latest:?} of its stream"));
+                let before = self.deliveries.iter().rev().filter(|(of, ..)| *of == queue).take(12);
+                let before: Vec<_> = before.map(|(_, id, redelivered)| (id, redelivered)).collect();
+                self.violations.push(format!(
+                    "order: {queue:?}: {id:?} comes behind {latest:?} of its stream, with the delivery tag {}; the latest \
+                     before it, and whether they had come before: {before:?}",
+                    message.delivery_tag
+                ));
             }
         }
         self.deliveries.push((queue, id, message.redelivered));
