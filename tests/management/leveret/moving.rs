@@ -18,13 +18,13 @@ const REDRIVE: &str = "/api/leveret/queues/%2F/dead/redrive";
 fn with_dead(desk: &Desk, dead: &[&str]) {
     declare(desk, "dead", &json!({}));
     let arguments = json!({ "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead" });
-    declare(desk, "work", &arguments);
+    declare(desk, "jobs", &arguments);
     desk.done("PUT", "/api/exchanges/%2F/orders", &json!({ "type": "topic" }));
     desk.done("POST", "/api/bindings/%2F/e/orders/q/work", &json!({ "routing_key": "new.#" }));
     for body in dead {
         publish(desk, "orders", "new.eu", &json!({ "headers": { "body": body } }), body);
     }
-    reject_all(desk, "work");
+    reject_all(desk, "jobs");
     assert_eq!(bodies(desk, "dead"), *dead);
 }
 
@@ -75,12 +75,12 @@ fn a_dry_run_says_what_would_go_where_and_moves_nothing() {
         ("dry_run", json!(true)),
         ("matched", json!(4)),
         ("done", json!(3)),
-        ("to", json!({ "work": 3 })),
+        ("to", json!({ "jobs": 3 })),
         ("stay", json!({ "no_origin": 1 })),
     ] {
         assert_eq!(done[name], expected, "{name}");
     }
-    assert_eq!((bodies(&desk, "dead").len(), bodies(&desk, "work").len()), (4, 0));
+    assert_eq!((bodies(&desk, "dead").len(), bodies(&desk, "jobs").len()), (4, 0));
 }
 
 #[test]
@@ -88,17 +88,17 @@ fn a_dead_letter_goes_back_to_its_queue_as_it_came_there_first() {
     let desk = Desk::new();
     with_dead(&desk, &["a", "b", "c"]);
     let done = job(&desk, REDRIVE, &json!({ "filter": { "headers": { "body": "b" } } }));
-    assert_eq!((&done["done"], &done["to"]), (&json!(1), &json!({ "work": 1 })));
+    assert_eq!((&done["done"], &done["to"]), (&json!(1), &json!({ "jobs": 1 })));
     assert_eq!(
-        (bodies(&desk, "work"), bodies(&desk, "dead")),
+        (bodies(&desk, "jobs"), bodies(&desk, "dead")),
         (vec!["b".to_owned()], vec!["a".into(), "c".into()])
     );
-    let back = &browse(&desk, "work", "")["messages"][0];
+    let back = &browse(&desk, "jobs", "")["messages"][0];
     assert_eq!((&back["exchange"], &back["routing_key"]), (&json!("orders"), &json!("new.eu")));
     let headers = &back["properties"]["headers"];
     assert_eq!((&headers["x-redrive-count"], &headers["x-death"][0]["count"]), (&json!(1), &json!(1)));
     // It dies once more, and that is counted on.
-    reject_all(&desk, "work");
+    reject_all(&desk, "jobs");
     let again = browse(&desk, "dead", "header.body=b");
     let headers = &again["messages"][0]["properties"]["headers"];
     assert_eq!((&headers["x-redrive-count"], &headers["x-death"][0]["count"]), (&json!(1), &json!(2)));
@@ -111,7 +111,7 @@ fn what_was_sent_back_too_often_or_would_come_back_stays() {
     for round in 1..=2 {
         let done = job(&desk, REDRIVE, &json!({ "max_redrives": 2 }));
         assert_eq!(done["done"], 1, "{round}");
-        reject_all(&desk, "work");
+        reject_all(&desk, "jobs");
     }
     let third = job(&desk, REDRIVE, &json!({ "max_redrives": 2 }));
     assert_eq!((&third["done"], &third["stay"]), (&json!(0), &json!({ "redriven_too_often": 1 })));
@@ -119,17 +119,17 @@ fn what_was_sent_back_too_often_or_would_come_back_stays() {
     let full = json!({
         "x-max-length": 1, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead",
     });
-    desk.done("PUT", "/api/leveret/queues/%2F/work/arguments", &json!({ "arguments": full }));
-    publish(&desk, "", "work", &json!({}), "fills it");
+    desk.done("PUT", "/api/leveret/queues/%2F/jobs/arguments", &json!({ "arguments": full }));
+    publish(&desk, "", "jobs", &json!({}), "fills it");
     let fourth = job(&desk, REDRIVE, &json!({}));
     assert_eq!((&fourth["done"], &fourth["stay"]), (&json!(0), &json!({ "target_full": 1 })));
-    assert_eq!(bodies(&desk, "work"), ["fills it"]);
+    assert_eq!(bodies(&desk, "jobs"), ["fills it"]);
     // By its exchange it would come here as well.
     desk.done("POST", "/api/bindings/%2F/e/orders/q/dead", &json!({ "routing_key": "new.eu" }));
-    desk.done("DELETE", "/api/queues/%2F/work/contents", &Value::Null);
+    desk.done("DELETE", "/api/queues/%2F/jobs/contents", &Value::Null);
     let fifth = job(&desk, REDRIVE, &json!({ "to": "exchange" }));
     assert_eq!((&fifth["done"], &fifth["stay"]), (&json!(0), &json!({ "would_come_back": 1 })));
-    desk.done("DELETE", "/api/queues/%2F/work", &Value::Null);
+    desk.done("DELETE", "/api/queues/%2F/jobs", &Value::Null);
     let sixth = job(&desk, REDRIVE, &json!({}));
     assert_eq!((&sixth["done"], &sixth["stay"]), (&json!(0), &json!({ "no_target": 1 })));
     assert_eq!(bodies(&desk, "dead"), ["a"]);
@@ -142,8 +142,8 @@ fn a_dead_letter_may_go_by_its_exchange_to_all_that_are_bound_now() {
     declare(&desk, "audit", &json!({}));
     desk.done("POST", "/api/bindings/%2F/e/orders/q/audit", &json!({ "routing_key": "new.*" }));
     let done = job(&desk, REDRIVE, &json!({ "to": "exchange", "death": "last" }));
-    assert_eq!((&done["done"], &done["to"]), (&json!(2), &json!({ "work": 2, "audit": 2 })));
-    for queue in ["work", "audit"] {
+    assert_eq!((&done["done"], &done["to"]), (&json!(2), &json!({ "jobs": 2, "audit": 2 })));
+    for queue in ["jobs", "audit"] {
         assert_eq!(bodies(&desk, queue), ["a", "b"], "{queue}");
     }
     assert_eq!(bodies(&desk, "dead"), [""; 0]);
