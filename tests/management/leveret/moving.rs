@@ -14,13 +14,13 @@ use crate::desk::{Desk, not_authorised};
 const MOVE: &str = "/api/leveret/queues/%2F/q/move";
 const REDRIVE: &str = "/api/leveret/queues/%2F/dead/redrive";
 
-/// Messages of these bodies, rejected from `work` to `dead`.
+/// Messages of these bodies, rejected from `jobs` to `dead`.
 fn with_dead(desk: &Desk, dead: &[&str]) {
     declare(desk, "dead", &json!({}));
     let arguments = json!({ "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead" });
     declare(desk, "jobs", &arguments);
     desk.done("PUT", "/api/exchanges/%2F/orders", &json!({ "type": "topic" }));
-    desk.done("POST", "/api/bindings/%2F/e/orders/q/work", &json!({ "routing_key": "new.#" }));
+    desk.done("POST", "/api/bindings/%2F/e/orders/q/jobs", &json!({ "routing_key": "new.#" }));
     for body in dead {
         publish(desk, "orders", "new.eu", &json!({ "headers": { "body": body } }), body);
     }
