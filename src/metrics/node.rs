@@ -7,6 +7,7 @@ use super::scrape::Subject;
 use super::text::{Kind, Labels, Text};
 use crate::count::{Churn, Event};
 use crate::management::stand_ins;
+use crate::net::open_descriptors;
 use crate::store::Journal;
 
 /// The node at one moment.
@@ -60,12 +61,6 @@ impl Io {
             sync_time: counters.sync_time(),
         }
     }
-}
-
-/// How many files this process has open; nothing where the system does not say.
-fn open_descriptors() -> Option<usize> {
-    // The one that the list is read from is closed again.
-    Some(std::fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1))
 }
 
 /// What comes and goes.

@@ -12,6 +12,7 @@ use super::totals::{QueueTotals, Totals, enter};
 use super::{Past, Statistics};
 use crate::connection::Environment;
 use crate::count::{Event, MessageCounts};
+use crate::net::open_descriptors;
 use crate::place::QueueId;
 use crate::time::Time;
 
@@ -68,7 +69,7 @@ impl NodeSample {
     pub fn taken(environment: &Environment) -> Self {
         let alarms = &environment.alarms;
         // Nothing where the system does not say.
-        let descriptors = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+        let descriptors = open_descriptors().unwrap_or_default();
         Self {
             descriptors: descriptors as u64,
             memory: alarms.memory().used(),
