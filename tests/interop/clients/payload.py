@@ -6,6 +6,11 @@ from typing import Iterable
 # RabbitMQ 4's max_message_size, which is the largest body that is still accepted.
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024
 
+EXCHANGE_TYPES = ("direct", "fanout", "topic", "headers")
+
+# How long a message of the row ttl-dead-letter lives.
+TTL_MILLISECONDS = 200
+
 # The topics of the fifth tutorial: which of the queues "orange" (*.orange.*) and "rabbit" (*.*.rabbit, lazy.#) get them.
 TOPIC_PATTERNS = {"orange": ("*.orange.*",), "rabbit": ("*.*.rabbit", "lazy.#")}
 TOPIC_KEYS = {

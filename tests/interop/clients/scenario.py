@@ -8,11 +8,14 @@ import os
 import sys
 import time
 import traceback
+import urllib.error
+import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable
 
 DEADLINE_SECONDS = 30
+RESTART_SECONDS = 40
 
 
 @dataclass
@@ -24,6 +27,19 @@ class Run:
     url: str = field(default_factory=lambda: os.environ["INTEROP_URL"])
     made: list[tuple[str, str]] = field(default_factory=list)
     _numbers: Any = field(default_factory=itertools.count)
+
+    @property
+    def restart_url(self) -> str:
+        """This client's own broker, which runs when the name of the scenario begins with "reconnect"."""
+        return os.environ["INTEROP_RESTART_URL"]
+
+    def restart(self, how: str = "stop") -> None:
+        """Ends this client's own broker, by SIGTERM or with how="kill" by SIGKILL, and waits until it is back."""
+        request = urllib.request.Request(f"{os.environ['INTEROP_CONTROL']}/restart?how={how}", method="POST")
+        try:
+            urllib.request.urlopen(request, timeout=RESTART_SECONDS).close()
+        except urllib.error.HTTPError as refused:
+            raise AssertionError(f"the broker was not restarted: {refused.read().decode()}") from refused
 
     def queue(self, label: str = "queue") -> str:
         """A new queue name, recorded so that the queue is deleted after the scenario."""
@@ -68,6 +84,7 @@ class Scenarios:
         self._clean = clean
         self._finish = finish
         self._scenarios: dict[str, Scenario] = {}
+        self._not_applicable: dict[str, str] = {}
 
     def scenario(self, name: str, deadline_seconds: float = DEADLINE_SECONDS):
         """Registers the decorated function, which may be a coroutine."""
@@ -80,13 +97,14 @@ class Scenarios:
 
         return register
 
+    def not_applicable(self, name: str, reason: str) -> None:
+        """Says that the client has no such thing, and why."""
+        self._not_applicable[name] = reason
+
     def main(self) -> None:
         """Lists the scenarios with --list; else runs those that are named on stdin, one a line."""
         if sys.argv[1:] == ["--list"]:
-            print(json.dumps([
-                {"name": name, "deadline_seconds": scenario.deadline_seconds}
-                for name, scenario in self._scenarios.items()
-            ]))
+            print(json.dumps(self._list()))
             return
         answers = _take_stdout()
         try:
@@ -94,6 +112,12 @@ class Scenarios:
                 print(json.dumps(self._answer(line.strip())), file=answers, flush=True)
         finally:
             self._finish()
+
+    def _list(self) -> list[dict[str, Any]]:
+        listed = [
+            {"name": name, "deadline_seconds": scenario.deadline_seconds} for name, scenario in self._scenarios.items()
+        ]
+        return listed + [{"name": name, "not_applicable": reason} for name, reason in self._not_applicable.items()]
 
     def _answer(self, name: str) -> dict[str, Any]:
         started = time.monotonic()

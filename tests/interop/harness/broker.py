@@ -11,6 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 LISTENER = re.compile(r"started TCP listener on 127\.0\.0\.1:(\d+)")
 TLS_LISTENER = re.compile(r"started TLS \(SSL\) listener on 127\.0\.0\.1:(\d+)")
+MANAGEMENT_LISTENER = re.compile(r"HTTP \(non-TLS\) listener started on (?:port |127\.0\.0\.1:)(\d+)")
 READY = "Server startup complete"
 START_SECONDS = 30
 STOP_SECONDS = 15
@@ -32,34 +33,40 @@ def build() -> Path:
 
 
 class Broker:
-    """A running broker, with TLS. Guest logs in by the common name of a certificate, too."""
+    """A broker that can be started, ended and started again on the same port with the same data.
 
-    def __init__(self, binary: Path, data_directory: Path, certificates: Path):
+    With certificates it speaks TLS as well, and guest logs in by the common name of one; with `management` its HTTP API
+    is on a free port.
+    """
+
+    def __init__(
+        self, binary: Path, data_directory: Path, port: int = 0, certificates: Path | None = None, management: bool = False
+    ):
         self._command = [
-            str(binary), "--listen", "127.0.0.1:0", "--management-listen", "none", "--metrics-listen", "none",
-            "--data-dir", str(data_directory),
-            "--listeners-tls", "127.0.0.1:0",
-            "--tls-cacertfile", str(certificates / "ca.pem"),
-            "--tls-certfile", str(certificates / "server.pem"),
-            "--tls-keyfile", str(certificates / "server-key.pem"),
-            "--tls-verify", "verify_peer",
-            "--tls-cert-login-from", "common_name",
+            str(binary), "--listen", f"127.0.0.1:{port}", "--metrics-listen", "none", "--data-dir", str(data_directory),
+            "--management-listen", "127.0.0.1:0" if management else "none",
         ]
+        self._wanted = {"amqp": LISTENER}
+        if management:
+            self._wanted["management"] = MANAGEMENT_LISTENER
+        if certificates:
+            self._command += _tls(certificates)
+            self._wanted["tls"] = TLS_LISTENER
         self._lines: deque[str] = deque(maxlen=LINES_KEPT)
         self._changed = threading.Condition()
-        self._port: int | None = None
-        self._tls_port: int | None = None
-        self._ready = False
-        self._ended = False
 
     def start(self) -> str:
         """Starts the broker, waits for its lines and returns its URL."""
+        self._ports: dict[str, int] = {}
+        self._ready = False
+        self._ended = False
         # Out of reach of an interrupt at the terminal: the clients go first, then the broker, by its pid.
         self._process = subprocess.Popen(
             self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, errors="replace", start_new_session=True,
         )
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         with self._changed:
             self._changed.wait_for(lambda: self._ended or self._is_ready(), START_SECONDS)
             ready, ended = self._is_ready(), self._ended
@@ -67,23 +74,26 @@ class Broker:
             self.stop()
             what = "ended by itself" if ended else f"was not ready within {START_SECONDS} seconds"
             raise BrokerFailed(f"the broker {what}; it printed:\n{self.log()}")
-        return f"amqp://guest:guest@127.0.0.1:{self._port}/%2F"
+        return f"amqp://guest:guest@127.0.0.1:{self._ports['amqp']}/%2F"
 
     def tls_url(self) -> str:
         """Where it speaks TLS, once `start` has returned."""
-        return f"amqps://guest:guest@localhost:{self._tls_port}/%2F"
+        return f"amqps://guest:guest@localhost:{self._ports['tls']}/%2F"
+
+    def management_url(self) -> str:
+        """Where its HTTP API is, once `start` has returned."""
+        return f"http://guest:guest@127.0.0.1:{self._ports['management']}"
 
     def _is_ready(self) -> bool:
-        return self._ready and self._port is not None and self._tls_port is not None
+        return self._ready and self._ports.keys() == self._wanted.keys()
 
     def _read(self) -> None:
         for line in self._process.stdout:
             with self._changed:
                 self._lines.append(line)
-                if found := LISTENER.search(line):
-                    self._port = int(found.group(1))
-                if found := TLS_LISTENER.search(line):
-                    self._tls_port = int(found.group(1))
+                for name, pattern in self._wanted.items():
+                    if found := pattern.search(line):
+                        self._ports[name] = int(found.group(1))
                 self._ready = self._ready or READY in line
                 self._changed.notify_all()
         with self._changed:
@@ -103,17 +113,37 @@ class Broker:
         try:
             status = self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self.kill()
             return f"the broker ignored SIGTERM for {STOP_SECONDS} seconds and was killed"
+        self._reader.join(STOP_SECONDS)
         if status != 0:
             return f"the broker left with status {_status(status)} after SIGTERM"
+        return None
+
+    def kill(self) -> str | None:
+        """Ends the broker without a warning; returns how it had ended before that, if it had."""
+        if problem := self.death():
+            return problem
+        self._process.kill()
+        self._process.wait()
+        self._reader.join(STOP_SECONDS)
         return None
 
     def log(self, lines: int = 60) -> str:
         """The last lines that the broker printed."""
         with self._changed:
             return "".join(list(self._lines)[-lines:])
+
+
+def _tls(certificates: Path) -> list[str]:
+    return [
+        "--listeners-tls", "127.0.0.1:0",
+        "--tls-cacertfile", str(certificates / "ca.pem"),
+        "--tls-certfile", str(certificates / "server.pem"),
+        "--tls-keyfile", str(certificates / "server-key.pem"),
+        "--tls-verify", "verify_peer",
+        "--tls-cert-login-from", "common_name",
+    ]
 
 
 def _status(status: int) -> str:

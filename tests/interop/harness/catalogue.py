@@ -1,8 +1,23 @@
 """The clients, what each needs and how it is started; and the order of the table's rows."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from .environment import HERE, PYTHON
+
+# What every client does, or says why it cannot. README.md tells what each row means.
+CORE_ROWS = (
+    "declare", "bind", "confirmed-publish", "consume-ack-prefetch", "return", "get", "rpc-reply-to", "ttl-dead-letter",
+    "reconnect",
+)
+
+# What some clients do besides. Scenarios that are not named here are listed below these.
+ROWS = (
+    *CORE_ROWS,
+    "hello", "work-queue", "publish-subscribe", "routing", "topics", "rpc", "message-16mb", "channels-1000",
+    "nack-requeue", "cancel-notify", "channel-error", "exclusive-queue", "heartbeat", "tx", "properties",
+    "tls", "tls-external",
+)
 
 
 @dataclass(frozen=True)
@@ -10,31 +25,41 @@ class Client:
     """A program that speaks the line protocol of README.md."""
 
     name: str
+    language: str
+    # Where its version stands: pip:NAME, npm:NAME, deb:PACKAGE, cargo:FOLDER/NAME with clients/FOLDER/Cargo.lock.
+    package: str
     command: tuple[str, ...]
+    # Names of `environment.NEEDS`.
     needs: frozenset[str]
+    # Runs without --all, and in CI.
+    core: bool = False
+    # The folder below clients/ with its sources, and the command that makes them into the folder of INTEROP_TARGET.
+    folder: str = ""
+    build: tuple[str, ...] = ()
 
 
-def _python(name: str, module: str, *needs: str) -> Client:
-    return Client(name, (str(PYTHON), "-B", "-m", f"clients.{module}"), frozenset({"python", *needs}))
+def _python(name: str, package: str, *needs: str, module: str = "", core: bool = False) -> Client:
+    command = (str(PYTHON), "-B", "-m", f"clients.{module or name.replace('-', '_')}")
+    return Client(name, "Python", f"pip:{package}", command, frozenset({"python", *needs}), core)
 
 
-# The slowest first, so that the run is as long as its longest client.
+def _node(name: str, folder: Path, core: bool = False) -> Client:
+    return Client(name, "Node.js", f"npm:{name}", ("node", str(folder / "main.js")), frozenset({"node"}), core)
+
+
+# In the order of the table.
 CLIENTS = (
-    _python("celery", "celery"),
-    _python("amqp-tools", "amqp_tools", "amqp-tools"),
-    _python("aio-pika", "aio_pika"),
-    _python("pika", "pika"),
-    _python("py-amqp", "py_amqp"),
-    _python("kombu", "kombu"),
-    Client("amqplib", ("node", str(HERE / "clients" / "amqplib" / "main.js")), frozenset({"node"})),
+    _python("pika", "pika", core=True),
+    _python("aio-pika", "aio-pika", core=True),
+    _python("py-amqp", "amqp", core=True),
+    _python("kombu", "kombu", core=True),
+    _python("celery", "celery", core=True),
+    _node("amqplib", HERE / "clients" / "amqplib", core=True),
+    Client(
+        "amqp-tools", "C", "deb:amqp-tools", (str(PYTHON), "-B", "-m", "clients.amqp_tools"),
+        frozenset({"python", "amqp-tools"}), core=True,
+    ),
 )
 
-COLUMNS = ("pika", "aio-pika", "py-amqp", "kombu", "celery", "amqplib", "amqp-tools")
-
-# Scenarios that a client adds and that are not named here are listed below these.
-ROWS = (
-    "hello", "work-queue", "publish-subscribe", "routing", "topics", "rpc", "direct-reply-to",
-    "confirms", "returns", "get", "message-16mb", "channels-1000", "nack-requeue", "cancel-notify",
-    "channel-error", "exclusive-queue", "heartbeat", "tx", "properties",
-    "tls", "tls-external",
-)
+# They are started before the others, so that the run is not much longer than its longest client.
+SLOWEST_FIRST = ("celery", "aio-pika", "amqp-tools")

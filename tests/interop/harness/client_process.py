@@ -7,13 +7,16 @@ import signal
 import subprocess
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from .broker import BrokerFailed
 from .catalogue import Client
-from .environment import HERE
+from .environment import HERE, TARGET
+from .own_broker import RESTARTING, OwnBroker
 
 LIST_SECONDS = 60
+DEADLINE_SECONDS = 30
 END_SECONDS = 20
 LOG_TAIL = 3000
 
@@ -27,6 +30,17 @@ class Outcome:
     passed: bool
     seconds: float
     detail: str
+    # The client has no such thing; `detail` says why.
+    not_applicable: bool = False
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A scenario as its client lists it."""
+
+    name: str
+    deadline_seconds: float = DEADLINE_SECONDS
+    not_applicable: str | None = None
 
 
 @dataclass(frozen=True)
@@ -38,16 +52,22 @@ class Surroundings:
     scratch: Path
     # Where TLS is spoken and the folder of its certificates, if it is.
     tls: tuple[str, Path] | None = None
+    # Where the HTTP API is, if it is.
+    management_url: str | None = None
 
-    def environment(self, client: str) -> dict[str, str]:
+    def environment(self, client: Client, own: OwnBroker | None) -> dict[str, str]:
         tls = {"INTEROP_TLS_URL": self.tls[0], "INTEROP_CERTIFICATES": str(self.tls[1])} if self.tls else {}
+        management = {"INTEROP_MANAGEMENT_URL": self.management_url} if self.management_url else {}
         return {
             **os.environ,
             **tls,
+            **management,
+            **(own.environment() if own else {}),
             "INTEROP_URL": self.url,
             "INTEROP_RUN": self.run,
-            "INTEROP_SCRATCH": str(self.scratch / client),
-            "INTEROP_NAMES": str(self.names(client)),
+            "INTEROP_SCRATCH": str(self.scratch / client.name),
+            "INTEROP_NAMES": str(self.names(client.name)),
+            "INTEROP_TARGET": str(TARGET / client.folder),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 
@@ -55,23 +75,27 @@ class Surroundings:
         return self.scratch / client / "names"
 
 
-def scenarios_of(client: Client, surroundings: Surroundings) -> dict[str, float]:
-    """The client's scenarios with their deadlines in seconds."""
+def scenarios_of(client: Client, environment: dict[str, str]) -> list[Listed]:
+    """What the client says that it does, and what it cannot."""
     done = subprocess.run(
-        [*client.command, "--list"], cwd=HERE, env=surroundings.environment(client.name),
+        [*client.command, "--list"], cwd=HERE, env=environment,
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIST_SECONDS,
     )
     if done.returncode != 0:
         raise RuntimeError(f"{client.name} cannot list its scenarios:\n{done.stderr}")
-    return {entry["name"]: entry["deadline_seconds"] for entry in json.loads(done.stdout)}
+    return [
+        Listed(entry["name"], entry.get("deadline_seconds", DEADLINE_SECONDS), entry.get("not_applicable"))
+        for entry in json.loads(done.stdout)
+    ]
 
 
 class ClientProcess:
     """One client's process. It is started at the first scenario and again after one that hung."""
 
-    def __init__(self, client: Client, surroundings: Surroundings):
+    def __init__(self, client: Client, surroundings: Surroundings, own: OwnBroker | None):
         self._client = client
-        self._surroundings = surroundings
+        self._environment = surroundings.environment(client, own)
+        self._own = own
         self._log = surroundings.scratch / client.name / "log"
         self._process: subprocess.Popen | None = None
 
@@ -79,6 +103,19 @@ class ClientProcess:
         """Runs one scenario; a client that does not answer in time is killed with all that it started."""
         started = time.monotonic()
         self._log_start = self._log.stat().st_size if self._log.exists() else 0
+        own = self._own if scenario.startswith(RESTARTING) else None
+        try:
+            if own:
+                own.start()
+            outcome = self._ask(scenario, deadline_seconds, started)
+        except BrokerFailed as failed:
+            return self._failed(scenario, started, str(failed))
+        if own and not outcome.passed:
+            log = f"\n--- the last lines of the client's own broker ---\n{own.log()}"
+            return replace(outcome, detail=outcome.detail + log)
+        return outcome
+
+    def _ask(self, scenario: str, deadline_seconds: float, started: float) -> Outcome:
         try:
             if self._process is None:
                 self._start()
@@ -105,7 +142,7 @@ class ClientProcess:
         log = open(self._log, "ab")
         # A group of its own, so that a hung client goes together with the workers that it started.
         self._process = subprocess.Popen(
-            self._client.command, cwd=HERE, env=self._surroundings.environment(self._client.name),
+            self._client.command, cwd=HERE, env=self._environment,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True,
         )
         log.close()

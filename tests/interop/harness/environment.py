@@ -1,4 +1,4 @@
-"""Makes what the clients need: a virtual environment, node_modules and the C tools. Knows no scenario."""
+"""Makes what the clients need: virtual environment, node_modules, Debian packages, programs. Knows no scenario."""
 
 import fcntl
 import hashlib
@@ -7,29 +7,60 @@ import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent.parent
 VENV = HERE / ".venv"
 PYTHON = VENV / "bin" / "python"
 NODE_MODULES = HERE / "node_modules"
-C_TOOLS = ("amqp-publish", "amqp-get", "amqp-consume", "amqp-declare-queue", "amqp-delete-queue")
+TARGET = HERE / "target"
 PREPARE_SECONDS = 600
+BUILD_SECONDS = 1200
 
 
 class Missing(Exception):
     """Something that a client needs is not there and could not be made; the text says what to do."""
 
 
-def prepare(needs: set[str]) -> None:
-    """Makes the parts named in `needs` ("python", "node", "amqp-tools"). Raises Missing."""
+@dataclass(frozen=True)
+class Need:
+    """What has to be installed on the machine: programs, each with its Debian package, and packages without a program."""
+
+    programs: dict[str, str] = field(default_factory=dict)
+    packages: tuple[str, ...] = ()
+
+    def missing(self) -> list[str]:
+        """The Debian packages that would have to be installed."""
+        packages = [package for program, package in self.programs.items() if not shutil.which(program)]
+        return list(dict.fromkeys(packages)) + [package for package in self.packages if not _is_installed(package)]
+
+
+C_TOOLS = ("amqp-publish", "amqp-get", "amqp-consume", "amqp-declare-queue", "amqp-delete-queue")
+NEEDS = {
+    "python": Need(),
+    "node": Need({"node": "nodejs", "npm": "npm"}),
+    "amqp-tools": Need({tool: "amqp-tools" for tool in C_TOOLS}),
+    "c": Need({"cc": "gcc"}, ("libc6-dev", "librabbitmq-dev")),
+    "go": Need({"go": "golang-go"}, ("golang-github-rabbitmq-amqp091-go-dev",)),
+    "java": Need({"javac": "default-jdk-headless"}, ("librabbitmq-client-java", "libslf4j-java")),
+    "ruby": Need({"ruby": "ruby"}, ("ruby-bunny",)),
+    "php": Need({"php": "php-cli"}, ("php-amqplib",)),
+    # Not Debian's: it is older than what builds Leveret.
+    "rust": Need({"cargo": "the Rust toolchain"}),
+}
+
+
+def prepare(clients) -> None:
+    """Installs and makes what these clients need. Raises Missing."""
+    needs = {"python"}.union(*(client.needs for client in clients))
     with _one_at_a_time():
-        if "python" in needs:
-            _make_virtual_environment()
+        _install([package for name in sorted(needs) for package in NEEDS[name].missing()])
+        _make_virtual_environment()
         if "node" in needs:
             _make_node_modules()
-        if "amqp-tools" in needs:
-            _find_c_tools()
+        for folder, build in dict.fromkeys((client.folder, client.build) for client in clients if client.build):
+            _build(folder, build)
 
 
 @contextmanager
@@ -38,6 +69,30 @@ def _one_at_a_time():
     with open(HERE / "requirements.txt", "rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _is_installed(package: str) -> bool:
+    if not shutil.which("dpkg-query"):
+        return False
+    query = ["dpkg-query", "--show", "--showformat=${db:Status-Status}", package]
+    return subprocess.run(query, capture_output=True, text=True).stdout == "installed"
+
+
+def _install(packages: list[str]) -> None:
+    if not packages:
+        return
+    if NEEDS["rust"].programs["cargo"] in packages:
+        raise Missing("cargo is not installed: clients in Rust need a Rust toolchain, as building Leveret does")
+    names = " ".join(packages)
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise Missing(f"not installed: {names} (Debian's names); run `apt-get install --no-install-recommends {names}` as root")
+    print(f"installing {names}", flush=True)
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    options = ["--yes", "--quiet", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120"]
+    install = ["apt-get", "install", *options, *packages]
+    if _fails(install, quiet):
+        _call(["apt-get", "update", "--quiet"], quiet=True)
+        _call(install, environment=quiet, quiet=True)
 
 
 def _make_virtual_environment() -> None:
@@ -60,9 +115,6 @@ def _make_virtual_environment() -> None:
 
 
 def _make_node_modules() -> None:
-    for program in ("node", "npm"):
-        if not shutil.which(program):
-            raise Missing(f"{program} is not installed: amqplib needs Node 18 or later with npm")
     stamp = NODE_MODULES / "made-for"
     wanted = _digest((HERE / "package-lock.json").read_bytes(), str(NODE_MODULES).encode())
     if _says(stamp, wanted):
@@ -72,17 +124,19 @@ def _make_node_modules() -> None:
     stamp.write_text(wanted)
 
 
-def _find_c_tools() -> None:
-    if all(shutil.which(tool) for tool in C_TOOLS):
+def _build(folder: str, command: tuple[str, ...]) -> None:
+    target = TARGET / folder
+    stamp = target / "made-for"
+    sources = sorted(path for path in (HERE / "clients" / folder).rglob("*") if path.is_file())
+    parts = [part for path in sources for part in (str(path).encode(), path.read_bytes())]
+    wanted = _digest(*parts, " ".join(command).encode())
+    if _says(stamp, wanted):
         return
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise Missing("amqp-tools is not installed: run `apt-get install amqp-tools` as root")
-    print("installing amqp-tools", flush=True)
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "amqp-tools"]
-    if _fails(install, quiet):
-        _call(["apt-get", "update", "--quiet"], quiet=True)
-        _call(install, environment=quiet, quiet=True)
+    print(f"building clients/{folder}", flush=True)
+    target.mkdir(parents=True, exist_ok=True)
+    stamp.unlink(missing_ok=True)
+    _call(list(command), {**os.environ, "INTEROP_TARGET": str(target)}, quiet=True, seconds=BUILD_SECONDS)
+    stamp.write_text(wanted)
 
 
 def _digest(*parts: bytes) -> str:
@@ -98,9 +152,11 @@ def _fails(command: list[str], environment: dict[str, str] | None = None) -> boo
     return done.returncode != 0
 
 
-def _call(command: list[str], environment: dict[str, str] | None = None, quiet: bool = False) -> None:
+def _call(
+    command: list[str], environment: dict[str, str] | None = None, quiet: bool = False, seconds: float = PREPARE_SECONDS
+) -> None:
     done = subprocess.run(
-        command, cwd=HERE, env=environment, timeout=PREPARE_SECONDS, text=True,
+        command, cwd=HERE, env=environment, timeout=seconds, text=True,
         stdout=subprocess.PIPE if quiet else None, stderr=subprocess.STDOUT if quiet else None,
     )
     if done.returncode != 0:

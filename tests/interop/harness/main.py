@@ -1,38 +1,36 @@
 """The command: prepare, start a broker unless there is one, run every client, print the table."""
 
 import argparse
-import json
 import shutil
 import signal
-import subprocess
 import tempfile
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event, Lock
+from threading import Event
 from typing import Callable
 from urllib.parse import quote, unquote, urlsplit
 
-from . import broker, certificates, environment
-from .catalogue import CLIENTS, Client
-from .client_process import ClientProcess, Outcome, Surroundings, scenarios_of
-from .environment import HERE, PYTHON
+from . import broker, certificates, documents, environment
+from .catalogue import CLIENTS, SLOWEST_FIRST, Client
+from .client_process import Outcome, Surroundings
+from .client_run import ClientRun
+from .environment import PYTHON
 from .table import failures, table
 
-SWEEP_SECONDS = 30
-SWEEP = "nothing-left-behind"
+DEADLINE_SECONDS = 150
+DEADLINE_OF_ALL_SECONDS = 300
 
 
 def main() -> int:
     arguments = _arguments()
     # So that the broker and the clients are ended whichever way the run is.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    clients = [client for client in CLIENTS if not arguments.client or client.name in arguments.client]
+    clients = _chosen(arguments)
     scratch = Path(tempfile.mkdtemp(prefix="leveret-interop-"))
     try:
-        # The probe and the sweep speak pika, so Python is needed whatever the client.
-        environment.prepare({"python"}.union(*(client.needs for client in clients)))
+        environment.prepare(clients)
         return _with_broker(arguments, clients, scratch)
     except (environment.Missing, broker.BrokerFailed, KeyboardInterrupt) as problem:
         print(str(problem) or "interrupted")
@@ -42,28 +40,42 @@ def main() -> int:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def _chosen(arguments: argparse.Namespace) -> list[Client]:
+    """The clients to run, in the order of their start."""
+    if arguments.client:
+        clients = [client for client in CLIENTS if client.name in arguments.client]
+    else:
+        clients = [client for client in CLIENTS if client.core or arguments.all]
+    slow = {name: number for number, name in enumerate(SLOWEST_FIRST)}
+    return sorted(clients, key=lambda client: slow.get(client.name, len(slow)))
+
+
 def _with_broker(arguments: argparse.Namespace, clients: list[Client], scratch: Path) -> int:
+    run = uuid.uuid4().hex[:8]
     if arguments.url:
         url = complete(arguments.url)
         broker.reachable(url, PYTHON)
         tls = (arguments.tls_url, Path(arguments.certificates).resolve()) if arguments.tls_url else None
-        return _report(_run(arguments, clients, scratch, url, tls, lambda: None), "")
+        surroundings = Surroundings(url, run, scratch, tls, arguments.management_url)
+        return _report(arguments, _run(arguments, clients, surroundings, None, lambda: None), "")
     certificates.make(scratch / "tls")
-    started = broker.Broker(broker.build(), scratch / "data", scratch / "tls")
+    binary = Path(arguments.binary).resolve() if arguments.binary else broker.build()
+    started = broker.Broker(binary, scratch / "data", certificates=scratch / "tls", management=True)
     url = started.start()
     try:
-        tls = (started.tls_url(), scratch / "tls")
-        outcomes = _run(arguments, clients, scratch, url, tls, started.death)
+        surroundings = Surroundings(url, run, scratch, (started.tls_url(), scratch / "tls"), started.management_url())
+        outcomes = _run(arguments, clients, surroundings, binary, started.death)
     finally:
         before = time.monotonic()
         problem = started.stop()
     outcomes.append(Outcome("broker", "clean-stop", problem is None, time.monotonic() - before, problem or ""))
-    return _report(outcomes, started.log())
+    return _report(arguments, outcomes, started.log())
 
 
-def _run(arguments, clients, scratch, url, tls, death) -> list[Outcome]:
-    surroundings = Surroundings(url, uuid.uuid4().hex[:8], scratch, tls)
-    processes = {client: ClientProcess(client, surroundings) for client in clients}
+def _run(
+    arguments: argparse.Namespace, clients: list[Client], surroundings: Surroundings, binary: Path | None,
+    death: Callable[[], str | None],
+) -> list[Outcome]:
     ends = time.monotonic() + arguments.deadline
     interrupted = Event()
 
@@ -74,85 +86,32 @@ def _run(arguments, clients, scratch, url, tls, death) -> list[Outcome]:
             return "not run: the deadline of the whole run has passed"
         return death()
 
-    print(f"driving the broker at {_without_password(url)}", flush=True)
+    runs = [ClientRun(client, surroundings, binary, arguments.scenario, ends, reason_to_stop, death) for client in clients]
+    print(f"driving the broker at {_without_password(surroundings.url)}", flush=True)
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        runs = [
-            pool.submit(
-                _run_client, client, processes[client], surroundings, arguments.scenario, ends, reason_to_stop, death
-            )
-            for client in clients
-        ]
+        under_way = [pool.submit(run.run) for run in runs]
         try:
-            return [outcome for run in runs for outcome in run.result()]
+            return [outcome for each in under_way for outcome in each.result()]
         except BaseException:
             interrupted.set()
-            for process in processes.values():
-                process.interrupt()
+            for run in runs:
+                run.interrupt()
             raise
 
 
-_printing = Lock()
-
-
-def _run_client(
-    client: Client, process: ClientProcess, surroundings: Surroundings, only: list[str], ends: float,
-    reason_to_stop: Callable[[], str | None], death: Callable[[], str | None],
-) -> list[Outcome]:
-    (surroundings.scratch / client.name).mkdir()
-    outcomes = []
-    try:
-        for scenario, deadline in scenarios_of(client, surroundings).items():
-            if only and scenario not in only:
-                continue
-            if problem := reason_to_stop():
-                outcome = Outcome(client.name, scenario, False, 0.0, problem)
-            else:
-                outcome = process.run(scenario, min(deadline, max(ends - time.monotonic(), 0)))
-            outcomes.append(outcome)
-            _progress(outcome)
-    except Exception as error:  # a client that cannot even start is a failure of the run, not of the runner
-        outcomes.append(Outcome(client.name, "start", False, 0.0, repr(error)))
-    if problem := process.end():
-        outcomes.append(Outcome(client.name, "end", False, 0.0, problem))
-    if outcomes and not death():
-        failed = {outcome.scenario for outcome in outcomes if not outcome.passed}
-        outcomes.append(_sweep(client, surroundings, failed))
-        _progress(outcomes[-1])
-    return outcomes
-
-
-def _sweep(client: Client, surroundings: Surroundings, failed: set[str]) -> Outcome:
-    """Deletes what the client left; that is a failure only where the scenario itself passed."""
-    started = time.monotonic()
-    names = surroundings.names(client.name)
-    try:
-        done = subprocess.run(
-            [str(PYTHON), "-B", "-m", "clients.sweep", json.dumps(sorted(failed))], cwd=HERE,
-            env=surroundings.environment(client.name), input=names.read_text() if names.exists() else "",
-            capture_output=True, text=True, timeout=SWEEP_SECONDS,
-        )
-        passed, detail = done.returncode == 0, done.stdout + done.stderr
-    except subprocess.TimeoutExpired:
-        passed, detail = False, f"the queues of this client could not be looked at within {SWEEP_SECONDS} seconds"
-    return Outcome(client.name, SWEEP, passed, time.monotonic() - started, detail)
-
-
-def _progress(outcome: Outcome) -> None:
-    with _printing:
-        verdict = "pass" if outcome.passed else "FAIL"
-        print(f"{verdict}  {outcome.client:<11} {outcome.scenario:<20} {outcome.seconds:6.2f} s", flush=True)
-
-
-def _report(outcomes: list[Outcome], log: str) -> int:
+def _report(arguments: argparse.Namespace, outcomes: list[Outcome], log: str) -> int:
     failed = sum(not outcome.passed for outcome in outcomes)
     if failed:
         print("\n" + failures(outcomes))
         if log:
             print(f"\n--- the broker's last lines ---\n{log}")
     print("\n" + table(outcomes) + "\n")
-    print(f"{len(outcomes) - failed} passed, {failed} failed")
+    if arguments.table:
+        documents.write(outcomes)
+    passed = sum(outcome.passed and not outcome.not_applicable for outcome in outcomes)
+    print(f"{passed} passed, {failed} failed")
     # A run of nothing proves nothing.
-    return 0 if outcomes and not failed else 1
+    return 0 if passed and not failed else 1
 
 
 def complete(url: str) -> str:
@@ -176,8 +135,23 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--url", help="an already running broker, amqp://...; without it Leveret is built and started")
     parser.add_argument("--tls-url", help="with --url: where that broker speaks TLS, amqps://...; guest logs in by certificate, too")
     parser.add_argument("--certificates", default=".", help="with --tls-url: the folder of ca.pem, client.pem and client-key.pem")
+    parser.add_argument("--management-url", help="with --url: where that broker's HTTP API is, http://user:password@host:15672")
+    parser.add_argument("--binary", help="start this broker instead of building Leveret")
+    parser.add_argument("--all", action="store_true", help="every client, not only those that CI runs")
     parser.add_argument("--client", action="append", default=[], choices=[client.name for client in CLIENTS], help="only this client; may be repeated")
     parser.add_argument("--scenario", action="append", default=[], help="only this scenario; may be repeated")
     parser.add_argument("--jobs", type=int, default=4, help="clients at the same time (default 4)")
-    parser.add_argument("--deadline", type=float, default=150, help="seconds for all scenarios together (default 150)")
-    return parser.parse_args()
+    parser.add_argument(
+        "--deadline", type=float,
+        help=f"seconds for all scenarios together (default {DEADLINE_SECONDS}, with --all {DEADLINE_OF_ALL_SECONDS})",
+    )
+    parser.add_argument(
+        "--table", choices=["README"],
+        help="with --all: write the results into README.md of the project and of this folder",
+    )
+    arguments = parser.parse_args()
+    if arguments.table and (not arguments.all or arguments.client or arguments.scenario):
+        parser.error("--table wants --all, and neither --client nor --scenario: the table is of all clients")
+    if arguments.deadline is None:
+        arguments.deadline = DEADLINE_OF_ALL_SECONDS if arguments.all else DEADLINE_SECONDS
+    return arguments

@@ -14,7 +14,7 @@ from .client import AIO_PIKA, connected, raises, wait
 CHANNELS = 1000
 
 
-@AIO_PIKA.scenario("confirms")
+@AIO_PIKA.scenario("confirmed-publish")
 async def confirms(run):
     async with connected(run) as connection:
         channel = await connection.channel()
@@ -32,7 +32,7 @@ async def confirms(run):
         expect.equal(declared.declaration_result.message_count, 500, "confirmed messages")
 
 
-@AIO_PIKA.scenario("returns")
+@AIO_PIKA.scenario("return")
 async def returns(run):
     nowhere = run.queue("nowhere")
     async with connected(run) as connection:

@@ -113,7 +113,7 @@ async def topics(run):
         expect.equal(got[label], payload.topics_for(label), f"topics of {label}")
 
 
-@AIO_PIKA.scenario("direct-reply-to")
+@AIO_PIKA.scenario("rpc-reply-to")
 async def direct_reply_to(run):
     async with connected(run) as server, connected(run) as client:
         serving, calling = await server.channel(), await client.channel()

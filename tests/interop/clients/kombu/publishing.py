@@ -11,7 +11,7 @@ from .client import KOMBU, connected, wait
 CONFIRM = {"confirm_publish": True}
 
 
-@KOMBU.scenario("confirms")
+@KOMBU.scenario("confirmed-publish")
 def confirms(run):
     queue = Queue(run.queue())
     with connected(run, transport_options=CONFIRM) as connection:
@@ -21,7 +21,7 @@ def confirms(run):
         expect.equal(queue(connection.default_channel).queue_declare(passive=True).message_count, 100, "confirmed messages")
 
 
-@KOMBU.scenario("returns")
+@KOMBU.scenario("return")
 def returns(run):
     nowhere = run.queue("nowhere")
     with connected(run) as connection:

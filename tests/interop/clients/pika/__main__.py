@@ -1,11 +1,11 @@
 import os
 from pathlib import Path
 
-from . import delivery, errors, limits, publishing, tls, tutorials
+from . import core, delivery, errors, limits, publishing, tls, tutorials
 from .client import PIKA
 
 # Importing them registers their scenarios.
-__all__ = ["delivery", "errors", "limits", "publishing", "tutorials"]
+__all__ = ["core", "delivery", "errors", "limits", "publishing", "tutorials"]
 
 if "INTEROP_TLS_URL" in os.environ:
     tls.register(Path(os.environ["INTEROP_CERTIFICATES"]))

@@ -15,7 +15,14 @@ SOCKET_SECONDS = 10
 @contextmanager
 def connected(run: Run, **parameters: Any):
     """A connection that is closed afterwards, whatever happened."""
-    wanted = pika.URLParameters(run.url)
+    with connected_to(run.url, **parameters) as connection:
+        yield connection
+
+
+@contextmanager
+def connected_to(url: str, **parameters: Any):
+    """The same, to another broker than the run's."""
+    wanted = pika.URLParameters(url)
     wanted.socket_timeout = SOCKET_SECONDS
     for name, value in parameters.items():
         setattr(wanted, name, value)

@@ -11,7 +11,7 @@ from .. import expect, payload
 from .client import PIKA, connected, wait
 
 
-@PIKA.scenario("confirms")
+@PIKA.scenario("confirmed-publish")
 def confirms(run):
     queue = run.queue()
     with connected(run) as connection:
@@ -24,7 +24,7 @@ def confirms(run):
         expect.equal(channel.queue_declare(queue, passive=True).method.message_count, 100, "confirmed messages")
 
 
-@PIKA.scenario("returns")
+@PIKA.scenario("return")
 def returns(run):
     queue, nowhere = run.queue(), run.queue("nowhere")
     with connected(run) as connection:

@@ -126,7 +126,7 @@ def rpc(run):
         call(run, server, client, calling, queue, reply_to)
 
 
-@PIKA.scenario("direct-reply-to")
+@PIKA.scenario("rpc-reply-to")
 def direct_reply_to(run):
     queue = run.queue("rpc_queue")
     with connected(run) as server, connected(run) as client:

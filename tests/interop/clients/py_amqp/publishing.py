@@ -10,7 +10,7 @@ from .. import expect, payload
 from .client import PY_AMQP, connected, wait
 
 
-@PY_AMQP.scenario("confirms")
+@PY_AMQP.scenario("confirmed-publish")
 def confirms(run):
     queue = run.queue()
     with connected(run, confirm_publish=True) as connection:
@@ -22,7 +22,7 @@ def confirms(run):
         expect.equal(channel.queue_declare(queue, passive=True).message_count, 100, "confirmed messages")
 
 
-@PY_AMQP.scenario("returns")
+@PY_AMQP.scenario("return")
 def returns(run):
     queue, nowhere = run.queue(), run.queue("nowhere")
     with connected(run) as connection:

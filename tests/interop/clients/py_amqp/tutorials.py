@@ -113,7 +113,7 @@ def rpc(run):
     call(run, None)
 
 
-@PY_AMQP.scenario("direct-reply-to")
+@PY_AMQP.scenario("rpc-reply-to")
 def direct_reply_to(run):
     call(run, "amq.rabbitmq.reply-to")
 
