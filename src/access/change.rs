@@ -64,7 +64,8 @@ pub struct TopicEntry {
 
 /// What is done to the book, and written down of it.
 pub(super) enum Change {
-    Define(AccessDefinition),
+    /// All of these, or none if the power fails.
+    Define(Vec<AccessDefinition>),
     ForgetUser(UserName),
     ForgetPermission(UserName, VhostName),
     ForgetTopics(UserName, VhostName, Option<String>),
@@ -87,14 +88,14 @@ impl Access {
         valid(&user.name)?;
         self.change(|book| match book.get(user.name.as_str()) {
             Some(_) => Err(AccessError::UserExists),
-            None => Ok(Change::Define(AccessDefinition::User(user))),
+            None => Ok(Change::define(AccessDefinition::User(user))),
         })
     }
 
     /// Adds a user, or puts it in the place of one of that name, which keeps its permissions.
     pub fn put_user(&self, user: User) -> Result<Option<Batch>, AccessError> {
         valid(&user.name)?;
-        self.change(|_| Ok(Change::Define(AccessDefinition::User(user))))
+        self.change(|_| Ok(Change::define(AccessDefinition::User(user))))
     }
 
     /// Adds the users that a virtual host is made with, unless they are there, and says what they may do in it.
@@ -105,18 +106,32 @@ impl Access {
     ) -> Option<Batch> {
         let mut until = None;
         for VhostUser { name, password, tags, permission, .. } in users {
-            if self.user(name.as_str()).is_none() {
+            let made = if self.user(name.as_str()).is_some() {
+                self.set_permission(name.as_str(), vhost, permission.clone())
+            } else {
                 let hash = password.as_ref().map(|password| Self::hash(password.expose())).transpose();
                 let salt_of = |error| tracing::error!("user '{name}' gets no password: {error}");
                 let (password, limits) = (hash.map_err(salt_of).ok().flatten(), UserLimits::default());
-                let added = self.add_user(User { name: name.clone(), password, tags: tags.clone(), limits });
+                let user = User { name: name.clone(), password, tags: tags.clone(), limits };
                 tracing::info!("user '{name}' is made for vhost '{vhost}', as default_users says");
-                until = until.max(added.unwrap_or_default());
-            }
-            let set = self.set_permission(name.as_str(), vhost, permission.clone());
-            until = until.max(set.unwrap_or_default());
+                self.put_user_with(user, vhost, permission.clone())
+            };
+            until = until.max(made.unwrap_or_default());
         }
         until
+    }
+
+    /// Adds a user, or changes the one of that name, with what it may do in a virtual host: after a loss of power both are
+    /// there or neither is.
+    fn put_user_with(
+        &self,
+        user: User,
+        vhost: &VhostName,
+        permission: Permission,
+    ) -> Result<Option<Batch>, AccessError> {
+        valid(&user.name)?;
+        let permission = AccessDefinition::Permission(user.name.clone(), vhost.clone(), permission);
+        self.change(|_| Ok(Change::Define(vec![AccessDefinition::User(user), permission])))
     }
 
     /// Deletes a user with its permissions.
@@ -151,7 +166,7 @@ impl Access {
         self.change(|book| {
             let mut user = User::clone(&book.get(name).ok_or(AccessError::NoSuchUser)?.user);
             change(&mut user);
-            Ok(Change::Define(AccessDefinition::User(user)))
+            Ok(Change::define(AccessDefinition::User(user)))
         })
     }
 
@@ -164,7 +179,7 @@ impl Access {
     ) -> Result<Option<Batch>, AccessError> {
         self.change(|book| {
             let user = named(book, user)?;
-            Ok(Change::Define(AccessDefinition::Permission(user, vhost.clone(), permission)))
+            Ok(Change::define(AccessDefinition::Permission(user, vhost.clone(), permission)))
         })
     }
 
@@ -182,7 +197,7 @@ impl Access {
     ) -> Result<Option<Batch>, AccessError> {
         self.change(|book| {
             let user = named(book, user)?;
-            Ok(Change::Define(AccessDefinition::TopicPermission(user, vhost.clone(), topic)))
+            Ok(Change::define(AccessDefinition::TopicPermission(user, vhost.clone(), topic)))
         })
     }
 
@@ -246,20 +261,17 @@ impl Access {
         let password = Self::hash(default.password.expose()).map_err(salt_of).ok();
         let limits = UserLimits::default();
         let user = User { name: default.name.clone(), password, tags: default.tags.clone(), limits };
-        let until = self.put_user(user).unwrap_or_else(|error| {
-            tracing::error!("the default user is not made: {error}");
-            None
-        });
-        match Permission::parse(&default.configure, &default.write, &default.read) {
-            Ok(permission) => {
-                let set = self.set_permission(default.name.as_str(), &default.vhost, permission);
-                until.max(set.unwrap_or_default())
-            }
+        let made = match Permission::parse(&default.configure, &default.write, &default.read) {
+            Ok(permission) => self.put_user_with(user, &default.vhost, permission),
             Err(invalid) => {
                 tracing::error!("the default user gets no permissions: {invalid}");
-                until
+                self.put_user(user)
             }
-        }
+        };
+        made.unwrap_or_else(|error| {
+            tracing::error!("the default user is not made: {error}");
+            None
+        })
     }
 
     /// Decides on a change, writes it down, then makes it.
@@ -276,8 +288,10 @@ impl Access {
         };
         let until = self.definitions.as_ref().and_then(|definitions| {
             let mut record = definitions.record();
-            if let Change::Define(definition) = &change {
-                record.define(&Definition::Access(definition.clone()));
+            if let Change::Define(definitions) = &change {
+                for definition in definitions {
+                    record.define(&Definition::Access(definition.clone()));
+                }
             }
             for key in gone {
                 record.forget(key);
@@ -287,8 +301,12 @@ impl Access {
         self.tell(&change);
         let mut book = self.book.write().unwrap_or_else(PoisonError::into_inner);
         match change {
-            // That there is such a user was seen under the same lock.
-            Change::Define(definition) => _ = book.define(definition),
+            // That there is such a user was seen under the same lock, or it comes first.
+            Change::Define(definitions) => {
+                for definition in definitions {
+                    let _ = book.define(definition);
+                }
+            }
             Change::ForgetUser(name) => book.forget_user(name.as_str()),
             Change::ForgetPermission(user, vhost) => book.forget_permission(user.as_str(), vhost.as_str()),
             Change::ForgetTopics(user, vhost, exchange) => {
@@ -303,6 +321,10 @@ impl Access {
 }
 
 impl Change {
+    fn define(definition: AccessDefinition) -> Self {
+        Self::Define(vec![definition])
+    }
+
     /// The keys of what is defined and will not be any more.
     fn gone(&self, book: &Book) -> Vec<Vec<u8>> {
         let mut keys = Vec::new();
@@ -361,4 +383,32 @@ fn topics_gone(
 
 fn named(book: &Book, user: &str) -> Result<UserName, AccessError> {
     book.get(user).map(|entry| entry.user.name.clone()).ok_or(AccessError::NoSuchUser)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::auth::AccessSettings;
+    use crate::store::Journal;
+    use crate::store::definitions::Opened;
+    use crate::store::journal::{Limits, Start};
+    use crate::store::simulated::SimDisk;
+    use crate::store::temporary::Temporary;
+
+    #[test]
+    fn a_user_and_its_first_permission_are_one_group_of_the_journal() {
+        let data = Temporary::new();
+        let limits = Limits { file_bytes: 1 << 20, margin_bytes: 1 << 16, ..Limits::default() };
+        let journal = Journal::open(SimDisk::new(1), &Start::default(), limits, Arc::new(())).unwrap();
+        let definitions = Opened::open(data.path(), &[]).unwrap().start(Arc::clone(&journal)).unwrap();
+        let access = Access::restored(AccessSettings::default(), Vec::new(), definitions);
+        assert!(journal.wait(access.add_default_user().unwrap()));
+        assert_eq!(journal.counters().groups_of_sync().sum(), 1);
+        let users = ["name=first configure=.*", "name=second configure=.*"].map(|text| text.parse().unwrap());
+        let until = access.add_users_of(&"other".into(), users.iter());
+        assert!(journal.wait(until.unwrap()));
+        assert_eq!((journal.counters().groups_of_sync().sum(), access.permissions().len()), (3, 3));
+    }
 }

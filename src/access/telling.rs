@@ -16,27 +16,11 @@ impl Access {
         if !self.events.is_wanted() {
             return;
         }
-        let of = |user: &str, vhost: &str| {
-            let (user, vhost) = (user.to_owned(), vhost.to_owned());
-            move |headers: TableBuilder| headers.string("user", user).string("vhost", vhost)
-        };
         match change {
-            Change::Define(AccessDefinition::User(user)) => self.tell_user(user),
-            Change::Define(AccessDefinition::Permission(user, vhost, permission)) => {
-                self.events.tell("permission.created", |headers| {
-                    of(user.as_str(), vhost.as_str())(headers)
-                        .string("configure", permission.configure.as_str())
-                        .string("write", permission.write.as_str())
-                        .string("read", permission.read.as_str())
-                });
-            }
-            Change::Define(AccessDefinition::TopicPermission(user, vhost, topic)) => {
-                self.events.tell("topic.permission.created", |headers| {
-                    of(user.as_str(), vhost.as_str())(headers)
-                        .string("exchange", topic.exchange.as_str())
-                        .string("write", topic.write.as_str())
-                        .string("read", topic.read.as_str())
-                });
+            Change::Define(definitions) => {
+                for definition in definitions {
+                    self.tell_defined(definition);
+                }
             }
             Change::ForgetUser(user) => {
                 self.events.tell("user.deleted", |headers| headers.string("name", user.as_str()));
@@ -57,6 +41,28 @@ impl Access {
                 for entry in self.permissions().into_iter().filter(|entry| entry.vhost == *vhost) {
                     self.events.tell("permission.deleted", of(entry.user.as_str(), vhost.as_str()));
                 }
+            }
+        }
+    }
+
+    fn tell_defined(&self, definition: &AccessDefinition) {
+        match definition {
+            AccessDefinition::User(user) => self.tell_user(user),
+            AccessDefinition::Permission(user, vhost, permission) => {
+                self.events.tell("permission.created", |headers| {
+                    of(user.as_str(), vhost.as_str())(headers)
+                        .string("configure", permission.configure.as_str())
+                        .string("write", permission.write.as_str())
+                        .string("read", permission.read.as_str())
+                });
+            }
+            AccessDefinition::TopicPermission(user, vhost, topic) => {
+                self.events.tell("topic.permission.created", |headers| {
+                    of(user.as_str(), vhost.as_str())(headers)
+                        .string("exchange", topic.exchange.as_str())
+                        .string("write", topic.write.as_str())
+                        .string("read", topic.read.as_str())
+                });
             }
         }
     }
@@ -91,4 +97,10 @@ impl Access {
             self.events.tell_limits(["user.limits.set", "user.limits.cleared"], named, &limits);
         }
     }
+}
+
+/// Whose right it is, and where.
+fn of(user: &str, vhost: &str) -> impl FnOnce(TableBuilder) -> TableBuilder {
+    let (user, vhost) = (user.to_owned(), vhost.to_owned());
+    move |headers| headers.string("user", user).string("vhost", vhost)
 }

@@ -19,7 +19,7 @@ impl First {
     }
 
     /// Makes what there has to be. Waits for the disk. In a broker that has virtual hosts the default one stays deleted, if
-    /// it was.
+    /// it was; so it is made last, and a start that is cut short makes the rest of it again.
     ///
     /// # Errors
     /// As of [`Loaded::import`].
@@ -29,19 +29,17 @@ impl First {
         let default = &config.access.default_user;
         let is_new = environment.vhosts.all().is_empty();
         let mut until = None;
-        if is_new && !brings(Section::Vhosts) {
-            until = until.max(environment.vhosts.create_default(default.vhost.clone()));
-        }
         if environment.access.is_empty() && !brings(Section::Users) {
             if !is_new {
                 tracing::warn!("no user is defined: the default user '{}' is made", default.name);
             }
             until = until.max(environment.access.add_default_user());
         }
-        // After the default user, which is made where there is nobody.
         if is_new && !brings(Section::Vhosts) {
+            // After the default user, which is made where there is nobody.
             let users = config.vhosts.users_for(default.vhost.as_str());
             until = until.max(environment.access.add_users_of(&default.vhost, users));
+            until = until.max(environment.vhosts.create_default(default.vhost.clone()));
         }
         // When it fails the broker is told, as later.
         environment.wait(until);

@@ -25,6 +25,7 @@ mod deduplication;
 mod disk_full;
 mod failing_disk;
 mod features;
+mod first_start;
 mod lives;
 mod load;
 mod message_groups;
