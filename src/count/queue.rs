@@ -44,6 +44,13 @@ pub struct QueueCounts {
     pub dropped: Ended,
 }
 
+impl Ended {
+    /// All of them.
+    pub fn sum(&self) -> u64 {
+        self.expired + self.rejected + self.max_length + self.delivery_limit
+    }
+}
+
 impl AddAssign for Ended {
     fn add_assign(&mut self, other: Self) {
         self.expired += other.expired;

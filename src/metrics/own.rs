@@ -26,6 +26,21 @@ pub(super) static QUEUES: Group<QueueRow> = Group {
         counter("queue_redeliveries_total", "Messages that were given to somebody again", |row| {
             Some(row.held.counts.redeliver.into())
         }),
+        counter(
+            "queue_dead_lettered_total",
+            "Messages that went where the dead messages of a queue go",
+            |row| Some(row.held.counts.dead_lettered.sum().into()),
+        ),
+        counter(
+            "queue_dropped_total",
+            "Messages that expired, were rejected or did not fit, and went nowhere: there is no dead-letter exchange",
+            |row| Some(row.held.counts.dropped.sum().into()),
+        ),
+        gauge(
+            "queue_is_dead_letter_queue",
+            "1 for a queue to which dead letters of other queues may go, and from which none go on to another queue",
+            |row| row.is_resting_place.then_some(true.into()),
+        ),
     ],
 };
 

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::HashSet;
+
 use super::family::{Group, Row, counter, gauge};
+use super::own;
 use super::scrape::Subject;
 use super::text::{Labels, Number};
-use super::wanted::Wanted;
+use super::wanted::{Endpoint, Wanted};
 use crate::count::{QueueCounts, QueueKind, QueueNumber, What};
 use crate::management::stand_ins;
-use crate::queue::Queue;
 use crate::queue::queue::{Inspection, Status};
+use crate::queue::{Queue, QueueId};
 use crate::time::Time;
 use crate::vhost::Vhost;
 
@@ -22,6 +25,8 @@ pub(super) struct QueueRow {
     pub(super) held: Inspection,
     /// How long its oldest ready message has waited.
     pub(super) oldest: Option<Duration>,
+    /// Whether dead letters of other queues come to rest here.
+    pub(super) is_resting_place: bool,
 }
 
 impl Row for QueueRow {
@@ -45,17 +50,28 @@ fn asked_for(subject: &Subject, wanted: &Wanted) -> Vec<(Arc<Vhost>, Arc<Queue>)
     found
 }
 
+/// Where dead letters come to rest, if that is asked for.
+fn resting_places(subject: &Subject, wanted: &Wanted) -> HashSet<QueueId> {
+    if wanted.endpoint != Endpoint::PerObject && !wanted.has_family(own::QUEUES.name) {
+        return HashSet::default();
+    }
+    let vhosts = subject.vhosts().into_iter().filter(|vhost| wanted.has_vhost(vhost.name().as_str()));
+    vhosts.flat_map(|vhost| vhost.resting_places()).collect()
+}
+
 impl QueueRow {
     /// All queues that are asked for, each looked at by itself.
     pub(super) fn look(subject: &Subject, wanted: &Wanted) -> Vec<Self> {
         let now = Time::now();
+        let resting_places = resting_places(subject, wanted);
         let mut rows = Vec::new();
         for (vhost, queue) in asked_for(subject, wanted) {
             // One that has gone meanwhile, or failed, has nothing to tell.
             let Ok(held) = queue.inspect() else { continue };
             let arrived = if held.status.ready > 0 { queue.known_arrival().ok().flatten() } else { None };
             let oldest = arrived.map(|arrived| now.since(arrived));
-            rows.push(Self { of: Some((vhost, queue)), held, oldest });
+            let is_resting_place = resting_places.contains(&queue.id());
+            rows.push(Self { of: Some((vhost, queue)), held, oldest, is_resting_place });
         }
         rows
     }
@@ -84,7 +100,7 @@ impl QueueRow {
         }
         // Without dead letters, and what the broker sends by itself.
         held.counts.publish = subject.site.environment.vhosts.counts().channels().messages.of(What::Routed);
-        Self { of: None, held, oldest: None }
+        Self { held, ..Self::default() }
     }
 
     /// Consumers of it.

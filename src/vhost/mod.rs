@@ -21,6 +21,7 @@ pub mod registry;
 mod remembering;
 mod replay;
 pub mod reply_to;
+mod resting;
 pub mod restore;
 pub mod routing;
 mod settings;

@@ -4,6 +4,7 @@ mod history;
 mod kept;
 mod moving;
 mod policies;
+mod resting;
 mod scheduled;
 
 use leveret_protocol::table::Table;

@@ -151,6 +151,40 @@ fn dead_letters_and_quorum_queues_are_told_by_their_kinds() {
 }
 
 #[test]
+fn a_queue_in_which_dead_letters_end_is_told_and_what_leaves_a_queue_by_dying() {
+    let desk = Desk::new();
+    let mut raw = Raw::connect(&Broker::at(desk.broker().addresses()[0]));
+    raw.open_channel(1);
+    raw.declare(1, "dead", 0, &Table::default());
+    let arguments = Table::new().text("x-dead-letter-exchange", "").text("x-dead-letter-routing-key", "dead");
+    raw.declare(1, "work", 0, &arguments.int("x-max-length", 1));
+    raw.declare(1, "strict", 0, &Table::new().int("x-max-length", 1));
+    for queue in ["work", "work", "work", "strict", "strict"] {
+        raw.publish(1, "", queue, &Properties::new(), b"x");
+    }
+    assert_eq!(raw.message_count(1, "dead"), 2);
+    let is_end = "leveret_queue_is_dead_letter_queue";
+    for path in ["/metrics/per-object", "/metrics/detailed?vhost=%2F&family=leveret_queue_metrics"] {
+        let told = scrape(&desk, path);
+        let ends = told.samples(is_end, &[]);
+        assert_eq!(
+            (ends.len(), told.value(is_end, &[("vhost", "/"), ("queue", "dead")])),
+            (1, 1.0),
+            "{path}"
+        );
+        for (queue, dead_lettered, dropped) in [("work", 2.0, 0.0), ("strict", 0.0, 1.0), ("dead", 0.0, 0.0)]
+        {
+            let of = |name: &str| told.value(&format!("leveret_queue_{name}_total"), &[("queue", queue)]);
+            assert_eq!((of("dead_lettered"), of("dropped")), (dead_lettered, dropped), "{path} {queue}");
+        }
+    }
+    let sums = scrape(&desk, "/metrics");
+    assert_eq!(sums.value("leveret_queue_dead_lettered_total", &[]), 2.0);
+    assert_eq!(sums.value("leveret_queue_dropped_total", &[]), 1.0);
+    assert!(sums.samples(is_end, &[]).is_empty());
+}
+
+#[test]
 fn what_came_back_after_a_restart_is_held_and_the_cluster_is_the_same_one() {
     let data = TempDir::new();
     let desk = Desk::on(data.path());
