@@ -10,6 +10,7 @@ import time
 import traceback
 import urllib.error
 import urllib.request
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable
@@ -40,6 +41,13 @@ class Run:
             urllib.request.urlopen(request, timeout=RESTART_SECONDS).close()
         except urllib.error.HTTPError as refused:
             raise AssertionError(f"the broker was not restarted: {refused.read().decode()}") from refused
+
+    def restarting(self, how: str) -> "Future[None]":
+        """The same in a thread, for a scenario that reads meanwhile what the broker says."""
+        pool = ThreadPoolExecutor(1)
+        future = pool.submit(self.restart, how)
+        pool.shutdown(wait=False)
+        return future
 
     def queue(self, label: str = "queue") -> str:
         """A new queue name, recorded so that the queue is deleted after the scenario."""

@@ -1,7 +1,7 @@
-from . import delivery, publishing, tutorials
+from . import core, delivery, publishing, tutorials
 from .client import KOMBU
 
 # Importing them registers their scenarios.
-__all__ = ["delivery", "publishing", "tutorials"]
+__all__ = ["core", "delivery", "publishing", "tutorials"]
 
 KOMBU.main()

@@ -15,7 +15,14 @@ CONNECT_SECONDS = 10
 @contextmanager
 def connected(run: Run, **options: Any):
     """A connection that is open, and closed afterwards."""
-    with kombu.Connection(run.url, connect_timeout=CONNECT_SECONDS, **options) as connection:
+    with connected_to(run.url, **options) as connection:
+        yield connection
+
+
+@contextmanager
+def connected_to(url: str, **options: Any):
+    """The same, to another broker than the run's."""
+    with kombu.Connection(url, connect_timeout=CONNECT_SECONDS, **options) as connection:
         connection.connect()
         yield connection
 

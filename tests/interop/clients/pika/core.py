@@ -131,9 +131,10 @@ def reconnect(run):
             held = []
             channel.basic_consume(queue, lambda _c, _m, _p, body, held=held: held.append(body))
             wait(connection, lambda held=held: held, "the message that is not acknowledged")
-            run.restart(how)
-            lost = expect.raises(AMQPError, lambda: connection.process_data_events(expect.WAIT_SECONDS), "a restart")
+            restarted = run.restarting(how)
+            lost = expect.raises(AMQPError, lambda: wait(connection, lambda: False, "the end"), "a restart")
             expect.true(isinstance(lost, AMQPConnectionError), f"the connection is lost, got {lost!r}")
+            restarted.result()
         with connected_to(run.restart_url) as connection:
             got = take(connection, connection.channel(), queue, 2)
             expect.equal(got, [b"unacked", b"ready"], f"messages after the broker's {how}")

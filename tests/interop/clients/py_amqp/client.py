@@ -16,7 +16,14 @@ SOCKET_SECONDS = 10
 @contextmanager
 def connected(run: Run, **options: Any):
     """A connection that is closed afterwards, whatever happened."""
-    url = urlsplit(run.url)
+    with connected_to(run.url, **options) as connection:
+        yield connection
+
+
+@contextmanager
+def connected_to(where: str, **options: Any):
+    """The same, to another broker than the run's."""
+    url = urlsplit(where)
     connection = amqp.Connection(
         host=f"{url.hostname}:{url.port}", userid=unquote(url.username), password=unquote(url.password),
         virtual_host=unquote(url.path[1:]), connect_timeout=SOCKET_SECONDS, **options,
