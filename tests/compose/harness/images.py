@@ -1,0 +1,152 @@
+"""The images of a run: the broker's, by docker/Dockerfile, and the clients'; and bases of our own making."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from .engine import Engine, install
+from .shell import Missing, done
+
+HERE = Path(__file__).resolve().parents[1]
+ROOT = HERE.parents[1]
+RUNTIME = "debian:bookworm-slim"
+BUILD = "rust:1.95-bookworm"
+CLIENT = "python:3.11-slim-bookworm"
+LOCAL_RUNTIME = "leveret-test-base:runtime"
+LOCAL_TOOLS = "leveret-test-base:tools"
+TOOLS = "ca-certificates,gcc,libc6-dev,python3,python3-pip"
+# What this machine trusts, which may be more than Debian does: a machine without a registry may have a mirror with a
+# certificate of its own.
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "CARGO_HTTP_CAINFO")
+PULL_SECONDS = 300
+BUILD_SECONDS = 1500
+DEBOOTSTRAP_SECONDS = 300
+
+
+class Images:
+    """Makes images and removes those that it made."""
+
+    def __init__(self, engine: Engine, stack: ExitStack, say: Callable[[str], None], keep: bool):
+        self._engine = engine
+        self._stack = stack
+        self._say = say
+        self._keep = keep
+
+    def bases(self, local: bool) -> dict[str, str]:
+        """The build arguments of the base images: public ones, or ours where they cannot be had."""
+        public = {"RUNTIME_BASE": RUNTIME, "BUILD_BASE": BUILD, "CLIENT_BASE": CLIENT}
+        if not local and all(self._has(image) or self._pulls(image) for image in public.values()):
+            return public
+        self._make_bases()
+        return {"RUNTIME_BASE": LOCAL_RUNTIME, "BUILD_BASE": LOCAL_TOOLS, "CLIENT_BASE": LOCAL_TOOLS}
+
+    def build(self, tag: str, context: Path, dockerfile: Path, arguments: dict[str, str]) -> str:
+        """Builds an image and returns its name."""
+        self._say(f"building {tag}")
+        words = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
+        ran = done(
+            "docker", "build", "--tag", tag, "--file", str(dockerfile), *words, str(context),
+            environment=self._engine.environment, seconds=BUILD_SECONDS,
+        )
+        if ran.returncode != 0:
+            raise Missing(f"{tag} could not be built:\n{ran.stdout[-6000:]}")
+        self._forget_later(tag)
+        return tag
+
+    def _has(self, image: str) -> bool:
+        return done("docker", "image", "inspect", image, environment=self._engine.environment).returncode == 0
+
+    def _pulls(self, image: str) -> bool:
+        self._say(f"pulling {image}")
+        ran = done("docker", "pull", "--quiet", image, environment=self._engine.environment, seconds=PULL_SECONDS)
+        if ran.returncode == 0:
+            self._forget_later(image)
+            return True
+        self._say(f"it cannot be had ({ran.stdout.strip().splitlines()[-1]}): the bases are made here")
+        return False
+
+    def _forget_later(self, image: str) -> None:
+        # An engine of our own goes with all its images.
+        if not self._keep and not self._engine.own:
+            self._stack.callback(done, "docker", "image", "rm", image, environment=self._engine.environment)
+
+    def _make_bases(self) -> None:
+        wanted = {LOCAL_RUNTIME: ("ca-certificates", False), LOCAL_TOOLS: (TOOLS, True)}
+        missing = {tag: how for tag, how in wanted.items() if not self._has(tag)}
+        if not missing:
+            return
+        if not shutil.which("debootstrap"):
+            install(["debootstrap"], self._say)
+        self._say(f"making {' and '.join(missing)} by debootstrap")
+        problems: list[Exception] = []
+
+        def make(tag: str, packages: str, toolchain: bool) -> None:
+            try:
+                self._make_base(tag, packages, toolchain)
+            except Exception as problem:
+                problems.append(problem)
+
+        threads = [threading.Thread(target=make, args=(tag, *how)) for tag, how in missing.items()]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if problems:
+            raise problems[0]
+
+    def _make_base(self, tag: str, packages: str, toolchain: bool) -> None:
+        folder = Path(tempfile.mkdtemp(prefix="leveret-base-"))
+        try:
+            root = folder / "root"
+            command = ["debootstrap", "--variant=minbase", f"--include={packages}", "bookworm", str(root)]
+            ran = done(*command, seconds=DEBOOTSTRAP_SECONDS)
+            if ran.returncode != 0:
+                raise Missing(f"`{' '.join(command)}` failed:\n{ran.stdout[-3000:]}")
+            for package in (root / "var/cache/apt/archives").glob("*.deb"):
+                package.unlink()
+            if CERTIFICATES.exists():
+                shutil.copyfile(CERTIFICATES, root / CERTIFICATES.relative_to("/"))
+            if toolchain:
+                _copy_toolchain(root / "usr/local")
+            self._import(root, tag)
+            self._forget_later(tag)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _import(self, root: Path, tag: str) -> None:
+        changes = [word for name in VARIABLES for word in ("--change", f"ENV {name}={CERTIFICATES}")]
+        changes += ["--change", "ENV CARGO_HOME=/usr/local/cargo", "--change", 'CMD ["bash"]']
+        tar = subprocess.Popen(
+            ["tar", "--directory", str(root), "--numeric-owner", "--create", "--file", "-", "."], stdout=subprocess.PIPE,
+        )
+        imported = subprocess.run(
+            ["docker", "import", *changes, "-", tag], stdin=tar.stdout, env=self._engine.environment,
+            capture_output=True, text=True,
+        )
+        if tar.wait() != 0 or imported.returncode != 0:
+            raise Missing(f"{tag} could not be imported: {imported.stderr}")
+
+
+def _copy_toolchain(local: Path) -> None:
+    """The compiler of this machine, and the crates that it has fetched already."""
+    sysroot = Path(done("rustc", "--print", "sysroot", folder=ROOT).stdout.strip())
+    if not (sysroot / "bin" / "cargo").exists():
+        raise Missing("rustc does not say where it is: a Rust toolchain is needed to build the image")
+    for program in ("cargo", "rustc"):
+        shutil.copy2(sysroot / "bin" / program, local / "bin" / program)
+    for library in (sysroot / "lib").glob("*.so*"):
+        shutil.copy2(library, local / "lib" / library.name)
+    for triple in (sysroot / "lib" / "rustlib").iterdir():
+        if (triple / "lib").is_dir():
+            shutil.copytree(triple, local / "lib" / "rustlib" / triple.name, symlinks=True)
+    home = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
+    for part in ("index", "cache"):
+        fetched = home / "registry" / part
+        if fetched.is_dir():
+            shutil.copytree(fetched, local / "cargo" / "registry" / part, symlinks=True)

@@ -1,0 +1,168 @@
+"""The command: an engine, images, every scenario on a site of its own, and the sum."""
+
+import argparse
+import os
+import shutil
+import signal
+import tempfile
+import threading
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import scenarios
+
+from . import certificates
+from .containers import Containers
+from .engine import Refused, engine
+from .images import HERE, ROOT, Images
+from .scenario import SCENARIOS, Scenario
+from .shell import Failed, Missing
+from .site import Site
+
+LOG_LINES = 40
+WITHOUT = "ran without containers"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    scenario: str
+    passed: bool
+    seconds: float
+    detail: str
+
+
+def main() -> int:
+    arguments = _arguments()
+    chosen = [one for one in SCENARIOS if not arguments.scenario or one.name in arguments.scenario]
+    # So that all that was started is ended, whichever way the run ends.
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, _interrupt)
+    scratch = Path(tempfile.mkdtemp(prefix="leveret-compose-"))
+    scratch.chmod(0o755)
+    say("scenarios: " + " ".join(one.name for one in chosen))
+    with_containers = True
+    try:
+        outcomes = _in_containers(arguments, chosen, scratch)
+        return _report(outcomes)
+    except (Missing, Failed, KeyboardInterrupt) as problem:
+        print(str(problem) or "interrupted")
+        print("0 passed, 1 failed")
+        return 1
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        if not with_containers:
+            print(WITHOUT)
+
+
+def _interrupt(_signal, _frame) -> None:
+    # Once: what is ended now must not be interrupted itself.
+    for ending in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(ending, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def say(text: str) -> None:
+    """One line of the run's own."""
+    with _printing:
+        print(text, flush=True)
+
+
+_printing = threading.Lock()
+
+
+def _in_containers(arguments: argparse.Namespace, chosen: list[Scenario], scratch: Path) -> list[Outcome]:
+    with ExitStack() as stack:
+        host = stack.enter_context(engine(scratch, arguments.own_engine, say))
+        images = Images(host, stack, say, arguments.keep)
+        broker, client = arguments.image, arguments.client_image
+        if not broker or not client:
+            bases = images.bases(arguments.local_bases)
+            client = client or images.build(
+                "leveret-test-client:latest", HERE, HERE / "Dockerfile", {"CLIENT_BASE": bases["CLIENT_BASE"]},
+            )
+            broker = broker or images.build(
+                "leveret-test:latest", ROOT, ROOT / "docker" / "Dockerfile",
+                {name: bases[name] for name in ("RUNTIME_BASE", "BUILD_BASE")},
+            )
+        tls = scratch / "tls"
+        certificates.make(tls)
+
+        def site(one: Scenario) -> Site:
+            folder = scratch / one.name
+            folder.mkdir()
+            name = f"leveret-test-{os.getpid()}-{one.name}"
+            return Containers(host, (broker, client), tls, name, folder, lambda text: say(f"      {one.name}: {text}"))
+
+        return _run(arguments, chosen, site)
+
+
+def _run(arguments: argparse.Namespace, chosen: list[Scenario], site) -> list[Outcome]:
+    together = [one for one in chosen if not one.alone]
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        runs = [pool.submit(_one, one, site) for one in together]
+        try:
+            outcomes = [run.result() for run in runs]
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return outcomes + [_one(one, site) for one in chosen if one.alone]
+
+
+def _one(one: Scenario, make) -> Outcome:
+    started = time.monotonic()
+    site = make(one)
+    problem = ""
+    try:
+        one.run(site)
+    except Failed as failed:
+        problem = f"{failed}\n{_place()}"
+    except Exception:
+        problem = traceback.format_exc()
+    if problem and site.broker:
+        try:
+            log = site.broker.log().splitlines()[-LOG_LINES:]
+            problem += "\n--- the broker's last lines ---\n" + "\n".join(log)
+        except Exception as unknown:
+            problem += f"\nthe broker's log cannot be had: {unknown}"
+    try:
+        site.close()
+    except Exception:
+        problem += "\nwhat was started could not be ended:\n" + traceback.format_exc()
+    outcome = Outcome(one.name, not problem, time.monotonic() - started, problem)
+    say(f"{'pass' if outcome.passed else 'FAIL'}  {one.name:<24} {outcome.seconds:6.1f} s")
+    return outcome
+
+
+def _place() -> str:
+    """Where in a scenario it failed."""
+    lines = [line for line in traceback.format_exc().splitlines() if "scenarios/" in line]
+    return lines[-1].strip() if lines else ""
+
+
+def _report(outcomes: list[Outcome]) -> int:
+    failed = [outcome for outcome in outcomes if not outcome.passed]
+    for outcome in failed:
+        print(f"\nFAIL {outcome.scenario}\n" + "\n".join("    " + line for line in outcome.detail.splitlines()))
+    print(f"\n{len(outcomes) - len(failed)} passed, {len(failed)} failed", flush=True)
+    # A run of nothing proves nothing.
+    return 0 if outcomes and not failed else 1
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="tests/compose/run", description="Runs the broker and its clients in containers.")
+    names = [one.name for one in SCENARIOS]
+    parser.add_argument("--scenario", action="append", default=[], choices=names, metavar="NAME", help="only this one; may be repeated")
+    parser.add_argument("--jobs", type=int, default=3, help="scenarios at the same time (default 3)")
+    parser.add_argument("--image", help="the broker's image; without it, it is built by docker/Dockerfile")
+    parser.add_argument("--client-image", help="the clients' image; without it, it is built")
+    parser.add_argument("--local-bases", action="store_true", help="makes the base images by debootstrap, without trying to pull")
+    parser.add_argument("--own-engine", action="store_true", help="starts an engine of its own though another one runs")
+    parser.add_argument("--keep", action="store_true", help="keeps the images that were made")
+    return parser.parse_args()
+
+
+assert scenarios.LOADED

@@ -1,0 +1,5 @@
+"""The scenarios, by subject."""
+
+from . import tutorials
+
+LOADED = (tutorials,)
