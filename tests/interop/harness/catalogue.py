@@ -55,6 +55,8 @@ CLIENTS = (
     _python("kombu", "kombu", core=True),
     _python("celery", "celery", core=True),
     _node("amqplib", HERE / "clients" / "amqplib", core=True),
+    _node("amqp-connection-manager", HERE / "clients" / "amqp_connection_manager"),
+    _node("rascal", HERE / "clients" / "rascal"),
     Client(
         "amqp-tools", "C", "deb:amqp-tools", (str(PYTHON), "-B", "-m", "clients.amqp_tools"),
         frozenset({"python", "amqp-tools"}), core=True,

@@ -1,16 +1,13 @@
 // How the scenarios connect, wait and clean up with amqplib.
 
-import assert from 'node:assert/strict';
 import amqp from 'amqplib';
-import { Scenarios } from './scenario.js';
+import { Scenarios } from '../scenario.js';
 
 const CONNECT_MILLISECONDS = 10_000;
-const WAIT_MILLISECONDS = 10_000;
-const POLL_MILLISECONDS = 20;
 
 /** Calls `body` with a connection that is closed afterwards, whatever happened. */
-export async function connected(run, body, options = '') {
-  const connection = await amqp.connect(run.url + options, { timeout: CONNECT_MILLISECONDS });
+export async function connected(run, body, options = '', url = run.url) {
+  const connection = await amqp.connect(url + options, { timeout: CONNECT_MILLISECONDS });
   // An error reaches the scenario by the call that failed; without a listener Node would end the process.
   const errors = [];
   connection.on('error', (error) => errors.push(error));
@@ -29,7 +26,8 @@ export async function channelOf(connection, kind = 'createChannel') {
   return channel;
 }
 
-export const AMQPLIB = new Scenarios('amqplib', async (run) => {
+/** Deletes what a scenario made, for all clients that stand on amqplib. */
+export async function clean(run) {
   if (run.made.length === 0) return;
   await connected(run, async (connection) => {
     const channel = await channelOf(connection);
@@ -37,17 +35,6 @@ export const AMQPLIB = new Scenarios('amqplib', async (run) => {
       await (kind === 'queue' ? channel.deleteQueue(name) : channel.deleteExchange(name));
     }
   });
-});
-
-/** Lets the event loop run until the condition holds. */
-export async function until(condition, what) {
-  const ends = performance.now() + WAIT_MILLISECONDS;
-  while (!condition()) {
-    assert.ok(performance.now() < ends, `not within ${WAIT_MILLISECONDS / 1000} seconds: ${what}`);
-    await idle(POLL_MILLISECONDS);
-  }
 }
 
-export const idle = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-
-export const text = (message) => message.content.toString();
+export const AMQPLIB = new Scenarios('amqplib', clean);

@@ -1,7 +1,8 @@
 // How messages reach consumers and come back: get, nack, the end of a queue, heartbeats.
 
 import assert from 'node:assert/strict';
-import { AMQPLIB, channelOf, connected, idle, text, until } from './client.js';
+import { AMQPLIB, channelOf, connected } from './client.js';
+import { idle, text, until } from '../expect.js';
 
 const HEARTBEAT_SECONDS = 1;
 

@@ -1,7 +1,8 @@
 // What goes wrong for one channel or one connection, and stays there.
 
 import assert from 'node:assert/strict';
-import { AMQPLIB, channelOf, connected, text, until } from './client.js';
+import { AMQPLIB, channelOf, connected } from './client.js';
+import { text, until } from '../expect.js';
 
 /** The error with which the attempt must fail. */
 async function failure(attempt) {

@@ -1,5 +1,6 @@
 // Node's amqplib, with its promise API.
 
+import './core.js';
 import './delivery.js';
 import './errors.js';
 import './publishing.js';

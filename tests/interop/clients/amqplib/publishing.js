@@ -2,13 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { AMQPLIB, channelOf, connected, text, until } from './client.js';
+import { AMQPLIB, channelOf, connected } from './client.js';
+import { text, until } from '../expect.js';
 
 const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
 const CHANNELS = 1000;
 const LONG_SECONDS = 60;
 
-AMQPLIB.scenario('confirms', (run) => connected(run, async (connection) => {
+AMQPLIB.scenario('confirmed-publish', (run) => connected(run, async (connection) => {
   const channel = await channelOf(connection, 'createConfirmChannel');
   const queue = run.queue();
   await channel.assertQueue(queue, { durable: true });
@@ -23,7 +24,7 @@ AMQPLIB.scenario('confirms', (run) => connected(run, async (connection) => {
   assert.equal((await channel.checkQueue(queue)).messageCount, 500);
 }));
 
-AMQPLIB.scenario('returns', (run) => connected(run, async (connection) => {
+AMQPLIB.scenario('return', (run) => connected(run, async (connection) => {
   const channel = await channelOf(connection, 'createConfirmChannel');
   const queue = run.queue();
   const nowhere = run.queue('nowhere');

@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { AMQPLIB, channelOf, connected, text, until } from './client.js';
+import { AMQPLIB, channelOf, connected } from './client.js';
+import { text, until } from '../expect.js';
 
 const END = 'end';
 
@@ -124,7 +125,7 @@ AMQPLIB.scenario('headers', async (run) => {
 
 AMQPLIB.scenario('rpc', (run) => call(run, null));
 
-AMQPLIB.scenario('direct-reply-to', (run) => call(run, 'amq.rabbitmq.reply-to'));
+AMQPLIB.scenario('rpc-reply-to', (run) => call(run, 'amq.rabbitmq.reply-to'));
 
 const fibonacci = (n) => Array.from({ length: n }).reduce(([a, b]) => [b, a + b], [0, 1])[0];
 

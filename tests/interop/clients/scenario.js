@@ -1,5 +1,6 @@
-// The registry of the Node client's scenarios, and the line protocol that the runner speaks with it.
+// The registry of a Node client's scenarios, and the line protocol that the runner speaks with it.
 
+import assert from 'node:assert/strict';
 import { appendFileSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
@@ -11,6 +12,8 @@ export class Run {
     this.client = client;
     this.scenario = scenario;
     this.url = process.env.INTEROP_URL;
+    /** A broker of this client's own, which `restart` restarts. */
+    this.restartUrl = process.env.INTEROP_RESTART_URL;
     this.made = [];
   }
 
@@ -24,11 +27,22 @@ export class Run {
     return this.#name('exchange', label);
   }
 
+  /** Restarts the broker at `restartUrl`, by "kill" or "stop", with its port and its data. It serves when this returns. */
+  async restart(how) {
+    const answer = await fetch(`${process.env.INTEROP_CONTROL}/restart?how=${how}`, { method: 'POST' });
+    assert.equal(answer.status, 204, await answer.text());
+  }
+
   #name(kind, label) {
     const name = `interop.${process.env.INTEROP_RUN}.${this.client}.${this.scenario}.${label}.${this.made.length}`;
+    this.record(kind, name);
+    return name;
+  }
+
+  /** Notes a name that the scenario or its library chose, so that it is deleted too. */
+  record(kind, name) {
     this.made.push({ kind, name });
     appendFileSync(process.env.INTEROP_NAMES, `${JSON.stringify({ scenario: this.scenario, kind, name })}\n`);
-    return name;
   }
 }
 
@@ -47,13 +61,22 @@ export class Scenarios {
     this.#scenarios.set(name, { body, deadlineSeconds });
   }
 
+  /** Says why the client has no scenario of this name. */
+  notApplicable(name, reason) {
+    this.#scenarios.set(name, { reason });
+  }
+
   /** Lists the scenarios with --list; else runs those that are named on stdin, one a line. */
   async main() {
     if (process.argv[2] === '--list') {
-      const list = [...this.#scenarios].map(([name, { deadlineSeconds }]) => ({ name, deadline_seconds: deadlineSeconds }));
+      const list = [...this.#scenarios].map(([name, { reason, deadlineSeconds }]) => (
+        reason ? { name, not_applicable: reason } : { name, deadline_seconds: deadlineSeconds }
+      ));
       console.log(JSON.stringify(list));
       return;
     }
+    // What a library prints must not end up between the answers.
+    process.stdout.write = process.stderr.write.bind(process.stderr);
     for await (const line of createInterface({ input: process.stdin })) {
       writeSync(1, `${JSON.stringify(await this.#answer(line.trim()))}\n`);
     }
