@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from .environment import HERE, PYTHON
+from .environment import HERE, PYTHON, TARGET
 
 # What every client does, or says why it cannot. README.md tells what each row means.
 CORE_ROWS = (
@@ -60,6 +60,10 @@ CLIENTS = (
     Client(
         "amqp-tools", "C", "deb:amqp-tools", (str(PYTHON), "-B", "-m", "clients.amqp_tools"),
         frozenset({"python", "amqp-tools"}), core=True,
+    ),
+    Client(
+        "amqp091-go", "Go", "deb:golang-github-rabbitmq-amqp091-go-dev", (str(TARGET / "amqp091_go" / "client"),),
+        frozenset({"go"}), core=True, folder="amqp091_go", build=("clients/amqp091_go/build",),
     ),
 )
 
