@@ -32,4 +32,5 @@ pub mod supervisor;
 pub mod term;
 pub mod time;
 pub mod timer;
+pub mod version;
 pub mod vhost;

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 /// The modules of `src/`, lowest first: each may import those before it and nothing else. The program itself, `main`
 /// and `lib`, stands above them all.
-const LAYERS: [&str; 33] = [
+const LAYERS: [&str; 34] = [
+    "version",
     "name",
     "place",
     "time",

@@ -33,11 +33,13 @@ use nouns::{
 };
 use serve::ServeOptions;
 
+use crate::version::TEXT;
+
 /// A RabbitMQ-compatible AMQP 0-9-1 message broker.
 ///
 /// Without a command it serves, as `leveret serve` does.
 #[derive(Debug, Parser)]
-#[command(name = "leveret", version, args_conflicts_with_subcommands = true, after_help = serve::EXAMPLES)]
+#[command(name = "leveret", version = TEXT.as_str(), args_conflicts_with_subcommands = true, after_help = serve::EXAMPLES)]
 struct CommandLine {
     #[command(subcommand)]
     command: Option<Command>,

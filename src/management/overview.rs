@@ -15,6 +15,7 @@ use super::stand_ins;
 use crate::config::keys;
 use crate::connection::capabilities::{COMPATIBLE_PRODUCT, COMPATIBLE_VERSION};
 use crate::name::VhostName;
+use crate::version;
 use crate::vhost::Vhost;
 
 /// `GET /api/overview`
@@ -31,7 +32,7 @@ pub(super) fn show(call: &Call) -> Result<Answer, Failure> {
         "product_version": COMPATIBLE_VERSION,
         "product_name": COMPATIBLE_PRODUCT,
         "rabbitmq_version": COMPATIBLE_VERSION,
-        "leveret_version": env!("CARGO_PKG_VERSION"),
+        "leveret_version": version::NUMBER,
         "cluster_name": call.cluster_name(),
         "cluster_tags": {},
         "node_tags": {},
@@ -50,6 +51,9 @@ pub(super) fn show(call: &Call) -> Result<Answer, Failure> {
         let all = names.len() == call.environment().vhosts.all().len();
         site.statistics.tell_overview(call.telling(), &site.environment, (&names, all), fields);
         fields.insert("object_totals".to_owned(), object_totals(call, &vhosts));
+    }
+    if let (Some(commit), Some(fields)) = (version::COMMIT, object.as_object_mut()) {
+        fields.insert("leveret_commit".to_owned(), json!(commit));
     }
     let sees_node = super::call::has_any(call.user()?, &["administrator", "monitoring"]);
     if let (true, Some(object)) = (sees_node, object.as_object_mut()) {

@@ -6,6 +6,7 @@ use super::text::{Kind, Labels, Text};
 use super::wanted::Endpoint;
 use crate::connection::capabilities::{COMPATIBLE_PRODUCT, COMPATIBLE_VERSION};
 use crate::management::stand_ins::ERLANG_VERSION;
+use crate::version;
 
 /// The version of the format's library that RabbitMQ has.
 const CLIENT_VERSION: &str = "4.11.0";
@@ -35,5 +36,8 @@ pub(super) fn write(subject: &Subject, endpoint: Endpoint, text: &mut Text) {
     };
     text.sample(RABBITMQ, "identity_info", identity, 1_u64);
     text.family(LEVERET, "build_info", Kind::Gauge, "The version of this broker");
-    text.sample(LEVERET, "build_info", |labels| _ = labels.put("version", env!("CARGO_PKG_VERSION")), 1_u64);
+    let version = |labels: &mut Labels<'_>| {
+        labels.put("version", version::NUMBER).put("commit", version::COMMIT.unwrap_or_default());
+    };
+    text.sample(LEVERET, "build_info", version, 1_u64);
 }

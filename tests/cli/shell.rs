@@ -147,6 +147,8 @@ impl Shell {
                 r"(?m)^([a-z_.]*port|connected_at|memory|message_bytes_ram|os_pid|pid|(?:memory|disk)_[a-z_]*bytes|uptime_ms|processors|descriptors_[a-z]+|connections_max|idle_since)\t[^\t\n]+$",
                 "${1}\t…",
             ),
+            // Known of a checkout, not of a tarball.
+            (r"(?m)^commit\t.*\n", ""),
             (r"[A-Za-z0-9+/]{48}", "HASH"),
             (r"[0-9]{13}-[0-9]+", "ID"),
             (r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9:.]+(?:Z|[+-][0-9:]{5})?", "TIME"),

@@ -10,6 +10,7 @@ use super::Finding;
 use crate::cli::client::{Client, path};
 use crate::cli::target::TargetFlags;
 use crate::config::{Config, ListenAddress};
+use crate::version;
 
 /// One that is well answers within this.
 const ANSWER_SECONDS: u64 = 10;
@@ -36,14 +37,16 @@ pub(super) fn findings(config: &Config, running: Option<&Running>) -> Vec<Findin
         findings.extend(ports(config));
         return findings;
     };
-    let mut findings = vec![version(running)];
+    let mut findings = vec![what_runs(running)];
     findings.extend(running.node.as_ref().map(alarms));
     findings
 }
 
-fn version(running: &Running) -> Finding {
-    let ours = env!("CARGO_PKG_VERSION");
-    match running.overview.get("leveret_version").and_then(Value::as_str) {
+fn what_runs(running: &Running) -> Finding {
+    let ours = version::TEXT.as_str();
+    let text = |name: &str| running.overview.get(name).and_then(Value::as_str);
+    let theirs = text("leveret_version").map(|number| version::text(number, text("leveret_commit")));
+    match theirs {
         Some(theirs) if theirs == ours => Finding::well("broker", format!("version {theirs} runs")),
         Some(theirs) => Finding::warning(
             "broker",

@@ -36,10 +36,11 @@ pub(in crate::cli) fn run(options: StatusOptions) -> ExitCode {
 }
 
 /// What matters most comes first.
-const ORDER: [&str; 22] = [
+const ORDER: [&str; 23] = [
     "state",
     "alarms",
     "version",
+    "commit",
     "compatible_with",
     "node",
     "cluster_name",
@@ -73,6 +74,7 @@ fn read(desk: &mut Desk) -> Result<Value, Failure> {
     };
     tell("state", json!("running"));
     tell("version", of(&overview, "leveret_version"));
+    tell("commit", of(&overview, "leveret_commit"));
     tell("compatible_with", compatible(&overview));
     tell("node", of(&overview, "node"));
     tell("cluster_name", of(&overview, "cluster_name"));
