@@ -4,7 +4,7 @@
 //! bounded in bytes; a queue that finds none is entered in the waiting list in the same critical section in which
 //! room would be made, so that no wake-up is lost.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -22,6 +22,8 @@ pub struct Outbox {
     id: u64,
     /// What is left of the room; below zero when a message was larger than that.
     room: AtomicI64,
+    /// The connection is about to be closed: queues have nothing for it any more.
+    is_ending: AtomicBool,
     waiting: Mutex<Waiting>,
 }
 
@@ -86,8 +88,19 @@ impl Outbox {
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             room: AtomicI64::new(ROOM_BYTES),
+            is_ending: AtomicBool::new(false),
             waiting: Mutex::default(),
         }
+    }
+
+    /// The connection is about to be closed: queues find no room from now on, and do not wait for any. What was delivered
+    /// before stays.
+    pub fn end(&self) {
+        self.is_ending.store(true, Ordering::Release);
+    }
+
+    fn is_ending(&self) -> bool {
+        self.is_ending.load(Ordering::Acquire)
     }
 
     /// Enters a notice.
@@ -180,6 +193,9 @@ impl Recipient for Outbox {
     }
 
     fn reserve(&self, bytes: usize) -> bool {
+        if self.is_ending() {
+            return false;
+        }
         let before = self.room.fetch_sub(signed(bytes), Ordering::AcqRel);
         if before <= 0 {
             self.room.fetch_add(signed(bytes), Ordering::AcqRel);
@@ -204,6 +220,9 @@ impl Recipient for Outbox {
     }
 
     fn await_room(&self, queue: Arc<dyn Waiter>) -> bool {
+        if self.is_ending() {
+            return true;
+        }
         let mut waiting = self.lock();
         if self.has_room() {
             return false;

@@ -170,17 +170,17 @@ impl Connections {
 
     /// Asks all to close, with this code and text.
     pub fn close_all(&self, code: ReplyCode, text: &str) {
-        self.tell(|_, _| true, || Notice::Close(code, text.to_owned()));
+        self.close_those(|_, _| true, code, text);
     }
 
     /// Asks those of a user to close.
     pub fn close_user(&self, user: &str, code: ReplyCode, text: &str) {
-        self.tell(|of, _| of.as_str() == user, || Notice::Close(code, text.to_owned()));
+        self.close_those(|of, _| of.as_str() == user, code, text);
     }
 
     /// Asks those to a virtual host to close.
     pub fn close_vhost(&self, vhost: &str, code: ReplyCode, text: &str) {
-        self.tell(|_, to| to.as_str() == vhost, || Notice::Close(code, text.to_owned()));
+        self.close_those(|_, to| to.as_str() == vhost, code, text);
     }
 
     /// What a user may do in a virtual host has changed.
@@ -196,6 +196,15 @@ impl Connections {
     /// No alarm is raised any more.
     pub fn alarms_cleared(&self) {
         self.tell(|_, _| true, || Notice::AlarmsCleared);
+    }
+
+    /// None of them is given anything more before the first one closes: what that one gives back would go to the next,
+    /// which closes as well, and be marked and counted as delivered by each of them.
+    fn close_those(&self, whom: impl Fn(&UserName, &VhostName) -> bool, code: ReplyCode, text: &str) {
+        for entered in self.open.iter().filter(|entered| whom(&entered.user, &entered.vhost)) {
+            entered.outbox.end();
+        }
+        self.tell(whom, || Notice::Close(code, text.to_owned()));
     }
 
     fn tell(&self, whom: impl Fn(&UserName, &VhostName) -> bool, what: impl Fn() -> Notice) {

@@ -83,3 +83,36 @@ fn what_waits_to_be_tried_again_waits_on_after_a_restart_and_no_longer_than_it_w
     let first = raw.get_unsettled("short").unwrap();
     assert_eq!((&first.body[..], first.redelivered, counts(&first)), (&b"a"[..], true, (1, 1)));
 }
+
+#[test]
+fn a_stop_gives_nothing_that_comes_back_to_clients_that_it_has_yet_to_part_with() {
+    const MESSAGES: u32 = 50;
+    const OTHERS: usize = 20;
+    let mut lives = Lives::new(&["--workers", "1"]);
+    let mut raw = lives.connect();
+    raw.call(method::queue_declare("q", method::DURABLE, &Table::new().int("x-delivery-limit", 3)));
+    raw.call(method::confirm_select());
+    for number in 0..MESSAGES {
+        raw.publish_confirmed("q", &number.to_string());
+    }
+    let consume = |raw: &mut Raw| raw.call(method::basic_consume("q", "", 0, &Table::new()));
+    consume(&mut raw);
+    for _ in 0..MESSAGES {
+        assert!(!raw.expect_deliver(1).redelivered);
+    }
+    // All of them wait for what the first one holds.
+    let mut others: Vec<Raw> = (0..OTHERS).map(|_| lives.connect()).collect();
+    for other in &mut others {
+        consume(other);
+    }
+    lives.again(Death::Stop);
+    let mut raw = lives.connect();
+    let found = std::iter::from_fn(|| raw.get_unsettled("q"));
+    let found: Vec<_> = found.map(|message| (message.body.clone(), counts(&message))).collect();
+    let expected: Vec<_> = (0..MESSAGES).map(|number| (number.to_string().into_bytes(), (1, 1))).collect();
+    assert_eq!(found, expected);
+    for other in &mut others {
+        let frame = other.recv();
+        assert_eq!(frame.close().map(|(code, ..)| code), Some(320), "{frame:?}");
+    }
+}

@@ -237,3 +237,34 @@ fn a_queue_that_finds_no_room_is_told_even_if_nothing_else_comes() {
     assert_eq!(contents.queues.iter().map(|waiter| waiter.id()).collect::<Vec<_>>(), [queue.id()]);
     assert!(outbox.has_room());
 }
+
+#[test]
+fn an_outbox_of_a_connection_that_is_about_to_be_closed_takes_nothing_and_nobody_waits_for_its_room() {
+    let outbox = Arc::new(Outbox::new());
+    let queue = Arc::new(Queue::new(QueueName::from("q"), QueueOptions::default(), None));
+    let consumer = |tag: &'static str| Consumer {
+        tag: ConsumerTag::from(tag),
+        slot: 0,
+        recipient: Arc::<Outbox>::clone(&outbox),
+        no_ack: false,
+        exclusive: false,
+        priority: 0,
+        prefetch: 0,
+        timeout: None,
+        shared_credit: None,
+        subscriber: None,
+    };
+    let publish = || {
+        let mut messages = vec![Message::compose("", "q", &[0, 0], b"body").unwrap()];
+        queue.publish(&mut messages, None).unwrap();
+    };
+    queue.consume(consumer("before")).unwrap();
+    publish();
+    outbox.end();
+    publish();
+    queue.consume(consumer("after")).unwrap();
+    let mut contents = Contents::default();
+    outbox.take(&mut contents);
+    assert_eq!((contents.deliveries.len(), contents.queues.len()), (1, 0));
+    assert_eq!(queue.status(), Ok(Status { ready: 1, unacked: 1, consumers: 2, ..Status::default() }));
+}
