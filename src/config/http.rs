@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::listen_address::ListenAddress;
 use super::management::Listen;
 use super::tls::{TlsSettings, TlsVersion, Verify};
+use crate::auth::Secret;
 
 /// TLS of an HTTP server (`management.ssl`, `prometheus.ssl`). What is not set here is as it is for AMQP.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +19,10 @@ pub struct HttpTls {
     pub cacertfile: Option<PathBuf>,
     /// The certificate, with those between it and its authority behind it, PEM.
     pub certfile: Option<PathBuf>,
-    /// Its key, PEM, not encrypted.
+    /// Its key, PEM.
     pub keyfile: Option<PathBuf>,
+    /// What that is encrypted with (PKCS #8), if it is.
+    pub password: Option<Secret>,
     /// Whether clients are asked for certificates.
     pub verify: Verify,
     /// Whether a client that is asked has to have one.
@@ -44,6 +47,7 @@ impl Default for HttpTls {
             cacertfile: None,
             certfile: None,
             keyfile: None,
+            password: None,
             verify,
             fail_if_no_peer_cert,
             depth: None,
@@ -68,6 +72,7 @@ impl HttpTls {
             cacertfile: or(&self.cacertfile, &of_amqp.cacertfile),
             certfile: or(&self.certfile, &of_amqp.certfile),
             keyfile: or(&self.keyfile, &of_amqp.keyfile),
+            password: self.password.clone().or_else(|| of_amqp.password.clone()),
             verify: self.verify,
             fail_if_no_peer_cert: self.fail_if_no_peer_cert,
             depth: self.depth,

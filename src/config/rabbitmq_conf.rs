@@ -13,7 +13,7 @@ use super::nearest::slip_of;
 const OF_SEVERAL: &str = ".$name";
 
 /// Names that say nothing here, and why that is no loss, or what to do.
-const EXPLAINED: [(&str, &str); 3] = [
+const EXPLAINED: [(&str, &str); 2] = [
     (
         "vm_memory_high_watermark_paging_ratio",
         "what waits leaves memory long before memory_limit, from backlog_memory on",
@@ -22,7 +22,6 @@ const EXPLAINED: [(&str, &str); 3] = [
         "vm_memory_calculation_strategy",
         "what is live is counted where it is allocated, and what is resident beyond that",
     ),
-    ("ssl_options.password", "a key has to be stored without a password, readable by the broker alone"),
 ];
 
 /// A line that says something.

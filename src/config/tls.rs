@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{ListenAddress, Network};
+use crate::auth::Secret;
 
 /// TLS, with the names of rabbitmq.conf (`ssl_options`, `ssl_cert_login_from`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,8 +15,10 @@ pub struct TlsSettings {
     pub cacertfile: Option<PathBuf>,
     /// The broker's certificate, with those between it and its authority behind it, PEM.
     pub certfile: Option<PathBuf>,
-    /// Its key, PEM, not encrypted.
+    /// Its key, PEM.
     pub keyfile: Option<PathBuf>,
+    /// What that is encrypted with (PKCS #8), if it is.
+    pub password: Option<Secret>,
     /// Lists of certificates that were revoked, PEM.
     pub crlfile: Option<PathBuf>,
     /// Whether clients are asked for certificates.
@@ -47,6 +50,7 @@ impl Default for TlsSettings {
             cacertfile: None,
             certfile: None,
             keyfile: None,
+            password: None,
             crlfile: None,
             verify: Verify::None,
             fail_if_no_peer_cert: false,

@@ -30,13 +30,13 @@ fn a_file_that_cannot_be_used_is_named_with_the_reason() {
             "key.pem",
             Some(encrypted),
             "tls.keyfile",
-            "the key is encrypted with a password, which is not supported",
+            "the key is encrypted with a password, and there is none: set tls.password",
         ),
         (
             "key.pem",
             Some(older),
             "tls.keyfile",
-            "the key is encrypted with a password, which is not supported",
+            "it is encrypted in the way of old OpenSSL (Proc-Type: 4,ENCRYPTED), which is not supported",
         ),
         (
             "key.pem",

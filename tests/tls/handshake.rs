@@ -3,6 +3,8 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
+use pkcs8::pkcs5::pbes2::Parameters;
+use pkcs8::{LineEnding, PrivateKeyInfoRef, SecretDocument};
 use rustls::crypto::ring::{cipher_suite, default_provider};
 use rustls::version;
 
@@ -24,6 +26,25 @@ fn a_client_comes_in_over_every_version_that_is_spoken() {
     connect(only_new.tls, "localhost", &speaking(&[&version::TLS13], &authority, None)).unwrap();
     let refused = connect(only_new.tls, "localhost", &speaking(&[&version::TLS12], &authority, None));
     assert_eq!(refused.unwrap_err(), "received fatal alert: ProtocolVersion");
+}
+
+#[test]
+fn a_key_that_is_encrypted_is_read_with_its_password() {
+    let authority = Authority::new("A");
+    let server = authority.server(&["localhost"]);
+    let key = SecretDocument::from_pem(&server.key).unwrap().1;
+    let parameters = Parameters::generate_pbkdf2_sha256_aes256cbc(2048, &[1; 16], [2; 16]).unwrap();
+    let key = PrivateKeyInfoRef::try_from(key.as_bytes())
+        .unwrap()
+        .encrypt_with_params(parameters, "hare and hound");
+    let files = Files::new(&authority, &server);
+    let encrypted = key.unwrap().to_pem("ENCRYPTED PRIVATE KEY", LineEnding::LF).unwrap();
+    files.put("key.pem", &encrypted);
+    files.put("leveret.toml", "[tls]\npassword = 'hare and hound'\n");
+    let config = files.path("leveret.toml");
+    let house = House::with(files, &["--config", config.to_str().unwrap()]);
+    connect(house.tls, "localhost", &trusting(&authority, None)).unwrap();
+    assert!(house.broker.log().iter().all(|line| !line.contains("hound")), "a password is not shown");
 }
 
 #[test]

@@ -57,7 +57,7 @@ macro_rules! http_tls {
             },
             Key {
                 name: concat!($section, ".keyfile"),
-                doc: "The key of that certificate (PEM), not encrypted.",
+                doc: "The key of that certificate (PEM).",
                 unset: Some("that of tls.keyfile"),
                 example: Some("/etc/leveret/key.pem"),
                 reload: Reload::NewConnections,
@@ -67,6 +67,16 @@ macro_rules! http_tls {
                     check::http_keyfile(config, &config.$($path).+, is_spoken(config))
                 },
                 field: maybe!(PATH, $($path).+.keyfile),
+                ..PLAIN
+            },
+            Key {
+                name: concat!($section, ".password"),
+                doc: "What that key is encrypted with (PKCS #8).",
+                unset: Some("that of tls.password"),
+                example: Some("the password of the key"),
+                reload: Reload::NewConnections,
+                rabbitmq: &[$(same(concat!($prefix, ".password"))),+],
+                field: maybe!(SECRET, $($path).+.password),
                 ..PLAIN
             },
             Key {

@@ -101,7 +101,7 @@ pub(super) static KEYS: [Key; 9] = [
 const AT_ONCE: Key = Key { reload: Reload::AtOnce, ..PLAIN };
 
 /// TLS of the HTTP API.
-pub(super) static TLS: [Key; 11] = http_tls!(
+pub(super) static TLS: [Key; 12] = http_tls!(
     "management.tls",
     "the HTTP API",
     "15671",

@@ -52,7 +52,7 @@ pub(super) static KEYS: [Key; 5] = [
 ];
 
 /// TLS of the metrics.
-pub(super) static TLS: [Key; 11] = http_tls!(
+pub(super) static TLS: [Key; 12] = http_tls!(
     "metrics.tls",
     "metrics",
     "15691",

@@ -122,6 +122,7 @@ fn every_key_refuses_a_bad_value_with_what_it_expects() {
         ("tls.cacertfile", &[("", "expected a path")]),
         ("tls.certfile", &[("", "expected a path")]),
         ("tls.keyfile", &[("", "expected a path")]),
+        ("tls.password", &[]),
         ("tls.crlfile", &[("", "expected a path")]),
         ("tls.verify", &[("peer", "expected verify_none or verify_peer")]),
         (
@@ -157,6 +158,7 @@ fn every_key_refuses_a_bad_value_with_what_it_expects() {
         ("management.tls.cacertfile", &[("", "expected a path")]),
         ("management.tls.certfile", &[("", "expected a path")]),
         ("management.tls.keyfile", &[("", "expected a path")]),
+        ("management.tls.password", &[]),
         ("management.tls.verify", &[("peer", "expected verify_none or")]),
         (
             "management.tls.fail_if_no_peer_cert",
@@ -190,6 +192,7 @@ fn every_key_refuses_a_bad_value_with_what_it_expects() {
         ("metrics.tls.cacertfile", &[("", "expected a path")]),
         ("metrics.tls.certfile", &[("", "expected a path")]),
         ("metrics.tls.keyfile", &[("", "expected a path")]),
+        ("metrics.tls.password", &[]),
         ("metrics.tls.verify", &[("peer", "expected verify_none or")]),
         (
             "metrics.tls.fail_if_no_peer_cert",

@@ -7,7 +7,7 @@ use crate::config::{check, rabbitmq_values as from};
 /// What most of these keys have in common: a reload reads the files again, and new connections go by what it found.
 const RELOADED: Key = Key { reload: Reload::NewConnections, ..PLAIN };
 
-pub(super) static KEYS: [Key; 16] = [
+pub(super) static KEYS: [Key; 17] = [
     Key {
         name: "tls.cacertfile",
         doc: "The authorities that are trusted: a file of certificates (PEM). Clients' certificates are held against them, \
@@ -32,12 +32,22 @@ pub(super) static KEYS: [Key; 16] = [
     },
     Key {
         name: "tls.keyfile",
-        doc: "The key of that certificate (PEM), not encrypted.",
+        doc: "The key of that certificate (PEM).",
         unset: Some("there is no TLS"),
         example: Some("/etc/leveret/key.pem"),
         rabbitmq: &[same("ssl_options.keyfile")],
         check: check::tls_keyfile,
         field: maybe!(PATH, tls.keyfile),
+        ..RELOADED
+    },
+    Key {
+        name: "tls.password",
+        doc: "What that key is encrypted with (PKCS #8, BEGIN ENCRYPTED PRIVATE KEY). Better in a file that \
+              LEVERET_TLS_PASSWORD_FILE names, or in a configuration file that only the broker can read.",
+        unset: Some("the key is not encrypted"),
+        example: Some("the password of the key"),
+        rabbitmq: &[same("ssl_options.password")],
+        field: maybe!(SECRET, tls.password),
         ..RELOADED
     },
     Key {

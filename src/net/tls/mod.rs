@@ -88,7 +88,7 @@ impl TlsServer {
         let certfile = required("tls.certfile", settings.certfile.as_deref())?;
         let keyfile = required("tls.keyfile", settings.keyfile.as_deref())?;
         let chain = chain::completed(files::certificates("tls.certfile", certfile)?, &authorities);
-        let key = files::key("tls.keyfile", keyfile)?;
+        let key = files::key("tls.keyfile", keyfile, settings.password.as_ref())?;
         let certificate = chain.first().and_then(|own| Certificate::read(own).ok());
         let certificate = certificate.ok_or_else(|| {
             TlsError::of("tls.certfile", Some(certfile), &"the first certificate in it cannot be read")
