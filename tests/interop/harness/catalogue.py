@@ -43,8 +43,8 @@ def _python(name: str, package: str, *needs: str, module: str = "", core: bool =
     return Client(name, "Python", f"pip:{package}", command, frozenset({"python", *needs}), core)
 
 
-def _node(name: str, folder: Path, core: bool = False) -> Client:
-    return Client(name, "Node.js", f"npm:{name}", ("node", str(folder / "main.js")), frozenset({"node"}), core)
+def _node(name: str, folder: Path, package: str = "", core: bool = False) -> Client:
+    return Client(name, "Node.js", f"npm:{package or name}", ("node", str(folder / "main.js")), frozenset({"node"}), core)
 
 
 # In the order of the table.
@@ -57,6 +57,7 @@ CLIENTS = (
     _node("amqplib", HERE / "clients" / "amqplib", core=True),
     _node("amqp-connection-manager", HERE / "clients" / "amqp_connection_manager"),
     _node("rascal", HERE / "clients" / "rascal"),
+    _node("nest", HERE / "clients" / "nest", package="@nestjs/microservices"),
     Client(
         "amqp-tools", "C", "deb:amqp-tools", (str(PYTHON), "-B", "-m", "clients.amqp_tools"),
         frozenset({"python", "amqp-tools"}), core=True,
