@@ -1,6 +1,5 @@
 //! Whether the broker can do what it is for.
 
-use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use leveret_protocol::method::queue;
@@ -13,9 +12,7 @@ use super::call::Call;
 use super::direct::{Direct, PublishRefused, Published};
 use super::failure::Failure;
 use super::site::Listening;
-use crate::config::{Config, TlsSettings};
 use crate::message::Message;
-use crate::net::TlsServer;
 use crate::time::Time;
 
 fn ok() -> Result<Answer, Failure> {
@@ -122,7 +119,7 @@ pub(super) fn certificate_expiration(call: &Call) -> Result<Answer, Failure> {
     let config = call.environment().config();
     let mut expired = Vec::new();
     for listening in call.site.served() {
-        let Some((tls, settings)) = encryption(call, &config, listening) else { continue };
+        let Some((tls, settings)) = call.site.encryption(&config, listening) else { continue };
         let certificate = tls.certificate();
         if certificate.not_after >= by {
             continue;
@@ -143,21 +140,6 @@ pub(super) fn certificate_expiration(call: &Call) -> Result<Answer, Failure> {
         return ok();
     }
     Err(Failure::unhealthy("Certificates expiring", json!({ "expired": expired })))
-}
-
-/// What is spoken there with and what is configured for it, if it is TLS.
-fn encryption(call: &Call, config: &Config, listening: &Listening) -> Option<(Arc<TlsServer>, TlsSettings)> {
-    let (site, of_amqp) = (&call.site, &config.tls);
-    match listening.protocol {
-        Listening::AMQPS => Some((call.environment().tls()?, of_amqp.clone())),
-        Listening::HTTPS => {
-            Some((site.management_tls.as_ref()?.get(), config.management.tls.settings(of_amqp)))
-        }
-        Listening::METRICS_TLS => {
-            Some((site.metrics_tls.as_ref()?.get(), config.metrics.tls.settings(of_amqp)))
-        }
-        _ => None,
-    }
 }
 
 /// No certificate counts for so many years.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::leveret::Jobs;
 use super::statistics::Statistics;
+use crate::config::{Config, TlsSettings};
 use crate::connection::Environment;
-use crate::net::CurrentTls;
+use crate::net::{CurrentTls, TlsServer};
 use crate::time::Time;
 
 /// A socket that the broker listens at.
@@ -44,11 +45,30 @@ impl Listening {
 
 impl Site {
     /// Where it listens at present.
-    pub(super) fn served(&self) -> impl Iterator<Item = &Listening> {
+    pub(crate) fn served(&self) -> impl Iterator<Item = &Listening> {
         let is_running = self.environment.app.is_running();
         let is_amqp =
             |listening: &Listening| [Listening::AMQP, Listening::AMQPS].contains(&listening.protocol);
         self.listening.iter().filter(move |listening| is_running || !is_amqp(listening))
+    }
+
+    /// What is spoken there with and what is configured for it, if it is TLS.
+    pub(crate) fn encryption(
+        &self,
+        config: &Config,
+        listening: &Listening,
+    ) -> Option<(Arc<TlsServer>, TlsSettings)> {
+        let of_amqp = &config.tls;
+        match listening.protocol {
+            Listening::AMQPS => Some((self.environment.tls()?, of_amqp.clone())),
+            Listening::HTTPS => {
+                Some((self.management_tls.as_ref()?.get(), config.management.tls.settings(of_amqp)))
+            }
+            Listening::METRICS_TLS => {
+                Some((self.metrics_tls.as_ref()?.get(), config.metrics.tls.settings(of_amqp)))
+            }
+            _ => None,
+        }
     }
 }
 

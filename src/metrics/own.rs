@@ -1,5 +1,7 @@
 //! What RabbitMQ does not tell: the disk, the memory by what it is used for, and why publishers wait.
 
+use std::time::UNIX_EPOCH;
+
 use super::family::{Group, LEVERET, Row, counter, gauge};
 use super::memory::Memory;
 use super::queues::QueueRow;
@@ -127,6 +129,11 @@ impl JournalRow<'_> {
             text.family(LEVERET, name, kind, help);
             text.plain(LEVERET, name, value);
         }
+        let name = "journal_io_in_progress_seconds";
+        let help =
+            "How long the write or sync of the journal has taken so far that is under way; 0 when none is";
+        text.family(LEVERET, name, Kind::Gauge, help);
+        text.plain(LEVERET, name, counters.at_work_for().as_secs_f64());
         let help = "How long it takes to make what was written to the journal outlive a loss of power";
         histogram("journal_fsync_seconds", help, counters.sync_times(), 1e9, text);
         let help = "How many groups of records, each of a batch of one connection, one sync makes durable";
@@ -208,11 +215,29 @@ fn write_times(subject: &Subject, text: &mut Text) {
     text.histogram(LEVERET, name, |_| (), buckets, real(sum) / 1e3);
 }
 
+/// Until when the certificates are valid that listeners show.
+fn write_certificates(subject: &Subject, text: &mut Text) {
+    let (site, config) = (&subject.site, subject.site.environment.config());
+    let name = "certificate_expiry_timestamp_seconds";
+    text.family(LEVERET, name, Kind::Gauge, "When the certificate of a listener ends, since unix epoch");
+    for listening in site.served() {
+        let Some((tls, _)) = site.encryption(&config, listening) else { continue };
+        // One that had ended before there were computers has ended.
+        let ends = tls.certificate().not_after.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let label = |labels: &mut Labels<'_>| {
+            let address = listening.address.to_string();
+            labels.put("protocol", listening.protocol).put("address", &address);
+        };
+        text.sample(LEVERET, name, label, ends.as_secs());
+    }
+}
+
 /// All of it that there is one of. `queues` is all of them together.
 pub(super) fn write(subject: &Subject, queues: &QueueRow, text: &mut Text) {
     write_memory(subject, queues, text);
     write_blocked(subject, text);
     write_times(subject, text);
+    write_certificates(subject, text);
     if let Some(store) = subject.site.environment.vhosts.stored() {
         super::family::write_one(LEVERET, &[&BACKLOG], &Backlog::look(&store.handle), text);
         JournalRow(&store.journal).write(text);

@@ -114,10 +114,11 @@ fn certificates_that_end_soon_are_told_by_the_check_wherever_they_are_shown() {
     let flags = [
         &["--management-listen", "127.0.0.1:0", "--management-tls-listen", "127.0.0.1:0"][..],
         &["--management-tls-certfile", &certificate, "--management-tls-keyfile", &key],
-        &["--metrics-tls-listen", "127.0.0.1:0"],
+        &["--metrics-listen", "127.0.0.1:0", "--metrics-tls-listen", "127.0.0.1:0"],
         &["--metrics-tls-certfile", &certificate, "--metrics-tls-keyfile", &key],
     ];
     let mut house = House::with(files, &flags.concat());
+    let metrics = announced(&mut house, "Prometheus metrics: HTTP (non-TLS) listener started on ");
     let http = announced(&mut house, "Management plugin: HTTP (non-TLS) listener started on ");
     let check = |within: &str| {
         let mut stream = TcpStream::connect(http).unwrap();
@@ -142,6 +143,19 @@ fn certificates_that_end_soon_are_told_by_the_check_wherever_they_are_shown() {
     let reason = serde_json::json!("Certificates expiring");
     let of_http = vec![ended("https"), ended("https/prometheus")];
     assert_eq!(check("1/days"), ("503".to_owned(), reason.clone(), of_http));
+    let mut stream = TcpStream::connect(metrics).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    write!(stream, "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let ends = |protocol: &str| {
+        let name = format!("leveret_certificate_expiry_timestamp_seconds{{protocol=\"{protocol}\"");
+        let line = answer.lines().find(|line| line.starts_with(&name)).unwrap();
+        line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    // The beginning of 2001.
+    assert_eq!([ends("https"), ends("https/prometheus")], [978_307_200; 2]);
+    assert!(ends("amqp/ssl") > 4_000_000_000);
     // The other one counts for two thousand years.
     let (status, told_reason, told) = check("1000000/years");
     assert_eq!((status.as_str(), &told_reason), ("503", &reason));

@@ -1,7 +1,8 @@
 //! What the journal has done since it was opened.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::count::Histogram;
 
@@ -37,6 +38,8 @@ pub struct JournalCounters {
     groups_of_sync: Histogram<{ GROUPS.len() }>,
     /// Groups that were written and are to be synced.
     groups_unsynced: AtomicU64,
+    /// When the piece of work began that the thread is at.
+    at_work_since: Mutex<Option<Instant>>,
 }
 
 impl Default for JournalCounters {
@@ -50,6 +53,7 @@ impl Default for JournalCounters {
             last_sync_nanos: AtomicU64::new(0),
             groups_of_sync: Histogram::new(&GROUPS),
             groups_unsynced: AtomicU64::new(0),
+            at_work_since: Mutex::default(),
         }
     }
 }
@@ -93,6 +97,18 @@ impl JournalCounters {
     /// How long the last one took.
     pub fn last_sync(&self) -> Duration {
         Duration::from_nanos(self.last_sync_nanos.load(Ordering::Relaxed))
+    }
+
+    /// How long the write or sync has taken so far that is under way; nothing when none is.
+    pub fn at_work_for(&self) -> Duration {
+        let since = *self.at_work_since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.map(|since| since.elapsed()).unwrap_or_default()
+    }
+
+    /// A piece of work begins, or has ended.
+    pub(super) fn at_work(&self, is_begun: bool) {
+        let since = is_begun.then(Instant::now);
+        *self.at_work_since.lock().unwrap_or_else(PoisonError::into_inner) = since;
     }
 
     pub(super) fn written(&self, bytes: u64, record_bytes: usize, groups: usize) {

@@ -100,6 +100,13 @@ impl Writer {
     }
 
     fn step(&mut self, work: Work) -> Result<Step, JournalFailure> {
+        self.group_commit.counters.at_work(true);
+        let step = self.take(work);
+        self.group_commit.counters.at_work(false);
+        step
+    }
+
+    fn take(&mut self, work: Work) -> Result<Step, JournalFailure> {
         match work {
             Work::Write(gathered) => {
                 self.write(&gathered)?;

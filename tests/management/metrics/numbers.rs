@@ -204,6 +204,7 @@ fn what_came_back_after_a_restart_is_held_and_the_cluster_is_the_same_one() {
     assert!(before.value("leveret_journal_fsync_seconds_count", &[]) >= 3.0);
     assert!(before.value("leveret_journal_commit_groups_count", &[]) >= 3.0);
     assert!(before.value("leveret_backlog_memory_limit_bytes", &[]) > 0.0);
+    assert!(before.value("leveret_journal_io_in_progress_seconds", &[]) < 60.0);
     let id = |told: &super::Exposition| {
         told.samples("rabbitmq_identity_info", &[])[0].labels["rabbitmq_cluster_permanent_id"].clone()
     };

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 
 use super::reader::{Record, read, records};
 use super::*;
@@ -142,10 +143,15 @@ fn a_file_in_use_that_cannot_grow_waits_for_space() {
     assert_eq!(told.recv().unwrap(), Event::Full(true));
     assert!(journal.is_full() && journal.durable() < batch);
     assert!(journal.is_congested());
+    let waited = journal.counters().at_work_for();
+    assert!(!waited.is_zero() && journal.counters().at_work_for() > waited, "it goes on");
     disk.set_full(false);
     journal.release_through(JournalFile(0));
     assert!(journal.wait(batch));
     assert!(!journal.is_congested() && journal.failure().is_none());
+    while !journal.counters().at_work_for().is_zero() {
+        thread::yield_now();
+    }
     while journal.is_full() {
         told.recv().unwrap();
     }
