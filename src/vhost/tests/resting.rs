@@ -8,6 +8,8 @@ use super::*;
 type Sender<'a> = (&'a str, &'a str, Option<&'a str>);
 /// An exchange, its type and the queues that are bound to it, each with a key.
 type Bound<'a> = (&'a str, ExchangeType, &'a [(&'a str, &'a str)]);
+/// What it is about, and the names of the queues where dead letters rest.
+type Case<'a> = (&'a str, &'a [Sender<'a>], &'a [Bound<'a>], &'a [&'a str]);
 
 fn vhost(senders: &[Sender<'_>], exchanges: &[Bound<'_>]) -> Vhost {
     let vhost = Vhost::new(VhostName::from("/"));
@@ -49,7 +51,7 @@ fn resting(vhost: &Vhost) -> Vec<String> {
 #[test]
 fn dead_letters_rest_where_those_of_other_queues_come_and_go_no_further() {
     use ExchangeType::{Direct, Fanout, Headers, Random, Topic};
-    let cases: [(&str, &[Sender<'_>], &[Bound<'_>], &[&str]); 10] = [
+    let cases: [Case<'_>; 10] = [
         (
             "by name",
             &[("work", "", Some("dead"))],
