@@ -39,12 +39,12 @@ class Images:
         self._keep = keep
 
     def bases(self, local: bool) -> dict[str, str]:
-        """The build arguments of the base images: public ones, or ours where they cannot be had."""
-        public = {"RUNTIME_BASE": RUNTIME, "BUILD_BASE": BUILD, "CLIENT_BASE": CLIENT}
+        """The names of the base images: public ones, or ours where they cannot be had."""
+        public = {"RUNTIME": RUNTIME, "BUILD": BUILD, "CLIENT": CLIENT}
         if not local and all(self._has(image) or self._pulls(image) for image in public.values()):
             return public
         self._make_bases()
-        return {"RUNTIME_BASE": LOCAL_RUNTIME, "BUILD_BASE": LOCAL_TOOLS, "CLIENT_BASE": LOCAL_TOOLS}
+        return {"RUNTIME": LOCAL_RUNTIME, "BUILD": LOCAL_TOOLS, "CLIENT": LOCAL_TOOLS}
 
     def build(self, tag: str, context: Path, dockerfile: Path, arguments: dict[str, str]) -> str:
         """Builds an image and returns its name."""

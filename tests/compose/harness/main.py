@@ -24,6 +24,8 @@ from .shell import Failed, Missing
 from .site import Site
 
 LOG_LINES = 40
+# What takes a release so long changes nothing that is looked at here.
+CHEAP = {"LTO": "off", "CODEGEN_UNITS": "16"}
 WITHOUT = "ran without containers"
 
 
@@ -82,13 +84,13 @@ def _in_containers(arguments: argparse.Namespace, chosen: list[Scenario], scratc
         if not broker or not client:
             bases = images.bases(arguments.local_bases)
             client = client or images.build(
-                "leveret-test-client:latest", HERE, HERE / "Dockerfile", {"CLIENT_BASE": bases["CLIENT_BASE"]},
+                "leveret-test-client:latest", HERE, HERE / "Dockerfile", {"CLIENT_IMAGE": bases["CLIENT"]},
             )
             broker = broker or images.build(
                 "leveret-test:latest", ROOT, ROOT / "docker" / "Dockerfile",
-                {name: bases[name] for name in ("RUNTIME_BASE", "BUILD_BASE")},
+                {"RUNTIME_IMAGE": bases["RUNTIME"], "BUILD_IMAGE": bases["BUILD"], **CHEAP},
             )
-        tls = scratch / "tls"
+        tls = scratch / "certificates"
         certificates.make(tls)
 
         def site(one: Scenario) -> Site:
@@ -114,22 +116,23 @@ def _run(arguments: argparse.Namespace, chosen: list[Scenario], site) -> list[Ou
 
 def _one(one: Scenario, make) -> Outcome:
     started = time.monotonic()
-    site = make(one)
-    problem = ""
+    site, problem = None, ""
     try:
+        site = make(one)
         one.run(site)
     except Failed as failed:
         problem = f"{failed}\n{_place()}"
     except Exception:
         problem = traceback.format_exc()
-    if problem and site.broker:
+    if problem and site and site.broker:
         try:
             log = site.broker.log().splitlines()[-LOG_LINES:]
             problem += "\n--- the broker's last lines ---\n" + "\n".join(log)
         except Exception as unknown:
             problem += f"\nthe broker's log cannot be had: {unknown}"
     try:
-        site.close()
+        if site:
+            site.close()
     except Exception:
         problem += "\nwhat was started could not be ended:\n" + traceback.format_exc()
     outcome = Outcome(one.name, not problem, time.monotonic() - started, problem)

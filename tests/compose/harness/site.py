@@ -23,17 +23,27 @@ READY_SECONDS = 60
 class Settings:
     """How a broker is started, where it differs from the default.
 
-    `{etc}` in the configuration and in variables stands for the folder where the broker finds `files`.
+    `{etc}` in the configuration and in variables stands for the folder where the broker finds `files`, `{secrets}` for
+    that of `secrets`, `{tls}` for that of its certificate.
     """
 
     configuration: str = ""
     files: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=lambda: {
         "RABBITMQ_DEFAULT_USER": USER, "RABBITMQ_DEFAULT_PASS": PASSWORD,
     })
     memory_mb: int | None = None
     read_only: bool = False
     tls: bool = False
+    # A health check that gives up after seconds, for a broker that is to be found ill.
+    impatient: bool = False
+
+    def filled(self, text: str, **folders: str) -> str:
+        """A text with the names of folders in their places."""
+        for name, folder in folders.items():
+            text = text.replace(f"{{{name}}}", folder)
+        return text
 
 
 @dataclass(frozen=True)
@@ -75,19 +85,27 @@ class Client(ABC):
         self._stack.callback(agent.close)
         return agent
 
-    def agent(self, broker: "Broker", **how) -> Agent:
+    def agent(self, broker: "Reachable", **how) -> Agent:
         """An agent that is connected to the broker."""
         agent = self.hands()
-        agent.connect(url=broker.url(), **how)
+        agent.connect(url=self.url(broker), **how)
         return agent
 
+    def url(self, broker: "Reachable") -> str:
+        """Where this client finds the broker."""
+        return broker.url()
 
-class Broker(ABC):
-    """The broker of a scenario."""
+
+class Reachable(ABC):
+    """A broker of which no more is known than its address."""
 
     @abstractmethod
     def url(self, user: str = USER, password: str = PASSWORD, vhost: str = "%2F") -> str:
         """Where clients find it."""
+
+
+class Broker(Reachable):
+    """The broker of a scenario."""
 
     @abstractmethod
     def tls_url(self, user: str = USER, password: str = PASSWORD) -> str:
@@ -110,8 +128,21 @@ class Broker(ABC):
         """SIGKILL."""
 
     @abstractmethod
+    def begin(self) -> None:
+        """Starts it again after it ended, and waits for nothing."""
+
     def start(self) -> None:
         """Starts it again after it ended, and waits until it is healthy."""
+        self.begin()
+        self.await_healthy()
+
+    @abstractmethod
+    def freeze(self) -> None:
+        """Has it stand still, as a process that hangs."""
+
+    @abstractmethod
+    def thaw(self) -> None:
+        """Lets it go on."""
 
     @abstractmethod
     def restart(self) -> None:
@@ -152,8 +183,20 @@ class Site(ABC):
         self.broker: Broker | None = None
 
     @abstractmethod
-    def up(self, settings: Settings = Settings(), clients: int = 1) -> tuple[Broker, list[Client]]:
-        """Starts a broker, waits until it is healthy, and then makes its clients."""
+    def up(self, settings: Settings = Settings(), clients: int = 1, apart: bool = False) -> tuple[Broker, list[Client]]:
+        """Starts a broker, waits until it is healthy, and then makes its clients; `apart`: each can lose its network."""
+
+    @abstractmethod
+    def found(self, folder: Path) -> tuple[Broker, Client]:
+        """The same by the compose file in a folder, of whose image names alone others are made."""
+
+    @abstractmethod
+    def refused(self, settings: Settings) -> tuple[End, str]:
+        """Starts a broker that has to end by itself, and tells how it did and what it printed."""
+
+    @abstractmethod
+    def events(self) -> list[str]:
+        """In which order there was what: `broker started`, `broker healthy`, `client started`."""
 
     @property
     @abstractmethod

@@ -1,5 +1,5 @@
 """The scenarios, by subject."""
 
-from . import tutorials
+from . import boot, limits, lives, network, operator, tls, tutorials
 
-LOADED = (tutorials,)
+LOADED = (tutorials, lives, boot, network, tls, operator, limits)
