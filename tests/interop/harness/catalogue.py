@@ -47,6 +47,10 @@ def _node(name: str, folder: Path, package: str = "", core: bool = False) -> Cli
     return Client(name, "Node.js", f"npm:{package or name}", ("node", str(folder / "main.js")), frozenset({"node"}), core)
 
 
+# Quick to start, which counts more than being quick later.
+JARS = tuple(f"/usr/share/java/{name}.jar" for name in ("amqp-client", "slf4j-api", "slf4j-simple"))
+JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", ":".join((str(TARGET / "java_client" / "classes"), *JARS)))
+
 # In the order of the table.
 CLIENTS = (
     _python("pika", "pika", core=True),
@@ -65,6 +69,10 @@ CLIENTS = (
     Client(
         "amqp091-go", "Go", "deb:golang-github-rabbitmq-amqp091-go-dev", (str(TARGET / "amqp091_go" / "client"),),
         frozenset({"go"}), core=True, folder="amqp091_go", build=("clients/amqp091_go/build",),
+    ),
+    Client(
+        "java-client", "Java", "deb:librabbitmq-client-java", ("java", *JVM, "Main"), frozenset({"java"}), core=True,
+        folder="java_client", build=("clients/java_client/build",),
     ),
 )
 
