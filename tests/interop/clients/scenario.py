@@ -31,7 +31,7 @@ class Run:
 
     @property
     def restart_url(self) -> str:
-        """This client's own broker, which runs when the name of the scenario begins with "reconnect"."""
+        """This client's own broker, which runs during scenarios that were registered with it, and `reconnect`."""
         return os.environ["INTEROP_RESTART_URL"]
 
     def restart(self, how: str = "stop") -> None:
@@ -82,6 +82,7 @@ class Scenario:
 
     body: Callable[[Run], Any]
     deadline_seconds: float
+    own_broker: bool
 
 
 class Scenarios:
@@ -94,13 +95,13 @@ class Scenarios:
         self._scenarios: dict[str, Scenario] = {}
         self._not_applicable: dict[str, str] = {}
 
-    def scenario(self, name: str, deadline_seconds: float = DEADLINE_SECONDS):
-        """Registers the decorated function, which may be a coroutine."""
+    def scenario(self, name: str, deadline_seconds: float = DEADLINE_SECONDS, own_broker: bool = False):
+        """Registers the decorated function, which may be a coroutine. With `own_broker` it finds that one running."""
 
         def register(body):
             if name in self._scenarios:
                 raise ValueError(f"two scenarios are called {name}")
-            self._scenarios[name] = Scenario(body, deadline_seconds)
+            self._scenarios[name] = Scenario(body, deadline_seconds, own_broker)
             return body
 
         return register
@@ -123,7 +124,8 @@ class Scenarios:
 
     def _list(self) -> list[dict[str, Any]]:
         listed = [
-            {"name": name, "deadline_seconds": scenario.deadline_seconds} for name, scenario in self._scenarios.items()
+            {"name": name, "deadline_seconds": scenario.deadline_seconds, "own_broker": scenario.own_broker}
+            for name, scenario in self._scenarios.items()
         ]
         return listed + [{"name": name, "not_applicable": reason} for name, reason in self._not_applicable.items()]
 

@@ -58,6 +58,8 @@ CLIENTS = (
     _python("py-amqp", "amqp", core=True),
     _python("kombu", "kombu", core=True),
     _python("celery", "celery", core=True),
+    _python("dramatiq", "dramatiq"),
+    _python("faststream", "faststream"),
     _node("amqplib", HERE / "clients" / "amqplib", core=True),
     _node("amqp-connection-manager", HERE / "clients" / "amqp_connection_manager"),
     _node("rascal", HERE / "clients" / "rascal"),

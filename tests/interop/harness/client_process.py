@@ -41,6 +41,7 @@ class Listed:
     name: str
     deadline_seconds: float = DEADLINE_SECONDS
     not_applicable: str | None = None
+    own_broker: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,10 @@ def scenarios_of(client: Client, environment: dict[str, str]) -> list[Listed]:
     if done.returncode != 0:
         raise RuntimeError(f"{client.name} cannot list its scenarios:\n{done.stderr}")
     return [
-        Listed(entry["name"], entry.get("deadline_seconds", DEADLINE_SECONDS), entry.get("not_applicable"))
+        Listed(
+            entry["name"], entry.get("deadline_seconds", DEADLINE_SECONDS), entry.get("not_applicable"),
+            entry.get("own_broker", False) or entry["name"].startswith(RESTARTING),
+        )
         for entry in json.loads(done.stdout)
     ]
 
@@ -99,11 +103,11 @@ class ClientProcess:
         self._log = surroundings.scratch / client.name / "log"
         self._process: subprocess.Popen | None = None
 
-    def run(self, scenario: str, deadline_seconds: float) -> Outcome:
+    def run(self, scenario: str, deadline_seconds: float, own_broker: bool) -> Outcome:
         """Runs one scenario; a client that does not answer in time is killed with all that it started."""
         started = time.monotonic()
         self._log_start = self._log.stat().st_size if self._log.exists() else 0
-        own = self._own if scenario.startswith(RESTARTING) else None
+        own = self._own if own_broker else None
         try:
             if own:
                 own.start()

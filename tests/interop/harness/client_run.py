@@ -10,11 +10,11 @@ from typing import Callable
 from .catalogue import CORE_ROWS, Client
 from .client_process import ClientProcess, Listed, Outcome, Surroundings, scenarios_of
 from .environment import HERE, PYTHON
-from .own_broker import RESTARTING, OwnBroker
+from .own_broker import OwnBroker
 
 SWEEP_SECONDS = 30
 SWEEP = "nothing-left-behind"
-FOREIGN = "a broker that was not started by the command is not restarted"
+FOREIGN = "this needs a broker of the client's own, which only a broker that the command starts has"
 UNLISTED = "the client lists neither this core row nor a reason why it has no such thing"
 
 _printing = Lock()
@@ -68,13 +68,14 @@ class ClientRun:
 
     def _outcome(self, listed: Listed) -> Outcome:
         reason = listed.not_applicable
-        if not reason and listed.name.startswith(RESTARTING) and not self._own:
+        if not reason and listed.own_broker and not self._own:
             reason = FOREIGN
         if reason:
             return Outcome(self._client.name, listed.name, True, 0.0, reason, not_applicable=True)
         if problem := self._reason_to_stop():
             return self._failed(listed.name, problem)
-        return self._process.run(listed.name, min(listed.deadline_seconds, max(self._ends - time.monotonic(), 0)))
+        seconds = min(listed.deadline_seconds, max(self._ends - time.monotonic(), 0))
+        return self._process.run(listed.name, seconds, listed.own_broker)
 
     def _failed(self, scenario: str, problem: str) -> Outcome:
         return Outcome(self._client.name, scenario, False, 0.0, problem)

@@ -1,7 +1,7 @@
-from . import scenarios
+from . import advanced, core, scenarios
 from .client import CELERY
 
-# Importing it registers its scenarios.
-__all__ = ["scenarios"]
+# Importing them registers their scenarios.
+__all__ = ["advanced", "core", "scenarios"]
 
 CELERY.main()

@@ -1,37 +1,19 @@
-"""The application that the worker runs and the scenarios call. Every name that it makes on the broker is of this run."""
+"""The application that workers run and scenarios call, with the settings of the environment."""
 
-import os
 import threading
+import time
 from pathlib import Path
 
 from celery import Celery
 from celery.exceptions import Reject
 
-PREFIX = os.environ["INTEROP_CELERY_PREFIX"]
-MULTIPLIER = 1
-CONCURRENCY = 2
+from .settings import Settings
 
-app = Celery("interop", broker=os.environ["INTEROP_URL"], backend="rpc://")
-app.conf.update(
-    task_default_queue=f"{PREFIX}.tasks",
-    task_default_exchange=f"{PREFIX}.tasks",
-    task_default_routing_key=f"{PREFIX}.tasks",
-    control_exchange=PREFIX,
-    event_exchange=f"{PREFIX}.events",
-    result_exchange=f"{PREFIX}.results",
-    worker_prefetch_multiplier=MULTIPLIER,
-    worker_concurrency=CONCURRENCY,
-    worker_enable_remote_control=True,
-    task_acks_late=True,
-    task_reject_on_worker_lost=True,
-    broker_connection_retry_on_startup=False,
-    broker_connection_timeout=10,
-    broker_transport_options={"confirm_publish": True},
-    result_expires=300,
-    task_track_started=True,
-)
-
+SETTINGS = Settings.from_environment()
 SECONDS_MAX = 20
+
+app = Celery("interop", broker=SETTINGS.broker, backend=SETTINGS.backend)
+app.conf.update(SETTINGS.configuration())
 
 
 @app.task
@@ -40,21 +22,46 @@ def add(a, b):
 
 
 @app.task
+def total(numbers):
+    return sum(numbers)
+
+
+@app.task
 def echo(value):
     return value
 
 
 @app.task(bind=True, max_retries=5)
-def succeeds_at_attempt(self, attempt):
+def succeeds_at_attempt(self, attempt, countdown=0):
     """Fails and is retried until its given attempt (the first is 0)."""
     if self.request.retries < attempt:
-        raise self.retry(countdown=0)
+        raise self.retry(countdown=countdown)
     return self.request.retries
 
 
 @app.task
 def fails(text):
     raise ValueError(text)
+
+
+@app.task(bind=True)
+def deaths(self):
+    """What the broker says of how the message came here."""
+    return [{"queue": each["queue"], "reason": each["reason"], "count": each["count"]} for each in self.request.headers["x-death"]]
+
+
+@app.task
+def note(path, text):
+    """Appends a line to a file."""
+    with open(path, "a") as notes:
+        notes.write(f"{text}\n")
+
+
+@app.task
+def note_time(path):
+    """Appends the time to a file."""
+    with open(path, "a") as notes:
+        notes.write(f"{time.time()}\n")
 
 
 @app.task(bind=True)

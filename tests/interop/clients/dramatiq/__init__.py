@@ -1,0 +1,1 @@
+"""Dramatiq with its RabbitMQ broker: actors in a real worker process."""

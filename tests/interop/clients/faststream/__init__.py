@@ -1,0 +1,1 @@
+"""FastStream with its RabbitMQ broker, on aio-pika's robust connection."""
