@@ -9,6 +9,8 @@ mod events;
 mod http;
 mod kept;
 mod management;
+mod orphans;
+mod pid_file;
 mod places;
 mod ports_file;
 mod reload;
@@ -34,7 +36,7 @@ use crate::definitions::First;
 use crate::management::statistics::Statistics;
 use crate::management::{Jobs, Listening, Server, Site};
 use crate::net::{
-    Admission, Listener, Passed, Transport, Workers, host_name, inherited_listeners, node_name,
+    Admission, Listener, Passed, Transport, Workers, host_name, inherited_listeners, name_node, node_name,
     raise_descriptor_limit,
 };
 use crate::supervisor;
@@ -46,6 +48,7 @@ use http::OpenDoor;
 pub use http::{HttpDoor, HttpService};
 use kept::Kept;
 use management::{LocalSocket, serve_management};
+use pid_file::PidFile;
 use places::Places;
 pub use start_error::StartError;
 use tls::{HttpTlsServers, Spoken};
@@ -318,6 +321,11 @@ pub async fn run(config: Config, sources: Sources, started: Instant) -> Result<S
     let mut signals = StopSignals::new().map_err(StartError::Thread)?;
     let mut hangups = signal(SignalKind::hangup()).map_err(StartError::Thread)?;
     let runtime = tokio::runtime::Handle::current();
+    let _pid_file = config.pid_file.clone().and_then(PidFile::write);
+    orphans::collect();
+    if let Some(name) = &config.node_name {
+        name_node(name);
+    }
     let inherited = inherited_listeners().map_err(StartError::Inherited)?;
     let starting = spawn_blocking(move || {
         let _within = runtime.enter();

@@ -2,9 +2,11 @@
 
 mod admin;
 pub mod bench;
+mod beside_rabbitmq;
 mod client;
 mod completion;
 mod config;
+mod container;
 mod ctl;
 mod desk;
 mod doctor;
@@ -97,7 +99,13 @@ fn parse(arguments: Vec<OsString>) -> Result<CommandLine, clap::Error> {
 
 /// Does what the command line says. `started` is when the process began.
 pub fn run(started: Instant) -> ExitCode {
-    let arguments = tips::arguments(std::env::args_os());
+    let mut arguments: Vec<OsString> = std::env::args_os().collect();
+    match container::meant(&arguments) {
+        None => arguments = tips::arguments(arguments.into_iter()),
+        Some(container::Meant::Serve(ours)) => arguments = ours,
+        Some(container::Meant::Detached(ours)) => return container::detach(&ours),
+        Some(container::Meant::Run(command)) => return container::run(&command),
+    }
     if let Some(words) = admin::meant(&arguments) {
         return admin::run(words);
     }

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::exit;
 use super::flags::ConfigFlags;
+use super::{beside_rabbitmq, exit};
 use crate::broker::{self, StartError, Stopped};
 use crate::config::{Key, Loaded, Origin, Sources};
 use crate::log;
@@ -44,7 +44,7 @@ pub(super) fn run(options: ServeOptions, started: Instant) -> ExitCode {
         Ok(guard) => guard,
         Err(error) => return refuse(exit::CANNOT_CREATE, &error),
     };
-    tell(&loaded);
+    tell(&loaded, &beside_rabbitmq::remarks(&sources, &loaded));
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return refuse(exit::UNAVAILABLE, &error),
@@ -71,7 +71,7 @@ async fn serve(loaded: Loaded, sources: Sources, started: Instant) -> Result<Sto
 }
 
 /// Says what was read, and what of it is not as it may have been meant.
-fn tell(loaded: &Loaded) {
+fn tell(loaded: &Loaded, beside: &[String]) {
     for file in &loaded.files {
         tracing::info!("configuration file: {}", file.display());
     }
@@ -80,6 +80,9 @@ fn tell(loaded: &Loaded) {
         if !loaded.config.log.is_written() {
             let _ = writeln!(std::io::stderr(), "leveret: configuration: {remark}");
         }
+    }
+    for remark in beside {
+        tracing::warn!("{remark}");
     }
     if let Some(keys) = without_effect(loaded) {
         tracing::info!("{keys}: without effect, since in_memory keeps nothing");

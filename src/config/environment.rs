@@ -8,26 +8,13 @@ use std::path::Path;
 use super::given::{Given, Mistake, Origin};
 use super::key::{Arity, Key};
 use super::keys::keys;
+use super::rabbitmq_variables;
 
 /// Of ours, those that are no keys.
 pub(super) const CONFIG: &str = "LEVERET_CONFIG";
 
 /// What tells the command line which broker is meant, and the server nothing.
 const OF_COMMAND_LINE: [&str; 2] = ["LEVERET_URL", "LEVERET_CONTEXT"];
-/// RabbitMQ's, which say where its files are.
-pub(super) const RABBITMQ_CONFIG_FILE: &str = "RABBITMQ_CONFIG_FILE";
-pub(super) const RABBITMQ_CONFIG_FILES: &str = "RABBITMQ_CONFIG_FILES";
-pub(super) const RABBITMQ_ADVANCED_CONFIG_FILE: &str = "RABBITMQ_ADVANCED_CONFIG_FILE";
-/// RabbitMQ's that are read and are not one key each.
-const RABBITMQ_OTHERS: [&str; 7] = [
-    RABBITMQ_CONFIG_FILE,
-    RABBITMQ_CONFIG_FILES,
-    RABBITMQ_ADVANCED_CONFIG_FILE,
-    "RABBITMQ_NODE_PORT",
-    "RABBITMQ_NODE_IP_ADDRESS",
-    "RABBITMQ_LOG",
-    "RABBITMQ_LOGS",
-];
 /// A variable with this end names a file that holds the value.
 const IN_FILE: &str = "_FILE";
 
@@ -49,14 +36,21 @@ impl Environment {
     /// What the environment says of our keys, RabbitMQ's variables before our own, so that ours hold; and what is to be
     /// remarked.
     pub(super) fn given(&self) -> (Vec<Given>, Vec<Mistake>, Vec<String>) {
-        let (mut given, mut mistakes) = self.rabbitmq();
+        let (mut given, mut mistakes, mut remarks) = self.of_rabbitmq();
+        for key in keys() {
+            match self.by_its_variables_there(key) {
+                Ok(one) => given.extend(one),
+                Err(mistake) => mistakes.push(mistake),
+            }
+        }
         for key in keys() {
             match self.of(key) {
                 Ok(one) => given.extend(one),
                 Err(mistake) => mistakes.push(mistake),
             }
         }
-        (given, mistakes, self.remarks())
+        remarks.extend(self.remarks());
+        (given, mistakes, remarks)
     }
 
     fn of(&self, key: &'static Key) -> Result<Option<Given>, Mistake> {
@@ -75,7 +69,7 @@ impl Environment {
     }
 
     /// What a key's variables of RabbitMQ say, the first that is set.
-    fn of_rabbitmq(&self, key: &'static Key) -> Result<Option<Given>, Mistake> {
+    fn by_its_variables_there(&self, key: &'static Key) -> Result<Option<Given>, Mistake> {
         for name in key.variables {
             if let Some(given) = self.in_file(key, name)? {
                 return Ok(Some(given));
@@ -101,35 +95,6 @@ impl Environment {
             Ok(text) => Ok(Some(Given { key, texts: split(key, &text), origin })),
             Err(reason) => Err(Mistake::new(origin, Some(key.name), reason)),
         }
-    }
-
-    fn rabbitmq(&self) -> (Vec<Given>, Vec<Mistake>) {
-        let mut reading = RabbitmqVariables::default();
-        for key in keys() {
-            match self.of_rabbitmq(key) {
-                Ok(one) => reading.given.extend(one),
-                Err(mistake) => reading.mistakes.push(mistake),
-            }
-        }
-        let (port, address) = (self.get("RABBITMQ_NODE_PORT"), self.get("RABBITMQ_NODE_IP_ADDRESS"));
-        let name = if port.is_some() { "RABBITMQ_NODE_PORT" } else { "RABBITMQ_NODE_IP_ADDRESS" };
-        match (port.unwrap_or("5672"), address) {
-            (_, None) if port.is_none() => {}
-            (port, None) => reading.give("listeners.tcp", name, port),
-            (port, Some(address)) if address.contains(':') => {
-                reading.give("listeners.tcp", name, &format!("[{address}]:{port}"));
-            }
-            (port, Some(address)) => reading.give("listeners.tcp", name, &format!("{address}:{port}")),
-        }
-        if let Some(log) = self.get("RABBITMQ_LOG") {
-            reading.levels(log);
-        }
-        match self.get("RABBITMQ_LOGS") {
-            None => {}
-            Some("-" | "-stderr") => reading.give("log.console.enabled", "RABBITMQ_LOGS", "true"),
-            Some(path) => reading.give("log.file.path", "RABBITMQ_LOGS", path),
-        }
-        (reading.given, reading.mistakes)
     }
 
     /// Variables that look as if they were meant for us and say nothing.
@@ -189,7 +154,8 @@ fn is_ours(name: &str) -> bool {
 
 fn is_of_rabbitmq(name: &str) -> bool {
     let plain = name.strip_suffix(IN_FILE).unwrap_or(name);
-    RABBITMQ_OTHERS.contains(&name) || keys().any(|key| key.variables.contains(&plain))
+    rabbitmq_variables::is_known(name)
+        || keys().any(|key| key.variables.contains(&plain) || key.variables.contains(&name))
 }
 
 /// Kubernetes describes a service that is called like us in variables of that name.
@@ -220,51 +186,6 @@ fn content(path: &Path) -> Result<String, String> {
         .strip_suffix('\n')
         .map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text))
         .to_owned())
-}
-
-#[derive(Default)]
-struct RabbitmqVariables {
-    given: Vec<Given>,
-    mistakes: Vec<Mistake>,
-}
-
-impl RabbitmqVariables {
-    fn give(&mut self, key: &str, variable: &str, text: &str) {
-        if let Some(key) = Key::named(key) {
-            let origin = Origin::Variable(variable.to_owned());
-            self.given.push(Given { key, texts: vec![text.to_owned()], origin });
-        }
-    }
-
-    /// `debug`, `connection=debug,channel=info`, `+json`.
-    fn levels(&mut self, text: &str) {
-        const NAME: &str = "RABBITMQ_LOG";
-        for part in text.split(',').filter(|part| !part.is_empty()) {
-            let (category, level) =
-                part.split_once('=').map_or((None, part), |(category, level)| (Some(category), level));
-            let key = match category {
-                None | Some("default") => "log.level".to_owned(),
-                Some(category) => format!("log.{category}.level"),
-            };
-            match (category, level) {
-                (None, "+json") => self.give("log.format", NAME, "json"),
-                (None, "-json") => self.give("log.format", NAME, "human"),
-                (None, "+color" | "-color" | "+single_line" | "-single_line") => {}
-                _ => match super::rabbitmq_values::level(level) {
-                    // A category that RabbitMQ has and we have not says nothing.
-                    Ok(Some(level)) => self.give(&key, NAME, &level),
-                    Ok(None) => {}
-                    Err(reason) => {
-                        self.mistakes.push(Mistake::new(
-                            Origin::Variable(NAME.to_owned()),
-                            Some(&key),
-                            reason,
-                        ));
-                    }
-                },
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -303,7 +224,47 @@ mod tests {
                 &["RABBITMQ_NODE_IP_ADDRESS listeners.tcp=127.0.0.1:5672"],
             ),
             (&[("RABBITMQ_NODE_PORT", "")], &[]),
+            (&[("RABBITMQ_NODE_PORT_NUMBER", "5674")], &["RABBITMQ_NODE_PORT_NUMBER listeners.tcp=5674"]),
             (&[("RABBITMQ_LOGS", "-")], &["RABBITMQ_LOGS log.console.enabled=true"]),
+            (&[("RABBITMQ_MNESIA_BASE", "/x")], &["RABBITMQ_MNESIA_BASE data_dir=/x/leveret"]),
+            (
+                &[("RABBITMQ_MNESIA_BASE", "/x"), ("RABBITMQ_MNESIA_DIR", "/x/y/")],
+                &["RABBITMQ_MNESIA_DIR data_dir=/x/y/leveret"],
+            ),
+            (&[("RABBITMQ_NODENAME", "rabbit@h")], &["RABBITMQ_NODENAME node_name=rabbit@h"]),
+            (&[("RABBITMQ_PID_FILE", "/x/pid")], &["RABBITMQ_PID_FILE pid_file=/x/pid"]),
+            (
+                &[("RABBITMQ_VM_MEMORY_HIGH_WATERMARK", "40%"), ("RABBITMQ_DISK_FREE_ABSOLUTE_LIMIT", "2GB")],
+                &[
+                    "RABBITMQ_VM_MEMORY_HIGH_WATERMARK memory_limit=40%",
+                    "RABBITMQ_DISK_FREE_ABSOLUTE_LIMIT disk_free_limit=2GB",
+                ],
+            ),
+            (
+                &[("RABBITMQ_USERNAME", "u"), ("RABBITMQ_PASSWORD", "p"), ("RABBITMQ_VHOST", "v")],
+                &[
+                    "RABBITMQ_USERNAME default_user=u",
+                    "RABBITMQ_PASSWORD default_pass=p",
+                    "RABBITMQ_VHOST default_vhost=v",
+                ],
+            ),
+            (
+                &[("RABBITMQ_DEFAULT_USER", "u"), ("RABBITMQ_USERNAME", "other")],
+                &["RABBITMQ_DEFAULT_USER default_user=u"],
+            ),
+            (
+                &[("RABBITMQ_LOAD_DEFINITIONS", "yes"), ("RABBITMQ_DEFINITIONS_FILE", "/d.json")],
+                &["RABBITMQ_LOAD_DEFINITIONS load_definitions=/d.json"],
+            ),
+            (&[("RABBITMQ_LOAD_DEFINITIONS", "no"), ("RABBITMQ_DEFINITIONS_FILE", "/d.json")], &[]),
+            (
+                &[("RABBITMQ_MANAGEMENT_PORT_NUMBER", "1"), ("RABBITMQ_MANAGEMENT_LOAD_DEFINITIONS", "/d")],
+                &[
+                    "RABBITMQ_MANAGEMENT_LOAD_DEFINITIONS load_definitions=/d",
+                    "RABBITMQ_MANAGEMENT_PORT_NUMBER management.listen=1",
+                ],
+            ),
+            (&[("RABBITMQ_ERLANG_COOKIE", "secret"), ("RABBITMQ_ENABLED_PLUGINS", "rabbitmq_mqtt")], &[]),
             (&[("RABBITMQ_LOGS", "/x/y.log")], &["RABBITMQ_LOGS log.file.path=/x/y.log"]),
             (
                 &[("RABBITMQ_LOG", "warning,connection=debug,federation=info,+json,+color")],
@@ -323,6 +284,87 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_in_the_variables_of_rabbitmqs_image_has_tls_spoken() {
+        for (variables, expected) in [
+            (
+                &[("RABBITMQ_SSL_CERTFILE", "/c"), ("RABBITMQ_SSL_KEYFILE", "/k")][..],
+                &[
+                    "RABBITMQ_SSL_CERTFILE listeners.tls=5671",
+                    "RABBITMQ_SSL_CERTFILE listeners.tcp=",
+                    "RABBITMQ_SSL_CERTFILE tls.certfile=/c",
+                    "RABBITMQ_SSL_KEYFILE tls.keyfile=/k",
+                ][..],
+            ),
+            (
+                &[
+                    ("RABBITMQ_SSL_CACERTFILE", "/a"),
+                    ("RABBITMQ_SSL_CERTFILE", "/c"),
+                    ("RABBITMQ_SSL_VERIFY", "verify_none"),
+                    ("RABBITMQ_NODE_PORT", "5672"),
+                ],
+                &[
+                    "RABBITMQ_NODE_PORT listeners.tcp=5672",
+                    "RABBITMQ_SSL_CERTFILE listeners.tls=5671",
+                    "RABBITMQ_SSL_CACERTFILE tls.verify=verify_peer",
+                    "RABBITMQ_SSL_CACERTFILE tls.fail_if_no_peer_cert=true",
+                    "RABBITMQ_SSL_CACERTFILE tls.fail_if_no_peer_cert=false",
+                    "RABBITMQ_SSL_CACERTFILE tls.cacertfile=/a",
+                    "RABBITMQ_SSL_CERTFILE tls.certfile=/c",
+                    "RABBITMQ_SSL_VERIFY tls.verify=verify_none",
+                ],
+            ),
+            (
+                &[
+                    ("RABBITMQ_MANAGEMENT_SSL_CERTFILE", "/c"),
+                    ("RABBITMQ_MANAGEMENT_SSL_PORT_NUMBER", "443"),
+                    ("RABBITMQ_MANAGEMENT_SSL_DEPTH", "2"),
+                ],
+                &[
+                    "RABBITMQ_MANAGEMENT_SSL_PORT_NUMBER management.tls.listen=443",
+                    "RABBITMQ_MANAGEMENT_SSL_CERTFILE management.tls.certfile=/c",
+                    "RABBITMQ_MANAGEMENT_SSL_DEPTH management.tls.depth=2",
+                ],
+            ),
+        ] {
+            let (given, mistakes, remarks) = read(variables);
+            assert_eq!(given, expected, "{variables:?}");
+            assert_eq!((mistakes.len(), remarks.len()), (0, 0), "{mistakes:?} {remarks:?}");
+        }
+    }
+
+    #[test]
+    fn arguments_of_erlang_say_what_rabbitmq_conf_could() {
+        const NAME: &str = "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS";
+        let (given, mistakes, remarks) = read(&[(
+            NAME,
+            "-rabbit log_levels [{connection,error},{mirroring,info}] disk_free_limit 2147483648 hipe_compile true \
+             -kernel net_ticktime 120 -rabbit loopback_users [] -rabbitmq_management load_definitions \"/d.json\"",
+        )]);
+        let expected = [
+            "load_definitions=/d.json",
+            "disk_free_limit=2147483648",
+            "loopback_users=",
+            "log.connection.level=error",
+        ];
+        let mut given: Vec<_> =
+            given.iter().map(|one| one.strip_prefix(NAME).unwrap().trim_start()).collect();
+        given.sort_unstable();
+        let mut expected = expected;
+        expected.sort_unstable();
+        assert_eq!((given.as_slice(), mistakes.len()), (&expected[..], 0));
+        assert_eq!(
+            remarks,
+            [format!(
+                "{NAME}: what has no meaning here: hipe_compile log.mirroring.level -kernel net_ticktime 120"
+            )]
+        );
+        let (_, mistakes, _) = read(&[(NAME, "-rabbit heartbeat often")]);
+        assert!(mistakes[0].starts_with(&format!("{NAME}: heartbeat: expected")), "{mistakes:?}");
+        let (_, mistakes, _) = read(&[(NAME, "-rabbit heartbeat")]);
+        assert_eq!(mistakes, [format!("{NAME}: expected a term of Erlang behind '-rabbit heartbeat'")]);
+    }
+
+    #[test]
     fn a_secret_may_stand_in_a_file_that_a_variable_names() {
         let folder = Temporary::new();
         let file = folder.path().join("pass");
@@ -333,6 +375,7 @@ mod tests {
             (&[("LEVERET_DEFAULT_PASS_FILE", path)], "LEVERET_DEFAULT_PASS_FILE default_pass=a b,c"),
             (&[("RABBITMQ_DEFAULT_PASS_FILE", path)], "RABBITMQ_DEFAULT_PASS_FILE default_pass=a b,c"),
             (&[("RABBITMQ_DEFAULT_USER_FILE", path)], "RABBITMQ_DEFAULT_USER_FILE default_user=a b,c"),
+            (&[("RABBITMQ_PASSWORD_FILE", path)], "RABBITMQ_PASSWORD_FILE default_pass=a b,c"),
             (&[("RABBITMQ_DEFAULT_USER", "u")], "RABBITMQ_DEFAULT_USER default_user=u"),
             (&[("RABBITMQ_DEFAULT_VHOST", "v")], "RABBITMQ_DEFAULT_VHOST default_vhost=v"),
             (&[("RABBITMQ_LOG_BASE", "/x")], "RABBITMQ_LOG_BASE log.dir=/x"),
@@ -367,8 +410,9 @@ mod tests {
             ("LEVERET_PORT_5672_TCP_ADDR", "10.0.0.1"),
             ("LEVERET_SERVICE_HOST", "10.0.0.1"),
             ("LEVERET_SERVICE_PORT_AMQP", "5672"),
-            ("RABBITMQ_NODENAME", "rabbit@x"),
+            ("RABBITMQ_USE_LONGNAME", "true"),
             ("RABBITMQ_PORT_5672_TCP", "tcp://10.0.0.1:5672"),
+            ("RABBITMQ_DIST_PORT", "25672"),
             ("RABBITMQ_ERLANG_COOKIE", "secret"),
             ("PATH", "/bin"),
         ]);
@@ -377,7 +421,7 @@ mod tests {
             remarks,
             [
                 "variables that are no keys: LEVERET_HEARTBAET (did you mean LEVERET_HEARTBEAT?), LEVERET_XYZZY",
-                "variables of RabbitMQ that have no meaning here: RABBITMQ_ERLANG_COOKIE, RABBITMQ_NODENAME",
+                "variables of RabbitMQ that have no meaning here: RABBITMQ_DIST_PORT, RABBITMQ_USE_LONGNAME",
             ]
         );
     }

@@ -73,6 +73,23 @@ pub(super) static TEXT: Kind<String> = Kind {
     show: |value| Shown::Text(value.clone()),
 };
 
+/// A node's name, with or without its host.
+pub(super) static NODE: Kind<String> = Kind {
+    form: Form::Plain,
+    placeholder: "NAME",
+    choices: &[],
+    read: |text| {
+        let is_part = |part: &str| {
+            !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_graphic() && octet != b'@')
+        };
+        if text.len() > 255 || text.split('@').count() > 2 || !text.split('@').all(is_part) {
+            return Err("expected a name such as rabbit or rabbit@host".to_owned());
+        }
+        Ok(text.to_owned())
+    },
+    show: |value| Shown::Text(value.clone()),
+};
+
 /// A name of AMQP: it fits a short string, whatever it is of.
 pub(super) static USER: Kind<UserName> = Kind {
     form: Form::Plain,

@@ -10,6 +10,7 @@ mod definitions;
 mod disk_limit;
 mod durability;
 mod environment;
+mod erlang_arguments;
 mod example;
 mod given;
 mod http;
@@ -25,6 +26,7 @@ mod nearest;
 mod network;
 mod rabbitmq_conf;
 mod rabbitmq_values;
+mod rabbitmq_variables;
 mod reload;
 mod rotation;
 mod shown;
@@ -61,6 +63,7 @@ pub use memory_limit::MemoryLimit;
 pub use metrics::MetricsConfig;
 pub(crate) use nearest::distance;
 pub use network::{InvalidNetwork, Network};
+pub(crate) use rabbitmq_variables::data_dir as rabbitmq_data_dir;
 pub use reload::{Change, Changes};
 pub use rotation::{InvalidRotationDate, RotationDate};
 pub use shown::Shown;
@@ -133,8 +136,12 @@ pub struct Config {
     pub proxy_protocol: ProxyProtocol,
     /// Where the addresses are written that are listened at.
     pub ports_file: Option<PathBuf>,
+    /// Where the number of the process is written.
+    pub pid_file: Option<PathBuf>,
     /// What is logged, and where to.
     pub log: LogConfig,
+    /// The name of this node, with or without a host.
+    pub node_name: Option<String>,
     /// The name of this broker or cluster in `server-properties`.
     pub cluster_name: String,
     /// What virtual hosts and their queues have that say nothing themselves.
@@ -174,7 +181,9 @@ impl Default for Config {
             tls: TlsSettings::default(),
             proxy_protocol: ProxyProtocol::default(),
             ports_file: None,
+            pid_file: None,
             log: LogConfig::default(),
+            node_name: None,
             cluster_name: "leveret".to_owned(),
             vhosts: VhostSettings::default(),
             access: AccessSettings::default(),

@@ -89,6 +89,12 @@ impl RabbitmqConf {
         mistakes
     }
 
+    /// Takes a setting that stands in no line.
+    pub(super) fn set(&mut self, source: &Path, name: &str, value: &str) {
+        let setting = Setting { name: name.to_owned(), value: value.to_owned(), line: 0 };
+        self.settings.insert(name.to_owned(), (source.to_owned(), setting));
+    }
+
     /// What the files say of our keys.
     pub(super) fn given(&mut self) -> (Vec<Given>, Vec<Mistake>) {
         // RabbitMQ says with two keys what is one here.
@@ -108,7 +114,7 @@ impl RabbitmqConf {
     }
 
     /// What the files say of a key: several names of one key give a list its values, otherwise the first alias holds.
-    fn of(&self, key: &'static Key) -> Result<Option<Given>, Mistake> {
+    pub(super) fn of(&self, key: &'static Key) -> Result<Option<Given>, Mistake> {
         for alias in key.rabbitmq {
             if let Written::Words(name) = alias.written {
                 return self.words(key, alias, name);

@@ -6,13 +6,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::Config;
-use super::environment::{
-    CONFIG, Environment, RABBITMQ_ADVANCED_CONFIG_FILE, RABBITMQ_CONFIG_FILE, RABBITMQ_CONFIG_FILES,
-};
+use super::environment::{CONFIG, Environment};
 use super::given::{Given, Mistake, Mistakes, Origin};
 use super::key::Key;
 use super::keys::keys;
 use super::rabbitmq_conf::RabbitmqConf;
+use super::rabbitmq_variables::{ADVANCED_CONFIG_FILE, CONFIG_FILE, CONFIG_FILES};
 use super::toml_file;
 
 /// No file of settings is as large, in bytes.
@@ -124,13 +123,13 @@ impl Reading {
                 Some("config") => self.refuse_erlang(&path),
                 _ => self.main_and_more(path, Format::Toml),
             }
-        } else if let Some(path) = variable(RABBITMQ_CONFIG_FILE) {
+        } else if let Some(path) = variable(CONFIG_FILE) {
             match path.extension().and_then(|suffix| suffix.to_str()) {
                 Some("config") => self.refuse_erlang(&path),
-                Some("conf") => self.rabbitmq(path, sources),
+                Some("conf") => self.rabbitmq_by_variable(path, sources),
                 // Older versions were told the name without its end.
-                _ if path.exists() => self.rabbitmq(path, sources),
-                _ => self.rabbitmq(path.with_added_extension("conf"), sources),
+                _ if path.exists() => self.rabbitmq_by_variable(path, sources),
+                _ => self.rabbitmq_by_variable(path.with_added_extension("conf"), sources),
             }
         } else {
             let [ours, rabbitmq] = &sources.directories;
@@ -139,7 +138,7 @@ impl Reading {
                 self.main_and_more(ours, Format::Toml);
             } else if theirs.exists()
                 || !more_beside(&theirs, Format::Rabbitmq).is_empty()
-                || sources.environment.get(RABBITMQ_CONFIG_FILES).is_some()
+                || sources.environment.get(CONFIG_FILES).is_some()
             {
                 self.rabbitmq(theirs, sources);
             }
@@ -161,8 +160,26 @@ impl Reading {
         self.all_of(main.into_iter().chain(more), format);
     }
 
+    /// A file that RabbitMQ's variable names does not take the place of those in the `conf.d` of its directory.
+    fn rabbitmq_by_variable(&mut self, path: PathBuf, sources: &Sources) {
+        let [_, rabbitmq] = &sources.directories;
+        let mut more = more_beside(&path, Format::Rabbitmq);
+        if path.parent() != Some(rabbitmq) {
+            more.splice(0..0, more_beside(&rabbitmq.join("rabbitmq.conf"), Format::Rabbitmq));
+        }
+        if !path.exists() && !more.is_empty() {
+            self.remarks.push(format!("{CONFIG_FILE}: {} is not there", path.display()));
+        }
+        self.rabbitmq_and(path, more, sources);
+    }
+
     fn rabbitmq(&mut self, path: PathBuf, sources: &Sources) {
-        let advanced = match sources.environment.get(RABBITMQ_ADVANCED_CONFIG_FILE) {
+        let more = more_beside(&path, Format::Rabbitmq);
+        self.rabbitmq_and(path, more, sources);
+    }
+
+    fn rabbitmq_and(&mut self, path: PathBuf, more: Vec<PathBuf>, sources: &Sources) {
+        let advanced = match sources.environment.get(ADVANCED_CONFIG_FILE) {
             Some(path) => PathBuf::from(path),
             None => path.with_file_name("advanced.config"),
         };
@@ -170,14 +187,12 @@ impl Reading {
             self.remarks
                 .push(format!("{}: Erlang terms are not read, the file is ignored", advanced.display()));
         }
-        match sources.environment.get(RABBITMQ_CONFIG_FILES) {
-            None => self.main_and_more(path, Format::Rabbitmq),
-            Some(pattern) => {
-                let more = matching(Path::new(pattern));
-                let main = (path.exists() || more.is_empty()).then_some(path);
-                self.all_of(main.into_iter().chain(more), Format::Rabbitmq);
-            }
-        }
+        let more = match sources.environment.get(CONFIG_FILES) {
+            None => more,
+            Some(pattern) => matching(Path::new(pattern)),
+        };
+        let main = (path.exists() || more.is_empty()).then_some(path);
+        self.all_of(main.into_iter().chain(more), Format::Rabbitmq);
     }
 
     fn all_of(&mut self, paths: impl IntoIterator<Item = PathBuf>, format: Format) {

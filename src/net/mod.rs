@@ -16,7 +16,7 @@ pub use admission::{Admission, Permit};
 pub use descriptors::{
     connections_with, max_connections, open_descriptors, open_segments, raise_descriptor_limit,
 };
-pub use host::{host_name, node_name};
+pub use host::{host_name, name_node, node_name};
 pub use inherited::{Passed, inherited_listeners};
 pub use keepalive::{is_hung_up, watch_without_heartbeats};
 pub use listener::{Accepted, Bound, Listener, Open, Transport};

@@ -37,6 +37,10 @@ impl DataDirectory {
         Self::try_open(path).map_err(|reason| {
             // Whoever reads it may not know the folder that the broker was started in.
             let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            let reason = match reason {
+                Reason::NotPermitted => not_ours(&path).unwrap_or(Reason::NotPermitted),
+                reason => reason,
+            };
             DirectoryError { path, reason }
         })
     }
@@ -93,6 +97,14 @@ fn make(path: &Path) -> Result<(), Reason> {
         ErrorKind::AlreadyExists | ErrorKind::NotADirectory => Reason::NotADirectory,
         _ => error.into(),
     })
+}
+
+/// What is there of a path, if it is somebody else's.
+fn not_ours(path: &Path) -> Option<Reason> {
+    let there = path.ancestors().find(|path| path.exists())?;
+    let owner = fs::metadata(there).ok()?.uid();
+    let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    (owner != user).then(|| Reason::NotOurs { directory: there.to_owned(), owner, user, group })
 }
 
 /// Whether the directory says already what it is.
@@ -199,6 +211,13 @@ enum Reason {
     },
     ReadOnly,
     NotPermitted,
+    /// A directory on the way belongs to another user, and that it cannot be written is his doing.
+    NotOurs {
+        directory: PathBuf,
+        owner: u32,
+        user: u32,
+        group: u32,
+    },
     Full,
     NotWritable(io::Error),
 }
@@ -283,6 +302,13 @@ impl fmt::Display for DirectoryError {
             Reason::NotPermitted => f.write_str(
                 " cannot be written: its permissions forbid it; let its owner write (chmod u+rwx), \
                  or choose another with --data-dir",
+            ),
+            Reason::NotOurs { directory, owner, user, group } => write!(
+                f,
+                " cannot be written: {directory} belongs to the user with the id {owner}, and this broker runs as {user}; \
+                 hand it over (chown -R {user}:{group}), run the broker as its owner (a container: --user {owner}), or choose \
+                 another with --data-dir",
+                directory = directory.display()
             ),
             Reason::Full => f.write_str(
                 " cannot be written: no space is left on its disk; free some, or give it a larger \

@@ -35,6 +35,7 @@ use super::output::print;
 use commands::{Command, Program, named};
 use desk::Desk;
 use output::Formatter;
+pub(super) use plugins::that_are_not_there as plugins_that_are_not_there;
 use trouble::Trouble;
 use words::Words;
 

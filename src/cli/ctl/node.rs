@@ -87,10 +87,16 @@ pub(super) fn wait(desk: &mut Desk) -> Done {
         (None, Some(file)) => {
             desk.say(&format!("Waiting for pid file '{file}' to appear"))?;
             let mut read = String::new();
+            let mut running = false;
             let there = until(patience, || {
                 read = std::fs::read_to_string(&file).unwrap_or_default();
-                !read.trim().is_empty()
+                // Where RabbitMQ writes such a file by itself, ours writes it only if it is told to.
+                running = read.trim().is_empty() && is_running(desk);
+                running || !read.trim().is_empty()
             });
+            if running {
+                return Ok(Found::Nothing);
+            }
             if !there {
                 return Err(Trouble::new(exit::TRY_AGAIN, format!("there is no pid in {file} yet")));
             }

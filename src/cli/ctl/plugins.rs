@@ -10,8 +10,9 @@ use crate::cli::exit;
 type Done = Result<Found, Trouble>;
 
 /// Plugins of RabbitMQ, and whether what they do is built in.
-const PLUGINS: [(&str, bool); 34] = [
+const PLUGINS: [(&str, bool); 46] = [
     ("rabbitmq_amqp1_0", false),
+    ("rabbitmq_amqp_client", false),
     ("rabbitmq_auth_backend_cache", false),
     ("rabbitmq_auth_backend_http", false),
     ("rabbitmq_auth_backend_internal_loopback", false),
@@ -21,8 +22,11 @@ const PLUGINS: [(&str, bool); 34] = [
     ("rabbitmq_consistent_hash_exchange", true),
     ("rabbitmq_delayed_message_exchange", true),
     ("rabbitmq_event_exchange", true),
+    ("rabbitmq_exchange_federation", false),
     ("rabbitmq_federation", false),
+    ("rabbitmq_federation_common", false),
     ("rabbitmq_federation_management", false),
+    ("rabbitmq_federation_prometheus", false),
     ("rabbitmq_jms_topic_exchange", false),
     ("rabbitmq_management", true),
     ("rabbitmq_management_agent", true),
@@ -34,22 +38,35 @@ const PLUGINS: [(&str, bool); 34] = [
     ("rabbitmq_peer_discovery_etcd", false),
     ("rabbitmq_peer_discovery_k8s", false),
     ("rabbitmq_prometheus", true),
+    ("rabbitmq_queue_federation", false),
     ("rabbitmq_random_exchange", true),
     ("rabbitmq_recent_history_exchange", true),
     ("rabbitmq_sharding", false),
     ("rabbitmq_shovel", false),
     ("rabbitmq_shovel_management", false),
+    ("rabbitmq_shovel_prometheus", false),
     ("rabbitmq_stomp", false),
     ("rabbitmq_stream", false),
+    ("rabbitmq_stream_common", false),
     ("rabbitmq_stream_management", false),
+    ("rabbitmq_top", false),
     ("rabbitmq_tracing", false),
+    ("rabbitmq_trust_store", false),
+    ("rabbitmq_web_dispatch", true),
     ("rabbitmq_web_mqtt", false),
+    ("rabbitmq_web_mqtt_examples", false),
     ("rabbitmq_web_stomp", false),
+    ("rabbitmq_web_stomp_examples", false),
 ];
 
 /// Whether it is built in; `None` for a name that no plugin has.
 fn built_in(name: &str) -> Option<bool> {
     PLUGINS.iter().find(|(known, _)| *known == name).map(|(_, built_in)| *built_in)
+}
+
+/// The names among these that are not built in, whether a plugin has them or not.
+pub(in crate::cli) fn that_are_not_there<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    names.filter(|name| !name.is_empty() && built_in(name) != Some(true)).collect()
 }
 
 pub(super) fn list(desk: &mut Desk) -> Done {

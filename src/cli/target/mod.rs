@@ -98,7 +98,9 @@ impl TargetFlags {
         if let Some(name) = contexts.in_use() {
             return self.in_context(name, &contexts);
         }
-        self.here(sockets::candidates(variable(DATA_DIR).map(PathBuf::from)))
+        let said = variable(DATA_DIR).map(PathBuf::from);
+        let said = said.or_else(|| Some(crate::config::rabbitmq_data_dir(variable)?.1));
+        self.here(sockets::candidates(said))
     }
 
     fn in_context(&self, name: &str, contexts: &Contexts) -> Result<Meant, Failure> {
@@ -218,6 +220,13 @@ mod tests {
             (flags(|_| {}), &[url][..], Some("far"), "http://env:1 as u"),
             (flags(|_| {}), &[], Some("far"), "https://far:15671 as guest"),
             (flags(|_| {}), &[(CONTEXT, "near"), url], Some("far"), "/near.sock"),
+            (flags(|_| {}), &[("RABBITMQ_MNESIA_BASE", "/base")], None, "/base/leveret/leveret.sock"),
+            (
+                flags(|_| {}),
+                &[("RABBITMQ_MNESIA_BASE", "/base"), (DATA_DIR, "/data")],
+                None,
+                "/data/leveret.sock",
+            ),
             (flags(|f| f.context = Some("near".to_owned())), &[url], None, "/near.sock"),
             (
                 flags(|f| f.url = Some("http://flag".to_owned())),

@@ -9,7 +9,7 @@ pub(super) static KEYS: [Key; 13] = [
         name: "default_user",
         doc: "The user that a broker makes whose data directory is empty.",
         rabbitmq: &[same("default_user")],
-        variables: &["RABBITMQ_DEFAULT_USER"],
+        variables: &["RABBITMQ_DEFAULT_USER", "RABBITMQ_USERNAME"],
         field: one!(USER, access.default_user.name),
         ..PLAIN
     },
@@ -20,7 +20,7 @@ pub(super) static KEYS: [Key; 13] = [
         unset: Some("guest"),
         example: Some("a password of your own"),
         rabbitmq: &[same("default_pass")],
-        variables: &["RABBITMQ_DEFAULT_PASS"],
+        variables: &["RABBITMQ_DEFAULT_PASS", "RABBITMQ_PASSWORD"],
         field: one!(SECRET, access.default_user.password),
         ..PLAIN
     },
@@ -35,7 +35,7 @@ pub(super) static KEYS: [Key; 13] = [
         name: "default_vhost",
         doc: "The virtual host that such a broker makes.",
         rabbitmq: &[same("default_vhost")],
-        variables: &["RABBITMQ_DEFAULT_VHOST"],
+        variables: &["RABBITMQ_DEFAULT_VHOST", "RABBITMQ_VHOST"],
         field: one!(VHOST, access.default_user.vhost),
         ..PLAIN
     },

@@ -15,6 +15,7 @@ pub(super) static LOAD: [Key; 1] = [Key {
         same("definitions.local.path"),
         same("management.load_definitions"),
     ],
+    variables: &["RABBITMQ_MANAGEMENT_LOAD_DEFINITIONS"],
     field: maybe!(PATH, definitions.load),
     ..PLAIN
 }];

@@ -17,6 +17,7 @@ pub(super) static KEYS: [Key; 9] = [
             Alias { name: "management.tcp.port", written: Written::As(from::address) },
             Alias { name: "management.listener.port", written: Written::As(from::address) },
         ],
+        variables: &["RABBITMQ_MANAGEMENT_PORT_NUMBER"],
         field: maybe!(LISTEN, management.listen),
         ..PLAIN
     },
@@ -26,6 +27,7 @@ pub(super) static KEYS: [Key; 9] = [
         unset: Some("every interface"),
         example: Some("127.0.0.1"),
         rabbitmq: &[same("management.tcp.ip"), same("management.listener.ip")],
+        variables: &["RABBITMQ_MANAGEMENT_BIND_IP"],
         field: maybe!(IP, management.ip),
         ..PLAIN
     },

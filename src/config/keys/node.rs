@@ -4,7 +4,7 @@ use super::{PLAIN, maybe, one, same};
 use crate::config::key::{Alias, Key, Reload, Written};
 use crate::config::{check, rabbitmq_values as from};
 
-pub(super) static KEYS: [Key; 20] = [
+pub(super) static KEYS: [Key; 22] = [
     Key {
         name: "data_dir",
         doc: "The directory for everything that is kept; made if it is missing, used by one broker at a time, never deleted.",
@@ -45,6 +45,7 @@ pub(super) static KEYS: [Key; 20] = [
             same("vm_memory_high_watermark.absolute"),
             Alias { name: "vm_memory_high_watermark.relative", written: Written::As(from::share) },
         ],
+        variables: &["RABBITMQ_VM_MEMORY_HIGH_WATERMARK"],
         check: check::memory_limit,
         field: one!(MEMORY, memory_limit),
         ..PLAIN
@@ -69,6 +70,7 @@ pub(super) static KEYS: [Key; 20] = [
             same("disk_free_limit.absolute"),
             Alias { name: "disk_free_limit.relative", written: Written::As(from::share) },
         ],
+        variables: &["RABBITMQ_DISK_FREE_ABSOLUTE_LIMIT", "RABBITMQ_DISK_FREE_RELATIVE_LIMIT"],
         field: one!(DISK, disk_free_limit),
         ..PLAIN
     },
@@ -79,6 +81,15 @@ pub(super) static KEYS: [Key; 20] = [
         example: Some("4"),
         check: check::workers,
         field: maybe!(NUMBER, workers),
+        ..PLAIN
+    },
+    Key {
+        name: "node_name",
+        doc: "What this node is called where RabbitMQ's nodes have names: a name, to which the host's is added, or NAME@HOST.",
+        unset: Some("leveret"),
+        example: Some("rabbit"),
+        variables: &["RABBITMQ_NODENAME", "RABBITMQ_NODE_NAME"],
+        field: maybe!(NODE, node_name),
         ..PLAIN
     },
     Key {
@@ -160,6 +171,15 @@ pub(super) static KEYS: [Key; 20] = [
         unset: Some("none is written"),
         example: Some("/run/leveret/ports"),
         field: maybe!(PATH, ports_file),
+        ..PLAIN
+    },
+    Key {
+        name: "pid_file",
+        doc: "A file to write the number of this process to as soon as it starts; removed when it stops.",
+        unset: Some("none is written"),
+        example: Some("/run/leveret/pid"),
+        variables: &["RABBITMQ_PID_FILE"],
+        field: maybe!(PATH, pid_file),
         ..PLAIN
     },
     Key {

@@ -70,6 +70,15 @@ fn every_key_refuses_a_bad_value_with_what_it_expects() {
             "workers",
             &[("many", "expected a whole number"), ("0", "not between 1 and 1024"), ("1025", "1024")],
         ),
+        (
+            "node_name",
+            &[
+                ("", "expected a name such as"),
+                ("a b", "such as rabbit"),
+                ("@h", "or rabbit@host"),
+                ("a@b@c", "such"),
+            ],
+        ),
         ("cluster_name", &[("a\nb", "without control characters"), ("\u{1b}[2J", "without control")]),
         ("handshake_timeout", &[("soon", "expected a duration"), ("0", "must be longer than 0")]),
         (
@@ -85,6 +94,7 @@ fn every_key_refuses_a_bad_value_with_what_it_expects() {
             &[("0", "not between 1"), ("all", "whole number"), ("99999999999", "not between")],
         ),
         ("ports_file", &[("", "expected a path")]),
+        ("pid_file", &[("", "expected a path")]),
         ("vhost_max", &[("-1", "whole number"), ("lots", "whole number")]),
         ("default_queue_type", &[("stream", "expected classic or quorum"), ("", "expected classic")]),
         ("consumer_timeout", &[("half an hour", "expected a duration")]),

@@ -278,3 +278,20 @@ proptest! {
         let _ = sources.load();
     }
 }
+
+#[test]
+fn a_file_that_rabbitmqs_variable_names_leaves_the_conf_d_of_its_directory() {
+    let files = [("rabbitmq/conf.d/10.conf", "loopback_users.guest = false"), ("x/y.conf", "heartbeat = 7")];
+    let case = Case::new(&files).environment(&[("RABBITMQ_CONFIG_FILE", "FOLDER/x/y.conf")]);
+    assert_eq!(case.files(), ["x/y.conf", "rabbitmq/conf.d/10.conf"]);
+    let inside = [files[0], ("rabbitmq/mine.conf", "heartbeat = 7")];
+    let case = Case::new(&inside).environment(&[("RABBITMQ_CONFIG_FILE", "FOLDER/rabbitmq/mine.conf")]);
+    assert_eq!(case.files(), ["rabbitmq/mine.conf", "rabbitmq/conf.d/10.conf"]);
+    let gone = Case::new(&files).environment(&[("RABBITMQ_CONFIG_FILE", "FOLDER/gone.conf")]);
+    assert_eq!(
+        (gone.files().len(), gone.remarks()),
+        (1, vec!["RABBITMQ_CONFIG_FILE: gone.conf is not there".to_owned()])
+    );
+    let flag = Case::new(&files).config("x/y.conf");
+    assert_eq!(flag.files(), ["x/y.conf"]);
+}

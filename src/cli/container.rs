@@ -1,0 +1,199 @@
+//! The names that RabbitMQ's image begins with, so that what is written for it runs ours: `docker-entrypoint.sh`, which runs a
+//! command, and `rabbitmq-server`, which serves.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, lchown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use rustix::process::{Gid, Uid};
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+
+use super::exit;
+use super::serve::refuse;
+
+const ENTRYPOINT: &str = "docker-entrypoint.sh";
+const SERVER: &str = "rabbitmq-server";
+/// RabbitMQ's switch for a server that goes on by itself.
+const DETACHED: &str = "-detached";
+/// The user that RabbitMQ's packages and images run as. Where there is none, nobody is changed into it.
+const USER: &str = "rabbitmq";
+const USERS: &str = "/etc/passwd";
+
+/// What is meant by one of the names.
+pub(super) enum Meant {
+    /// Serve, with these arguments of our own program.
+    Serve(Vec<OsString>),
+    /// The same in a process of its own.
+    Detached(Vec<OsString>),
+    /// Run a command in this one's place.
+    Run(Vec<OsString>),
+}
+
+/// What is meant, by the name of the binary or its first argument; `None` for every other name.
+pub(super) fn meant(arguments: &[OsString]) -> Option<Meant> {
+    let is = |at: usize, name: &str| {
+        arguments.get(at).is_some_and(|given| Path::new(given).file_name() == Some(OsStr::new(name)))
+    };
+    let rest = |from: usize| arguments.iter().skip(from).cloned();
+    for at in [0, 1] {
+        if is(at, SERVER) {
+            return Some(server(rest(at + 1)));
+        }
+        if is(at, ENTRYPOINT) {
+            // Switches are the server's, and without a command it is the server that is meant.
+            let command = arguments.get(at + 1).filter(|first| !first.as_encoded_bytes().starts_with(b"-"));
+            return Some(match command {
+                Some(_) => Meant::Run(rest(at + 1).collect()),
+                None => Meant::Run([SERVER.into()].into_iter().chain(rest(at + 1)).collect()),
+            });
+        }
+    }
+    None
+}
+
+fn server(arguments: impl Iterator<Item = OsString>) -> Meant {
+    let (detached, others): (Vec<OsString>, Vec<OsString>) =
+        arguments.partition(|argument| argument == DETACHED);
+    let ours = ["leveret", "serve"].map(OsString::from).into_iter().chain(others).collect();
+    if detached.is_empty() { Meant::Serve(ours) } else { Meant::Detached(ours) }
+}
+
+/// Starts a server that outlives this process, with its output where this one's is.
+pub(super) fn detach(arguments: &[OsString]) -> ExitCode {
+    let started = std::env::current_exe().and_then(|program| {
+        let mut command = Command::new(program);
+        command.args(arguments.iter().skip(1)).stdin(Stdio::null()).process_group(0).spawn()
+    });
+    match started {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => refuse(exit::UNAVAILABLE, &format!("the server cannot be started: {error}")),
+    }
+}
+
+/// Runs a command in the place of this process. It returns only if that cannot be.
+///
+/// Root becomes the user `rabbitmq` for what is ours, as in RabbitMQ's image, and what is in that user's home is his then.
+pub(super) fn run(command: &[OsString]) -> ExitCode {
+    let [name, arguments @ ..] = command else { return ExitCode::SUCCESS };
+    let mut replaced = Command::new(name);
+    replaced.args(arguments);
+    if is_ours(name)
+        && rustix::process::geteuid().is_root()
+        && let Some(user) = fs::read_to_string(USERS).ok().and_then(|users| User::named(USER, &users))
+    {
+        if let Err((path, error)) = user.own(&user.home) {
+            // The server says what that leads to, if it leads to anything.
+            let path = path.display();
+            let _ = writeln!(io::stderr(), "leveret: {path} cannot be given to the user {USER}: {error}");
+        }
+        if let Err(error) = user.become_it() {
+            let (uid, gid) = (user.uid, user.gid);
+            let reason = format!(
+                "root cannot become the user {USER}: {error}; start the container as that user (--user {uid}:{gid}), or \
+                 leave it the capabilities SETUID, SETGID and CHOWN"
+            );
+            return refuse(exit::NO_PERMISSION, &reason);
+        }
+        replaced.env("HOME", &user.home);
+    }
+    let error = replaced.exec();
+    // The codes of a shell.
+    let code = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
+    refuse(code, &format!("{ENTRYPOINT}: {}: {error}", Path::new(name).display()))
+}
+
+fn is_ours(name: &OsStr) -> bool {
+    name == "leveret" || name.as_encoded_bytes().starts_with(b"rabbitmq")
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct User {
+    uid: u32,
+    gid: u32,
+    home: PathBuf,
+}
+
+impl User {
+    /// The user of a name, by the text of `/etc/passwd`.
+    fn named(name: &str, users: &str) -> Option<Self> {
+        let line = users.lines().find(|line| line.split(':').next() == Some(name))?;
+        let mut fields = line.split(':').skip(2);
+        let uid = fields.next()?.parse().ok()?;
+        let gid = fields.next()?.parse().ok()?;
+        Some(Self { uid, gid, home: PathBuf::from(fields.nth(1)?) })
+    }
+
+    /// Gives it a file, or a directory with all that is in it. Links are given, and not followed.
+    fn own(&self, path: &Path) -> Result<(), (PathBuf, io::Error)> {
+        let at = |error: io::Error| (path.to_owned(), error);
+        let found = fs::symlink_metadata(path).map_err(at)?;
+        if found.uid() != self.uid {
+            lchown(path, Some(self.uid), Some(self.gid)).map_err(at)?;
+        }
+        if found.is_dir() {
+            for entry in fs::read_dir(path).map_err(at)? {
+                self.own(&entry.map_err(at)?.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes this process, which has one thread, the user's.
+    fn become_it(&self) -> io::Result<()> {
+        let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
+        set_thread_groups(&[gid])?;
+        set_thread_res_gid(gid, gid, gid)?;
+        set_thread_res_uid(uid, uid, uid)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(arguments: &[&str]) -> String {
+        let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+        let joined = |words: Vec<OsString>| words.join(OsStr::new(" ")).into_string().unwrap();
+        match meant(&arguments) {
+            None => "nothing".to_owned(),
+            Some(Meant::Serve(words)) => joined(words),
+            Some(Meant::Detached(words)) => format!("detached: {}", joined(words)),
+            Some(Meant::Run(words)) => format!("run: {}", joined(words)),
+        }
+    }
+
+    #[test]
+    fn the_names_of_rabbitmqs_image_mean_what_they_mean_there() {
+        for (arguments, expected) in [
+            (&["/usr/sbin/rabbitmq-server"][..], "leveret serve"),
+            (&["rabbitmq-server", "--heartbeat", "30"], "leveret serve --heartbeat 30"),
+            (&["leveret", "rabbitmq-server", "-c", "x"], "leveret serve -c x"),
+            (&["rabbitmq-server", "-detached", "--in-memory"], "detached: leveret serve --in-memory"),
+            (&["docker-entrypoint.sh", "rabbitmq-server"], "run: rabbitmq-server"),
+            (&["/usr/local/bin/docker-entrypoint.sh", "bash", "-c", "x"], "run: bash -c x"),
+            (&["docker-entrypoint.sh", "--heartbeat", "30"], "run: rabbitmq-server --heartbeat 30"),
+            (&["docker-entrypoint.sh"], "run: rabbitmq-server"),
+            (&["leveret", "docker-entrypoint.sh", "leveret", "bench"], "run: leveret bench"),
+            (&["leveret", "serve", "rabbitmq-server"], "nothing"),
+            (&["rabbitmqctl", "status"], "nothing"),
+            (&[], "nothing"),
+        ] {
+            assert_eq!(told(arguments), expected, "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn the_user_is_found_by_its_name_alone() {
+        let users = "root:x:0:0:root:/root:/bin/bash\nrabbitmq2:x:5:6::/x:\nrabbitmq:x:999:998:a b:/var/lib/rabbitmq:/no\n";
+        let expected = User { uid: 999, gid: 998, home: "/var/lib/rabbitmq".into() };
+        assert_eq!(User::named("rabbitmq", users), Some(expected));
+        for users in ["", "rabbitmq", "rabbitmq:x:many:1::/x:", "xrabbitmq:x:1:1::/x:"] {
+            assert_eq!(User::named("rabbitmq", users), None, "{users}");
+        }
+    }
+}
