@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,12 +16,12 @@ from pathlib import Path
 
 import scenarios
 
-from . import certificates
+from . import certificates, elsewhere, environment, processes
 from .containers import Containers
 from .engine import Refused, engine
 from .images import HERE, ROOT, Images
 from .scenario import SCENARIOS, Scenario
-from .shell import Failed, Missing
+from .shell import Failed, Missing, Unavailable
 from .site import Site
 
 LOG_LINES = 40
@@ -31,8 +32,10 @@ WITHOUT = "ran without containers"
 
 @dataclass(frozen=True)
 class Outcome:
+    """What became of a scenario; it neither passed nor failed where it could not be run."""
+
     scenario: str
-    passed: bool
+    passed: bool | None
     seconds: float
     detail: str
 
@@ -46,17 +49,24 @@ def main() -> int:
     scratch = Path(tempfile.mkdtemp(prefix="leveret-compose-"))
     scratch.chmod(0o755)
     say("scenarios: " + " ".join(one.name for one in chosen))
-    with_containers = True
+    containers = not arguments.url
     try:
-        outcomes = _in_containers(arguments, chosen, scratch)
-        return _report(outcomes)
+        if arguments.url:
+            return _report(_elsewhere(arguments, chosen, scratch))
+        if not arguments.without_containers:
+            try:
+                return _report(_in_containers(arguments, chosen, scratch))
+            except Refused as refused:
+                say(f"this machine refuses a container engine: {refused}")
+        containers = False
+        return _report(_as_processes(arguments, chosen, scratch))
     except (Missing, Failed, KeyboardInterrupt) as problem:
         print(str(problem) or "interrupted")
         print("0 passed, 1 failed")
         return 1
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-        if not with_containers:
+        if not containers and not arguments.url:
             print(WITHOUT)
 
 
@@ -94,12 +104,43 @@ def _in_containers(arguments: argparse.Namespace, chosen: list[Scenario], scratc
         certificates.make(tls)
 
         def site(one: Scenario) -> Site:
-            folder = scratch / one.name
-            folder.mkdir()
             name = f"leveret-test-{os.getpid()}-{one.name}"
-            return Containers(host, (broker, client), tls, name, folder, lambda text: say(f"      {one.name}: {text}"))
+            return Containers(host, (broker, client), tls, name, _folder(scratch, one), _remark(one))
 
         return _run(arguments, chosen, site)
+
+
+def _as_processes(arguments: argparse.Namespace, chosen: list[Scenario], scratch: Path) -> list[Outcome]:
+    binary = Path(arguments.binary).resolve() if arguments.binary else processes.build()
+    python = environment.python()
+    tls = scratch / "certificates"
+    certificates.make(tls)
+
+    def site(one: Scenario) -> Site:
+        name = f"leveret-test-{os.getpid()}-{one.name}"
+        return processes.Processes(binary, python, tls, name, _folder(scratch, one), _remark(one))
+
+    return _run(arguments, chosen, site)
+
+
+def _elsewhere(arguments: argparse.Namespace, chosen: list[Scenario], scratch: Path) -> list[Outcome]:
+    """Those that need no more than an address, against a broker that runs."""
+    python = environment.python()
+
+    def site(one: Scenario) -> Site:
+        return elsewhere.Elsewhere(arguments.url, python, _folder(scratch, one), _remark(one))
+
+    return _run(arguments, [one for one in chosen if one.anywhere], site)
+
+
+def _folder(scratch: Path, one: Scenario) -> Path:
+    folder = scratch / one.name
+    folder.mkdir()
+    return folder
+
+
+def _remark(one: Scenario) -> Callable[[str], None]:
+    return lambda text: say(f"      {one.name}: {text}")
 
 
 def _run(arguments: argparse.Namespace, chosen: list[Scenario], site) -> list[Outcome]:
@@ -116,10 +157,12 @@ def _run(arguments: argparse.Namespace, chosen: list[Scenario], site) -> list[Ou
 
 def _one(one: Scenario, make) -> Outcome:
     started = time.monotonic()
-    site, problem = None, ""
+    site, problem, unavailable = None, "", ""
     try:
         site = make(one)
         one.run(site)
+    except Unavailable as missing:
+        unavailable = str(missing)
     except Failed as failed:
         problem = f"{failed}\n{_place()}"
     except Exception:
@@ -135,9 +178,12 @@ def _one(one: Scenario, make) -> Outcome:
             site.close()
     except Exception:
         problem += "\nwhat was started could not be ended:\n" + traceback.format_exc()
-    outcome = Outcome(one.name, not problem, time.monotonic() - started, problem)
-    say(f"{'pass' if outcome.passed else 'FAIL'}  {one.name:<24} {outcome.seconds:6.1f} s")
-    return outcome
+    seconds = time.monotonic() - started
+    if unavailable and not problem:
+        say(f"----  {one.name:<24} {seconds:6.1f} s: {unavailable}")
+        return Outcome(one.name, None, seconds, unavailable)
+    say(f"{'FAIL' if problem else 'pass'}  {one.name:<24} {seconds:6.1f} s")
+    return Outcome(one.name, not problem, seconds, problem)
 
 
 def _place() -> str:
@@ -147,12 +193,15 @@ def _place() -> str:
 
 
 def _report(outcomes: list[Outcome]) -> int:
-    failed = [outcome for outcome in outcomes if not outcome.passed]
+    failed = [outcome for outcome in outcomes if outcome.passed is False]
+    passed = [outcome for outcome in outcomes if outcome.passed]
     for outcome in failed:
         print(f"\nFAIL {outcome.scenario}\n" + "\n".join("    " + line for line in outcome.detail.splitlines()))
-    print(f"\n{len(outcomes) - len(failed)} passed, {len(failed)} failed", flush=True)
+    not_run = len(outcomes) - len(failed) - len(passed)
+    rest = f", {not_run} not run" if not_run else ""
+    print(f"\n{len(passed)} passed, {len(failed)} failed{rest}", flush=True)
     # A run of nothing proves nothing.
-    return 0 if outcomes and not failed else 1
+    return 0 if passed and not failed else 1
 
 
 def _arguments() -> argparse.Namespace:
@@ -164,6 +213,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--client-image", help="the clients' image; without it, it is built")
     parser.add_argument("--local-bases", action="store_true", help="makes the base images by debootstrap, without trying to pull")
     parser.add_argument("--own-engine", action="store_true", help="starts an engine of its own though another one runs")
+    parser.add_argument("--without-containers", action="store_true", help="runs the scenarios as processes of this machine")
+    parser.add_argument("--binary", help="with --without-containers: the broker's binary; without it, it is built")
+    parser.add_argument("--url", help="a broker that runs already: runs what needs no more than its address")
     parser.add_argument("--keep", action="store_true", help="keeps the images that were made")
     return parser.parse_args()
 

@@ -17,6 +17,10 @@ class Failed(Exception):
     """What a scenario looked at is not as it has to be."""
 
 
+class Unavailable(Exception):
+    """A scenario cannot be had on this machine; the text says what is missing."""
+
+
 def done(*command: str, seconds: float = COMMAND_SECONDS, environment: dict[str, str] | None = None,
          folder: Path | None = None, given: str | None = None) -> subprocess.CompletedProcess:
     """Runs a command to its end, whatever its status is; its output holds what it wrote to either stream."""
