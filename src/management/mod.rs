@@ -45,6 +45,7 @@ mod wire_json;
 mod attempts;
 mod bindings;
 mod channels;
+mod comers;
 mod connections;
 mod consumers;
 mod control;

@@ -1,7 +1,7 @@
 //! A server of HTTP/1.1: its sockets, the limits on what comes in at them, and a thread for all of it, so that nothing stands in
 //! a delivery's way. What is served there it does not know.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::pin;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 
+use super::comers::Comers;
 use super::patient::Patient;
 use crate::net::{Accepted, CurrentTls, Listener, LocalListener, LocalPeer};
 
@@ -28,6 +29,8 @@ use crate::net::{Accepted, CurrentTls, Listener, LocalListener, LocalPeer};
 const BLOCKING_THREADS: usize = 8;
 /// Connections from the network at a time; whoever comes beyond that waits.
 const CONNECTIONS_MAX: usize = 512;
+/// Of these so many may come from one address, so that nobody has them all; who comes beyond that is told so (503).
+const CONNECTIONS_MAX_OF_ADDRESS: usize = CONNECTIONS_MAX / 2;
 /// The same by files of this machine: whatever comes over the network, its operator is let in.
 const LOCAL_CONNECTIONS_MAX: usize = 64;
 /// Whoever takes nothing of an answer for so long gets no more of it.
@@ -35,6 +38,8 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest head, in bytes, and the most fields in it.
 const HEAD_MAX_BYTES: usize = 64 * 1024;
 const FIELDS_MAX: usize = 100;
+/// The answer to whoever has too many connections.
+const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 /// How long requests that are being served have when the broker stops.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -136,11 +141,12 @@ impl Drop for Server {
 async fn serve(entrances: Vec<Entrance>, served: &Served, stopping: &CancellationToken) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let local_places = Arc::new(Semaphore::new(LOCAL_CONNECTIONS_MAX));
+    let comers = Arc::new(Comers::new(CONNECTIONS_MAX_OF_ADDRESS));
     let mut tasks = JoinSet::new();
     for entrance in entrances {
         let service = Service { served: served.clone(), stopping: stopping.clone() };
         let places = if matches!(entrance, Entrance::Local(_)) { &local_places } else { &places };
-        tasks.spawn(accept(entrance, service, Arc::clone(places)));
+        tasks.spawn(accept(entrance, service, Arc::clone(places), Arc::clone(&comers)));
     }
     while tasks.join_next().await.is_some() {}
     // All places are free when the last connection has ended.
@@ -154,17 +160,27 @@ async fn serve(entrances: Vec<Entrance>, served: &Served, stopping: &Cancellatio
     }
 }
 
-async fn accept(mut entrance: Entrance, service: Service, places: Arc<Semaphore>) {
+async fn accept(mut entrance: Entrance, service: Service, places: Arc<Semaphore>, comers: Arc<Comers>) {
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let arrived = tokio::select! {
             arrived = entrance.next() => arrived,
             () = service.stopping.cancelled() => return,
         };
+        let address = arrived.address();
+        let counted = address.map(|address| comers.admit(address));
+        if let (Some(address), Some(None)) = (address, &counted) {
+            tracing::warn!(
+                "HTTP connection from {address} refused: {CONNECTIONS_MAX_OF_ADDRESS} connections from there are open, \
+                 and no address may have more"
+            );
+            arrived.refuse();
+            continue;
+        }
         let service = service.clone();
         tokio::spawn(async move {
             service.welcome(arrived).await;
-            drop(place);
+            drop((counted, place));
         });
     }
 }
@@ -173,6 +189,24 @@ enum Arrived {
     Tcp(Accepted),
     Tls(Accepted, CurrentTls),
     Local(UnixStream, LocalPeer),
+}
+
+impl Arrived {
+    /// Where it comes from over the network.
+    fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(accepted) | Self::Tls(accepted, _) => Some(accepted.peer.ip()),
+            Self::Local(..) => None,
+        }
+    }
+
+    /// Says that there is no place, where that needs no handshake, and waits for nothing.
+    fn refuse(self) {
+        if let Self::Tcp(Accepted { stream, .. }) = self {
+            // Who does not take it finds the connection closed.
+            let _ = stream.set_nonblocking(true).and_then(|()| (&stream).write_all(REFUSAL));
+        }
+    }
 }
 
 impl Entrance {

@@ -1,10 +1,11 @@
 //! The server itself: who it lets in, what it bears, how it ends.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 
 use leveret::config::{Config, ManagementConfig};
 use serde_json::{Value, json};
+use socket2::{Domain, Socket, Type};
 
 use crate::desk::{Desk, bad_request, no_object};
 use crate::http::Request;
@@ -108,6 +109,28 @@ fn pages_from_elsewhere_and_foreign_names_of_this_machine_are_refused() {
     let posted = Request::new("POST", "/api/users/bulk-delete").login("guest", "guest");
     let posted = posted.header("sec-fetch-site", "cross-site").body("{\"users\":[]}").send(desk.address);
     assert_eq!(posted.status, 403);
+}
+
+#[test]
+fn one_address_cannot_have_all_connections() {
+    let desk = Desk::new();
+    let ask = |from: [u8; 4]| {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
+        socket.connect(&desk.address.into()).unwrap();
+        let mut stream = TcpStream::from(socket);
+        // Whoever is refused may find the connection closed already.
+        let _ =
+            stream.write_all(b"GET /api/version HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8(answer).unwrap().lines().next().unwrap_or_default().to_owned()
+    };
+    let silent: Vec<_> = (0..256).map(|_| TcpStream::connect(desk.address).unwrap()).collect();
+    assert_eq!(ask([127, 0, 0, 1]), "HTTP/1.1 503 Service Unavailable");
+    assert_eq!(ask([127, 0, 0, 2]), "HTTP/1.1 200 OK");
+    drop(silent);
+    while ask([127, 0, 0, 1]) != "HTTP/1.1 200 OK" {}
 }
 
 #[test]
