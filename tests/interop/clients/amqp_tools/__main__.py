@@ -1,7 +1,7 @@
-from . import delivery, tutorials
+from . import core, delivery, tutorials
 from .client import TOOLS
 
 # Importing them registers their scenarios.
-__all__ = ["delivery", "tutorials"]
+__all__ = ["core", "delivery", "tutorials"]
 
 TOOLS.main()

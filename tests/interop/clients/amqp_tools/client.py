@@ -36,13 +36,13 @@ def publish(run: Run, body: str, key: str, exchange: str = "", *options: str) ->
 
 
 class Consumer:
-    """An amqp-consume under way that writes each body and a line end into a file."""
+    """An amqp-consume under way that writes each body and a line end into a file, or calls another command."""
 
-    def __init__(self, run: Run, *arguments: str):
+    def __init__(self, run: Run, *arguments: str, command: Path | None = None):
         self._run = run
         self._file = run.scratch() / "bodies"
         self._file.touch()
-        command = script(run, f'body=$(cat); echo "$body" >> "{self._file}"')
+        command = command or script(run, f'body=$(cat); echo "$body" >> "{self._file}"')
         self._errors = command.with_name("errors")
         with open(self._errors, "wb") as errors:
             self.process = subprocess.Popen(
@@ -71,9 +71,9 @@ class Consumer:
 
 
 @contextmanager
-def consumer(run: Run, *arguments: str):
+def consumer(run: Run, *arguments: str, command: Path | None = None):
     """A consumer that is ended afterwards."""
-    started = Consumer(run, *arguments)
+    started = Consumer(run, *arguments, command=command)
     try:
         yield started
     finally:

@@ -33,11 +33,12 @@ def message_16mb(run):
     ends = time.monotonic() + 20
     got = b""
     while not got and time.monotonic() < ends:
-        got = _get_or_nothing(run, queue)
+        got = get_or_nothing(run, queue)
     expect.true(got == body, f"the large body came back changed, {len(got)} bytes")
 
 
-def _get_or_nothing(run, queue):
+def get_or_nothing(run, queue):
+    """The body of the next message, empty when there is none."""
     try:
         return tool(run, "get", "-q", queue).stdout
     except AssertionError as error:
