@@ -28,11 +28,11 @@ pub use dying::Dead;
 pub use getting::{Asker, Taken};
 pub use scheduling::{Due, Listed};
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use counting::Counting;
+use dying::Staying;
 use lateness::Deadlines;
 
 use super::consumers::{Consumer, Consumers, HandedOver, Turn};
@@ -114,8 +114,8 @@ pub struct QueueCore {
     dead: Vec<Dead>,
     /// The places of messages that nobody needed to know to be leaving: that they are done with is still to be written.
     gone: Vec<Position>,
-    /// What could not leave, by when it is tried again.
-    staying: BTreeMap<(Time, Position), Dead>,
+    /// What could not leave.
+    staying: Staying,
     /// What has happened here.
     counting: Counting,
     staged: Vec<ConsumerKey>,
@@ -157,7 +157,7 @@ impl QueueCore {
             due: Vec::new(),
             dead: Vec::new(),
             gone: Vec::new(),
-            staying: BTreeMap::new(),
+            staying: Staying::default(),
             counting: Counting::default(),
             staged: Vec::new(),
             awaits: Vec::new(),

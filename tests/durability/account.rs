@@ -21,7 +21,9 @@ pub(crate) struct Account {
     /// Messages that the broker may have given away for good though none came.
     pub(crate) asked_for: Vec<Queue>,
     pub(crate) violations: Vec<String>,
-    /// The latest message of each stream that came for the first time, by queue.
+    /// The latest message of each stream that came for the first time, by queue. None comes before it: the broker may take
+    /// back what it has not sent to one consumer yet and give it to another one, unmarked and behind what that one has, but
+    /// no connection of the test ends before the broker does, and one that ends with it gives nothing to the others.
     latest: HashMap<(Queue, u32), u32>,
 }
 
@@ -126,8 +128,8 @@ impl Account {
                 let before = self.deliveries.iter().rev().filter(|(of, ..)| *of == queue).take(12);
                 let before: Vec<_> = before.map(|(_, id, redelivered)| (id, redelivered)).collect();
                 self.violations.push(format!(
-                    "order: {queue:?}: {id:?} comes behind {latest:?} of its stream, with the delivery tag {}; the latest \
-                     before it, and whether they had come before: {before:?}",
+                    "order: {queue:?}: {id:?} comes behind {latest:?} of its stream to one consumer (of two, if it is Tx), \
+                     with the delivery tag {}; the latest before it, and whether they had come before: {before:?}",
                     message.delivery_tag
                 ));
             }

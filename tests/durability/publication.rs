@@ -31,7 +31,7 @@ pub(crate) enum Queue {
     Auto,
     /// Nobody consumes it while there is load.
     Idle,
-    /// Settled in transactions.
+    /// Settled in transactions, by two consumers at a time.
     Tx,
     /// Taken with basic.get.
     Get,

@@ -83,10 +83,10 @@ impl QueueCore {
     /// What may come without that anything else has to leave.
     pub fn room(&self) -> Room {
         let left = |max: Option<u64>, used: u64| max.map_or(u64::MAX, |max| max.saturating_sub(used));
-        let length = (self.ready() as u64).saturating_add(self.staying.len() as u64);
+        let (length, bytes) = self.length();
         Room {
             messages: left(self.terms.max_length, length),
-            bytes: left(self.terms.max_length_bytes, self.ready_bytes()),
+            bytes: left(self.terms.max_length_bytes, bytes),
             leaves_at_once: self.terms.message_ttl == Some(Duration::ZERO) && self.consumers.is_empty(),
         }
     }

@@ -1,5 +1,6 @@
 //! Messages that leave the queue other than by being consumed, and the limits that make them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{QueueCore, kept};
@@ -26,6 +27,36 @@ pub struct Dead {
     pub attempts: u32,
     /// The queues that have it already, while others have not.
     pub taken_by: Vec<QueueId>,
+}
+
+/// What could not leave, by when it is tried again.
+#[derive(Default)]
+pub(super) struct Staying {
+    dead: BTreeMap<(Time, Position), Dead>,
+    /// The size of their bodies, in bytes.
+    bytes: u64,
+}
+
+impl Staying {
+    /// How many there are, with the size of their bodies in bytes.
+    pub(super) fn held(&self) -> (u64, u64) {
+        (self.dead.len() as u64, self.bytes)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.dead.is_empty()
+    }
+
+    fn insert(&mut self, at: (Time, Position), dead: Dead) {
+        self.bytes = self.bytes.saturating_add(dead.message.body_len() as u64);
+        self.dead.insert(at, dead);
+    }
+
+    fn pop_due(&mut self, now: Time) -> Option<Dead> {
+        let dead = self.dead.first_entry().filter(|first| first.key().0 <= now)?.remove();
+        self.bytes = self.bytes.saturating_sub(dead.message.body_len() as u64);
+        Some(dead)
+    }
 }
 
 /// So many messages are dropped under one lock: more than come with one batch.
@@ -78,11 +109,18 @@ impl QueueCore {
 
     /// Whether a message would be one too many.
     fn would_overflow(&self, message: &Message) -> bool {
-        // What could not leave would pile up without end.
-        let length = (self.ready() as u64).saturating_add(self.staying.len() as u64).saturating_add(1);
-        let bytes = self.ready_bytes().saturating_add(message.body_len() as u64);
+        let (length, bytes) = self.length();
+        let length = length.saturating_add(1);
+        let bytes = bytes.saturating_add(message.body_len() as u64);
         self.terms.max_length.is_some_and(|max| length > max)
             || self.terms.max_length_bytes.is_some_and(|max| bytes > max)
+    }
+
+    /// What limits are about: how many messages are ready or could not leave, which would pile up without end, and the
+    /// size of their bodies in bytes.
+    pub(super) fn length(&self) -> (u64, u64) {
+        let (staying, bytes) = self.staying.held();
+        ((self.ready() as u64).saturating_add(staying), self.ready_bytes().saturating_add(bytes))
     }
 
     /// Drops the first messages for as long as there are too many. Follows [`Self::deliver`].
@@ -175,14 +213,14 @@ impl QueueCore {
 
     /// When the first of those is tried again.
     pub(super) fn next_try(&self) -> Time {
-        self.staying.first_key_value().map_or(Time::NEVER, |((time, _), _)| *time)
+        self.staying.dead.first_key_value().map_or(Time::NEVER, |((time, _), _)| *time)
     }
 
     /// Tries those again whose time has come, at most so many.
     pub(super) fn try_again(&mut self, now: Time, max: usize) {
         for _ in 0..max {
-            let Some(first) = self.staying.first_entry().filter(|first| first.key().0 <= now) else { return };
-            self.dead.push(first.remove());
+            let Some(dead) = self.staying.pop_due(now) else { return };
+            self.dead.push(dead);
         }
     }
 }

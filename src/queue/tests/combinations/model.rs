@@ -94,10 +94,13 @@ impl Model {
     /// Whether a message of this size would be one too many.
     pub(super) fn is_refused(&self, bytes: u64) -> bool {
         // What could not leave counts, or it would pile up.
-        let count = self.ready().len() + self.at(|place| matches!(place, Place::Staying(..))).len();
+        let staying = self.at(|place| matches!(place, Place::Staying(..)));
+        let count = self.ready().len() + staying.len();
+        let staying_bytes: u64 = staying.iter().map(|at| self.messages[*at].bytes).sum();
+        let bytes = self.ready_bytes() + staying_bytes + bytes;
         self.terms.overflow != Overflow::DropHead
             && (self.terms.max_length.is_some_and(|max| count as u64 + 1 > max)
-                || self.terms.max_length_bytes.is_some_and(|max| self.ready_bytes() + bytes > max))
+                || self.terms.max_length_bytes.is_some_and(|max| bytes > max))
     }
 
     /// A message is published. Gives whether it is taken.
