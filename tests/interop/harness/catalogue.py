@@ -76,6 +76,7 @@ CLIENTS = (
         "java-client", "Java", "deb:librabbitmq-client-java", ("java", *JVM, "Main"), frozenset({"java"}), core=True,
         folder="java_client", build=("clients/java_client/build",),
     ),
+    Client("bunny", "Ruby", "deb:ruby-bunny", ("ruby", str(HERE / "clients" / "bunny" / "main.rb")), frozenset({"ruby"})),
 )
 
 # They are started before the others, so that the run is not much longer than its longest client.
