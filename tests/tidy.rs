@@ -149,7 +149,10 @@ fn collect(folder: &Path, root: &Path, found: &mut Vec<Source>) {
     paths.sort();
     for path in paths {
         if path.is_dir() {
-            collect(&path, root, found);
+            // What a build has left is nobody's writing.
+            if !path.ends_with("target") {
+                collect(&path, root, found);
+            }
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let text = fs::read_to_string(&path).unwrap();
             let path = path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");

@@ -47,6 +47,11 @@ def _node(name: str, folder: Path, package: str = "", core: bool = False) -> Cli
     return Client(name, "Node.js", f"npm:{package or name}", ("node", str(folder / "main.js")), frozenset({"node"}), core)
 
 
+def _rust(name: str) -> Client:
+    command = (str(TARGET / "rust" / "debug" / "leveret-interop"), name)
+    return Client(name, "Rust", f"cargo:rust/{name}", command, frozenset({"rust"}), folder="rust", build=("clients/rust/build",))
+
+
 # Quick to start, which counts more than being quick later.
 JARS = tuple(f"/usr/share/java/{name}.jar" for name in ("amqp-client", "slf4j-api", "slf4j-simple"))
 JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", ":".join((str(TARGET / "java_client" / "classes"), *JARS)))
@@ -77,6 +82,7 @@ CLIENTS = (
         folder="java_client", build=("clients/java_client/build",),
     ),
     Client("bunny", "Ruby", "deb:ruby-bunny", ("ruby", str(HERE / "clients" / "bunny" / "main.rb")), frozenset({"ruby"})),
+    *map(_rust, ("lapin", "amqprs", "deadpool-lapin")),
 )
 
 # They are started before the others, so that the run is not much longer than its longest client.

@@ -21,7 +21,7 @@ MANAGER.scenario('reconnect', (run) => managed(run.restartUrl, async (manager) =
     if (hold) held += 1;
     else channel.ack(message);
   }, { prefetch: PREFETCH });
-  for (const how of ['kill', 'stop']) {
+  for (const how of ['stop', 'kill']) {
     [hold, held] = [true, 0];
     const bodies = Array.from({ length: 30 }, (_, number) => `${how} ${number}`);
     received.expect(bodies);
@@ -56,7 +56,7 @@ MANAGER.scenario('reconnect-setup', (run) => managed(run.restartUrl, async (mana
   await channel.addSetup(removed);
   await channel.removeSetup(removed);
   assert.deepEqual(setups, ['first', 'second', 'removed']);
-  for (const how of ['kill', 'stop']) {
+  for (const how of ['stop', 'kill']) {
     setups.length = 0;
     const connected = once(channel, 'connect');
     await run.restart(how);
@@ -65,7 +65,7 @@ MANAGER.scenario('reconnect-setup', (run) => managed(run.restartUrl, async (mana
     await channel.publish('amq.topic', `${run.scenario}.key`, how);
     await until(() => received.includes(how), 'a message by the new queue');
   }
-  assert.deepEqual(received, ['kill', 'stop']);
+  assert.deepEqual(received, ['stop', 'kill']);
 }), RESTARTS_SECONDS);
 
 MANAGER.scenario('reconnect-publish', (run) => managed(run.restartUrl, async (manager) => {

@@ -113,7 +113,7 @@ AMQPLIB.scenario('ttl-dead-letter', (run) => connected(run, async (connection) =
 AMQPLIB.scenario('reconnect', async (run) => {
   const queue = run.queue();
   const received = new Received([]);
-  for (const how of ['kill', 'stop']) {
+  for (const how of ['stop', 'kill']) {
     const bodies = Array.from({ length: 30 }, (_, number) => `${how} ${number}`);
     received.expect(bodies);
     await restartedUnder(run, how, queue, bodies, received);

@@ -144,7 +144,7 @@ NEST.scenario('reconnect', async (run) => {
   const served = { ...options, noAck: false, prefetchCount: PREFETCH };
   const received = new Received([]);
   await serving(Tasks, served, (journal, application) => calling(options, async (client) => {
-    for (const how of ['kill', 'stop']) {
+    for (const how of ['stop', 'kill']) {
       journal.length = 0;
       journal.acks = false;
       const bodies = Array.from({ length: 30 }, (_, number) => `${how} ${number}`);

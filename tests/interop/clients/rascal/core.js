@@ -175,7 +175,7 @@ RASCAL.scenario('reconnect', async (run) => {
       if (hold) held += 1;
       else settle();
     });
-    for (const how of ['kill', 'stop']) {
+    for (const how of ['stop', 'kill']) {
       [hold, held] = [true, 0];
       const bodies = Array.from({ length: 30 }, (_, number) => `${how} ${number}`);
       received.expect(bodies);

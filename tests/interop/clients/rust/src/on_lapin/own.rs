@@ -1,0 +1,190 @@
+//! What lapin's users rely on besides: recovery, transactions, many confirms at once, the end of a consumer.
+
+use std::time::Duration;
+
+use futures_lite::StreamExt;
+use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicPublishOptions, QueueDeleteOptions};
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer};
+
+use super::core::{consuming, next};
+use super::{Direct, Source, confirming, declared, published, ready};
+use crate::control::{How, restart};
+use crate::expect::{Received, numbered, soon};
+use crate::scenario::{Outcome, RESTARTS_SECONDS, Run, Scenarios};
+
+const PREFETCH: u16 = 2;
+const BUFFER_MAX: usize = 1000;
+const LARGE_BYTES: usize = 16 * 1024 * 1024;
+
+pub fn rows(scenarios: &mut Scenarios) {
+    scenarios.slow_row("reconnect", RESTARTS_SECONDS, reconnect);
+    scenarios.row("wait-for-confirms", wait_for_confirms);
+    scenarios.row("tx", tx);
+    scenarios.row("cancel-notify", cancel_notify);
+    scenarios.row("message-16mb", message_16mb);
+    scenarios.row("delegate", delegate);
+}
+
+/// With automatic recovery the same channels and the same consumer go on after the broker has been away.
+async fn reconnect(run: Run) -> Outcome {
+    let properties = ConnectionProperties::default()
+        .enable_auto_recover()
+        .configure_backoff(|backoff| backoff.with_min_delay(Duration::from_millis(50)).with_max_times(100));
+    let connection = Connection::connect(&run.restart_url(), properties).await?;
+    let publishing = confirming(&connection).await?;
+    let channel = connection.create_channel().await?;
+    let queue = run.queue("queue");
+    declared(&publishing, &queue).await?;
+    let mut consumer = consuming(&channel, &queue, PREFETCH).await?;
+    let mut received = Received::default();
+    for how in [How::Stop, How::Kill] {
+        let bodies = numbered(how.word(), 30);
+        received.expect(&bodies);
+        for body in &bodies {
+            published(&publishing, "", &queue, body).await?;
+        }
+        for _ in 0..PREFETCH {
+            let held = next(&mut consumer, "as many as the prefetch").await?;
+            received.add(&held.data, held.redelivered);
+        }
+        restart(how).await?;
+        let after = format!("after {}", how.word());
+        received.expect(std::slice::from_ref(&after));
+        let publisher = recovering(&publishing, &queue, &after);
+        let rest = consumed(&channel, &mut consumer, &mut received);
+        let (sent, got) =
+            tokio::join!(soon("a confirm after the restart", publisher), soon("what was confirmed", rest));
+        sent?;
+        got?;
+    }
+    connection.close(200, "done".into()).await?;
+    Ok(())
+}
+
+/// Publishes as lapin's documentation says: after an error it waits for the recovery and publishes again.
+async fn recovering(channel: &Channel, queue: &str, body: &str) -> lapin::Result<()> {
+    loop {
+        match published(channel, "", queue, body).await {
+            Ok(()) => return Ok(()),
+            Err(error) => channel.wait_for_recovery(error).await?,
+        }
+    }
+}
+
+/// Consumes until nothing is missing.
+async fn consumed(channel: &Channel, consumer: &mut Consumer, received: &mut Received) -> lapin::Result<()> {
+    while !received.has_all() {
+        match consumer.next().await.expect("the consumer ended") {
+            Ok(delivery) => {
+                received.add(&delivery.data, delivery.redelivered);
+                delivery.ack(BasicAckOptions::default()).await?;
+            }
+            Err(error) => channel.wait_for_recovery(error).await?,
+        }
+    }
+    Ok(())
+}
+
+async fn wait_for_confirms(run: Run) -> Outcome {
+    let connection = Direct::connection(run.url()).await?;
+    let channel = confirming(&connection).await?;
+    let (queue, nowhere) = (run.queue("queue"), run.queue("nowhere"));
+    declared(&channel, &queue).await?;
+    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+    for number in 0..200 {
+        let key = if number % 50 == 0 { &nowhere } else { &queue };
+        channel
+            .basic_publish("".into(), key.as_str().into(), options, b"x", BasicProperties::default())
+            .await?;
+    }
+    let returned = soon("all confirms", channel.wait_for_confirms()).await?;
+    assert_eq!((returned.len(), ready(&channel, &queue).await?), (4, 196));
+    Ok(())
+}
+
+async fn tx(run: Run) -> Outcome {
+    let connection = Direct::connection(run.url()).await?;
+    let channel = connection.create_channel().await?;
+    let looking = connection.create_channel().await?;
+    let queue = run.queue("queue");
+    declared(&channel, &queue).await?;
+    channel.tx_select().await?;
+    let options = BasicPublishOptions::default();
+    for (commit, expected) in [(false, 0), (true, 3)] {
+        for _ in 0..3 {
+            channel
+                .basic_publish("".into(), queue.as_str().into(), options, b"x", BasicProperties::default())
+                .await?;
+        }
+        assert_eq!(ready(&looking, &queue).await?, 0);
+        if commit {
+            channel.tx_commit().await?;
+        } else {
+            channel.tx_rollback().await?;
+        }
+        assert_eq!(ready(&looking, &queue).await?, expected);
+    }
+    Ok(())
+}
+
+/// A consumer whose queue is deleted ends, and one that is cancelled too; the channel goes on.
+async fn cancel_notify(run: Run) -> Outcome {
+    let connection = Direct::connection(run.url()).await?;
+    let channel = connection.create_channel().await?;
+    let queue = run.queue("queue");
+    declared(&channel, &queue).await?;
+    let mut consumer = consuming(&channel, &queue, PREFETCH).await?;
+    let other = connection.create_channel().await?;
+    other.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await?;
+    assert!(soon("the end of the consumer", consumer.next()).await.is_none());
+    declared(&channel, &queue).await?;
+    let mut consumer = consuming(&channel, &queue, PREFETCH).await?;
+    channel.basic_cancel(consumer.tag(), BasicCancelOptions::default()).await?;
+    assert!(soon("the end of the other consumer", consumer.next()).await.is_none());
+    Ok(())
+}
+
+async fn message_16mb(run: Run) -> Outcome {
+    let connection = Direct::connection(run.url()).await?;
+    let channel = confirming(&connection).await?;
+    let queue = run.queue("queue");
+    declared(&channel, &queue).await?;
+    let body: Vec<u8> = (0..LARGE_BYTES).map(|place| ((place * 31) >> 3) as u8).collect();
+    let options = BasicPublishOptions::default();
+    let confirm = channel
+        .basic_publish("".into(), queue.as_str().into(), options, &body, BasicProperties::default())
+        .await?;
+    assert!(soon("the confirm", confirm).await?.is_ack());
+    let mut consumer = consuming(&channel, &queue, PREFETCH).await?;
+    let delivery = next(&mut consumer, "the large message").await?;
+    assert!(delivery.data == body, "{} bytes, not those that were sent", delivery.data.len());
+    delivery.ack(BasicAckOptions::default()).await?;
+    Ok(())
+}
+
+/// A consumer that lapin drives by itself.
+async fn delegate(run: Run) -> Outcome {
+    let connection = Direct::connection(run.url()).await?;
+    let channel = confirming(&connection).await?;
+    let queue = run.queue("queue");
+    declared(&channel, &queue).await?;
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(BUFFER_MAX);
+    let consumer = consuming(&channel, &queue, PREFETCH).await?;
+    consumer.set_delegate(move |result: lapin::message::DeliveryResult| {
+        let sender = sender.clone();
+        async move {
+            if let Ok(Some(delivery)) = result {
+                delivery.ack(BasicAckOptions::default()).await.expect("an ack");
+                drop(sender.send(delivery.data.clone()).await);
+            }
+        }
+    });
+    let bodies = numbered("task", 20);
+    for body in &bodies {
+        published(&channel, "", &queue, body).await?;
+    }
+    for body in &bodies {
+        assert_eq!(soon("a task", receiver.recv()).await.as_deref(), Some(body.as_bytes()));
+    }
+    Ok(())
+}
