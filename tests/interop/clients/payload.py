@@ -8,8 +8,10 @@ MESSAGE_BYTES_MAX = 16 * 1024 * 1024
 
 EXCHANGE_TYPES = ("direct", "fanout", "topic", "headers")
 
-# How long a message of the row ttl-dead-letter lives.
+# How long a message of the row ttl-dead-letter lives. A broker may count it by a clock that is some milliseconds coarse.
 TTL_MILLISECONDS = 200
+COARSE_MILLISECONDS = 5
+TTL_SECONDS_MIN = (TTL_MILLISECONDS - COARSE_MILLISECONDS) / 1000
 
 # The topics of the fifth tutorial: which of the queues "orange" (*.orange.*) and "rabbit" (*.*.rabbit, lazy.#) get them.
 TOPIC_PATTERNS = {"orange": ("*.orange.*",), "rabbit": ("*.*.rabbit", "lazy.#")}

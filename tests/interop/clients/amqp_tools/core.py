@@ -31,6 +31,8 @@ def bind(run):
         for key in ("one", "two.three", "end"):
             publish(run, key, f"{queue}.{key}", "amq.topic")
         expect.equal(bound.wait_for(2), ["one", "end"], "what matches the pattern")
+    # Its owner was killed: the queue goes with the socket.
+    expect.until(lambda: "404" in tool(run, "get", "-q", queue, status=1).stderr.decode(), "the queue is gone")
 
 
 @TOOLS.scenario("consume-ack-prefetch")
