@@ -312,13 +312,17 @@ impl Broker {
     }
 }
 
-/// Serves until SIGTERM or SIGINT, then stops gracefully; SIGHUP has `sources` read again. `started` is when the process
+/// Serves until one of `signals`, then stops gracefully; SIGHUP has `sources` read again. `started` is when the process
 /// began.
 ///
 /// After a second signal the answer is [`Stopped::AtOnce`] while the first one's work still goes on: the caller ends
 /// the process.
-pub async fn run(config: Config, sources: Sources, started: Instant) -> Result<Stopped, StartError> {
-    let mut signals = StopSignals::new().map_err(StartError::Thread)?;
+pub async fn run(
+    config: Config,
+    sources: Sources,
+    mut signals: StopSignals,
+    started: Instant,
+) -> Result<Stopped, StartError> {
     let mut hangups = signal(SignalKind::hangup()).map_err(StartError::Thread)?;
     let runtime = tokio::runtime::Handle::current();
     let _pid_file = config.pid_file.clone().and_then(PidFile::write);
@@ -377,13 +381,19 @@ pub async fn run(config: Config, sources: Sources, started: Instant) -> Result<S
     }
 }
 
-struct StopSignals {
+/// SIGTERM and SIGINT, which end a broker.
+#[derive(Debug)]
+pub struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl StopSignals {
-    fn new() -> io::Result<Self> {
+    /// Waits for them from now on; must be called within a runtime.
+    ///
+    /// # Errors
+    /// The operating system refuses it.
+    pub fn new() -> io::Result<Self> {
         let terminate = signal(SignalKind::terminate())?;
         Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
     }

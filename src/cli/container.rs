@@ -35,6 +35,10 @@ pub(super) enum Meant {
 
 /// What is meant, by the name of the binary or its first argument; `None` for every other name.
 pub(super) fn meant(arguments: &[OsString]) -> Option<Meant> {
+    meant_by(arguments, rustix::process::geteuid().is_root())
+}
+
+fn meant_by(arguments: &[OsString], is_root: bool) -> Option<Meant> {
     let is = |at: usize, name: &str| {
         arguments.get(at).is_some_and(|given| Path::new(given).file_name() == Some(OsStr::new(name)))
     };
@@ -44,12 +48,14 @@ pub(super) fn meant(arguments: &[OsString]) -> Option<Meant> {
             return Some(server(rest(at + 1)));
         }
         if is(at, ENTRYPOINT) {
+            let mut command: Vec<OsString> = rest(at + 1).collect();
             // Switches are the server's, and without a command it is the server that is meant.
-            let command = arguments.get(at + 1).filter(|first| !first.as_encoded_bytes().starts_with(b"-"));
-            return Some(match command {
-                Some(_) => Meant::Run(rest(at + 1).collect()),
-                None => Meant::Run([SERVER.into()].into_iter().chain(rest(at + 1)).collect()),
-            });
+            if command.first().is_none_or(|first| first.as_encoded_bytes().starts_with(b"-")) {
+                command.insert(0, SERVER.into());
+            }
+            // That one is this program: no other has to be begun, in which a signal could be missed.
+            let is_server = !is_root && command.first().is_some_and(|name| name == SERVER);
+            return Some(if is_server { server(command.into_iter().skip(1)) } else { Meant::Run(command) });
         }
     }
     None
@@ -156,10 +162,10 @@ impl User {
 mod tests {
     use super::*;
 
-    fn told(arguments: &[&str]) -> String {
+    fn told(arguments: &[&str], is_root: bool) -> String {
         let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
         let joined = |words: Vec<OsString>| words.join(OsStr::new(" ")).into_string().unwrap();
-        match meant(&arguments) {
+        match meant_by(&arguments, is_root) {
             None => "nothing".to_owned(),
             Some(Meant::Serve(words)) => joined(words),
             Some(Meant::Detached(words)) => format!("detached: {}", joined(words)),
@@ -183,7 +189,10 @@ mod tests {
             (&["rabbitmqctl", "status"], "nothing"),
             (&[], "nothing"),
         ] {
-            assert_eq!(told(arguments), expected, "{arguments:?}");
+            assert_eq!(told(arguments, true), expected, "{arguments:?}");
+            // Who is not root becomes nobody else.
+            let expected = expected.replace("run: rabbitmq-server", "leveret serve");
+            assert_eq!(told(arguments, false), expected, "{arguments:?}");
         }
     }
 

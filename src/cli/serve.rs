@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::flags::ConfigFlags;
 use super::{beside_rabbitmq, exit};
-use crate::broker::{self, StartError, Stopped};
+use crate::broker::{self, StartError, StopSignals, Stopped};
 use crate::config::{Key, Loaded, Origin, Sources};
 use crate::log;
 
@@ -34,6 +34,16 @@ pub(super) struct ServeOptions {
 
 /// Serves until it is told to stop.
 pub(super) fn run(options: ServeOptions, started: Instant) -> ExitCode {
+    // First of all, for whoever is told to stop while it begins: to the first process of a container a signal that it does
+    // not wait for yet is nothing.
+    let early = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return refuse(exit::UNAVAILABLE, &error),
+    };
+    let signals = match early.block_on(async { StopSignals::new() }) {
+        Ok(signals) => signals,
+        Err(error) => return refuse(exit::UNAVAILABLE, &error),
+    };
     let sources = options.flags.sources();
     let loaded = match sources.load() {
         Ok(loaded) => loaded,
@@ -45,11 +55,8 @@ pub(super) fn run(options: ServeOptions, started: Instant) -> ExitCode {
         Err(error) => return refuse(exit::CANNOT_CREATE, &error),
     };
     tell(&loaded, &beside_rabbitmq::remarks(&sources, &loaded));
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return refuse(exit::UNAVAILABLE, &error),
-    };
-    match runtime.block_on(serve(loaded, sources, started)) {
+    let runtime = early;
+    match runtime.block_on(serve(loaded, sources, signals, started)) {
         Ok(Stopped::Gracefully) => ExitCode::SUCCESS,
         Ok(Stopped::AtOnce) => {
             drop(log);
@@ -66,8 +73,13 @@ pub(super) fn run(options: ServeOptions, started: Instant) -> ExitCode {
     }
 }
 
-async fn serve(loaded: Loaded, sources: Sources, started: Instant) -> Result<Stopped, StartError> {
-    broker::run(loaded.config, sources, started).await
+async fn serve(
+    loaded: Loaded,
+    sources: Sources,
+    signals: StopSignals,
+    started: Instant,
+) -> Result<Stopped, StartError> {
+    broker::run(loaded.config, sources, signals, started).await
 }
 
 /// Says what was read, and what of it is not as it may have been meant.

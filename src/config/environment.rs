@@ -148,6 +148,8 @@ fn is_ours(name: &str) -> bool {
         || keys().any(|key| {
             key.variable() == name || (key.field.is_secret() && name.strip_suffix(IN_FILE) == Some(key.variable()))
         })
+        // What a build is told, and Cargo tells to what it runs.
+        || ["LEVERET_COMMIT", "LEVERET_BUILT_FROM"].contains(&name)
         // What tests and benches are told.
         || ["LEVERET_TEST_", "LEVERET_CRASH_", "LEVERET_CORRUPTION"].iter().any(|prefix| name.starts_with(prefix))
 }
@@ -410,6 +412,7 @@ mod tests {
             ("LEVERET_PORT_5672_TCP_ADDR", "10.0.0.1"),
             ("LEVERET_SERVICE_HOST", "10.0.0.1"),
             ("LEVERET_SERVICE_PORT_AMQP", "5672"),
+            ("LEVERET_BUILT_FROM", "abcdef123"),
             ("RABBITMQ_USE_LONGNAME", "true"),
             ("RABBITMQ_PORT_5672_TCP", "tcp://10.0.0.1:5672"),
             ("RABBITMQ_DIST_PORT", "25672"),

@@ -12,6 +12,7 @@
 mod support;
 
 mod configuration;
+mod container;
 mod data_directory;
 mod descriptors;
 mod log;

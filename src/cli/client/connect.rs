@@ -84,7 +84,12 @@ fn socket_failure(path: &Path, error: &io::Error) -> Unconnected {
         }
         ErrorKind::PermissionDenied => Unconnected::Refused(
             Failure::new(exit::NO_PERMISSION, format!("{path} may not be used"))
-                .because("it is for the user that the broker runs as, and for root")
+                .because(if rustix::process::geteuid().is_root() {
+                    "it is for the user that the broker runs as, and this root has not the rights of one (the capability \
+                     DAC_OVERRIDE)"
+                } else {
+                    "it is for the user that the broker runs as, and for root"
+                })
                 .helped_by(
                     "Run this as that user or as root, or log in over HTTP: --url http://localhost:15672 --user NAME \
                      --password-file FILE.",
