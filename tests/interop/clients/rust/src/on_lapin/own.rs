@@ -1,16 +1,21 @@
 //! What lapin's users rely on besides: recovery, transactions, many confirms at once, the end of a consumer.
 
+use std::env;
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use futures_lite::StreamExt;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicPublishOptions, QueueDeleteOptions};
+use lapin::runtime::default_runtime;
+use lapin::tcp::{OwnedIdentity, OwnedTLSConfig};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer};
 
 use super::core::{consuming, next};
 use super::{Direct, Source, confirming, declared, published, ready};
 use crate::control::{How, restart};
 use crate::expect::{Received, numbered, soon};
-use crate::scenario::{Outcome, RESTARTS_SECONDS, Run, Scenarios};
+use crate::scenario::{Outcome, RESTARTS_SECONDS, Run, Scenarios, variable};
 
 const PREFETCH: u16 = 2;
 const BUFFER_MAX: usize = 1000;
@@ -23,6 +28,11 @@ pub fn rows(scenarios: &mut Scenarios) {
     scenarios.row("cancel-notify", cancel_notify);
     scenarios.row("message-16mb", message_16mb);
     scenarios.row("delegate", delegate);
+    // Where the broker speaks TLS is not known of one that runs already.
+    if env::var_os("INTEROP_TLS_URL").is_some() {
+        scenarios.row("tls", tls);
+        scenarios.row("tls-external", tls_external);
+    }
 }
 
 /// With automatic recovery the same channels and the same consumer go on after the broker has been away.
@@ -186,5 +196,42 @@ async fn delegate(run: Run) -> Outcome {
     for body in &bodies {
         assert_eq!(soon("a task", receiver.recv()).await.as_deref(), Some(body.as_bytes()));
     }
+    Ok(())
+}
+
+async fn secured(url: &str, identity: Option<OwnedIdentity>) -> lapin::Result<Connection> {
+    let config = OwnedTLSConfig { identity, cert_chain: Some(String::from_utf8(file("ca.pem")).unwrap()) };
+    Connection::connect_with_config(url, ConnectionProperties::default(), config, default_runtime()?).await
+}
+
+fn file(name: &str) -> Vec<u8> {
+    fs::read(Path::new(&variable("INTEROP_CERTIFICATES")).join(name)).unwrap()
+}
+
+/// Messages through TLS come out as they went in.
+async fn carried(connection: &Connection, run: &Run) -> Outcome {
+    let channel = confirming(connection).await?;
+    let queue = run.queue("queue");
+    declared(&channel, &queue).await?;
+    let bodies = ["small".to_owned(), "large ".repeat(700_000), String::new()];
+    let mut consumer = consuming(&channel, &queue, PREFETCH).await?;
+    for body in &bodies {
+        published(&channel, "", &queue, body).await?;
+        let delivery = next(&mut consumer, "a message").await?;
+        assert!(delivery.data == body.as_bytes(), "{} bytes, not those that were sent", delivery.data.len());
+        delivery.ack(BasicAckOptions::default()).await?;
+    }
+    Ok(())
+}
+
+async fn tls(run: Run) -> Outcome {
+    carried(&secured(&variable("INTEROP_TLS_URL"), None).await?, &run).await
+}
+
+async fn tls_external(run: Run) -> Outcome {
+    let external = format!("{}?auth_mechanism=external", variable("INTEROP_TLS_URL"));
+    let identity = OwnedIdentity::PKCS8 { pem: file("client.pem"), key: file("client-key.pem") };
+    carried(&secured(&external, Some(identity)).await?, &run).await?;
+    assert!(secured(&external, None).await.is_err(), "EXTERNAL without a certificate");
     Ok(())
 }
