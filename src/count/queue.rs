@@ -40,6 +40,10 @@ pub struct QueueCounts {
     pub disk_writes: u64,
     /// Messages that went where its dead messages go.
     pub dead_lettered: Ended,
+    /// Those of them that stay until all that they go to have them.
+    pub at_least_once: Ended,
+    /// Those of these that all have.
+    pub letters_taken: u64,
     /// Messages that went nowhere, since it has no such place.
     pub dropped: Ended,
 }
@@ -73,6 +77,8 @@ impl AddAssign for QueueCounts {
         self.disk_reads += other.disk_reads;
         self.disk_writes += other.disk_writes;
         self.dead_lettered += other.dead_lettered;
+        self.at_least_once += other.at_least_once;
+        self.letters_taken += other.letters_taken;
         self.dropped += other.dropped;
     }
 }

@@ -71,6 +71,16 @@ pub enum QueueNumber {
     DeadLetteredMaxLength,
     /// See [`Self::DeadLetteredExpired`].
     DeadLetteredDeliveryLimit,
+    /// As [`QueueCounts::at_least_once`].
+    AtLeastOnceExpired,
+    /// See [`Self::AtLeastOnceExpired`].
+    AtLeastOnceRejected,
+    /// See [`Self::AtLeastOnceExpired`].
+    AtLeastOnceMaxLength,
+    /// See [`Self::AtLeastOnceExpired`].
+    AtLeastOnceDeliveryLimit,
+    /// As [`QueueCounts::letters_taken`].
+    LettersTaken,
     /// As [`QueueCounts::dropped`].
     DroppedExpired,
     /// See [`Self::DroppedExpired`].
@@ -81,7 +91,7 @@ pub enum QueueNumber {
     DroppedDeliveryLimit,
 }
 
-const NUMBERS: usize = 26;
+const NUMBERS: usize = 31;
 /// More than the threads that do something with queues in most brokers. Each of the first threads has a stripe that nobody else
 /// writes to as long as it is there; all others share the last one, which is slower.
 const STRIPES: usize = 32;
@@ -237,6 +247,13 @@ impl QueueTotals {
                 max_length: of(N::DeadLetteredMaxLength),
                 delivery_limit: of(N::DeadLetteredDeliveryLimit),
             },
+            at_least_once: Ended {
+                expired: of(N::AtLeastOnceExpired),
+                rejected: of(N::AtLeastOnceRejected),
+                max_length: of(N::AtLeastOnceMaxLength),
+                delivery_limit: of(N::AtLeastOnceDeliveryLimit),
+            },
+            letters_taken: of(N::LettersTaken),
             dropped: Ended {
                 expired: of(N::DroppedExpired),
                 rejected: of(N::DroppedRejected),

@@ -4,7 +4,7 @@ use super::family::RABBITMQ;
 use super::queues::{CLASSIC, QUORUM};
 use super::scrape::Subject;
 use super::text::{Bucket, Kind, Labels, Text};
-use crate::count::{ChannelCounts, QueueCounts, QueueKind, SIZES_MAX_BYTES, What};
+use crate::count::{ChannelCounts, Ended, QueueCounts, QueueKind, SIZES_MAX_BYTES, What};
 
 /// RabbitMQ's word for AMQP 0-9-1.
 const PROTOCOL: &str = "amqp091";
@@ -74,30 +74,28 @@ const BY_TYPE: [(&str, Number, &str); 8] = [
     ),
 ];
 
+type Reason = fn(&Ended) -> u64;
+
 /// By type of queue and what becomes of dead letters.
-const DEAD: [(&str, Number, Number, &str); 4] = [
+const DEAD: [(&str, Reason, &str); 4] = [
     (
         "messages_dead_lettered_expired_total",
-        |counts| counts.dead_lettered.expired,
-        |counts| counts.dropped.expired,
+        |ended| ended.expired,
         "Total number of messages dead-lettered due to message TTL exceeded",
     ),
     (
         "messages_dead_lettered_rejected_total",
-        |counts| counts.dead_lettered.rejected,
-        |counts| counts.dropped.rejected,
+        |ended| ended.rejected,
         "Total number of messages dead-lettered due to basic.reject or basic.nack",
     ),
     (
         "messages_dead_lettered_maxlen_total",
-        |counts| counts.dead_lettered.max_length,
-        |counts| counts.dropped.max_length,
+        |ended| ended.max_length,
         "Total number of messages dead-lettered due to overflow drop-head or reject-publish-dlx",
     ),
     (
         "messages_dead_lettered_delivery_limit_total",
-        |counts| counts.dead_lettered.delivery_limit,
-        |counts| counts.dropped.delivery_limit,
+        |ended| ended.delivery_limit,
         "Total number of messages dead-lettered due to delivery-limit exceeded",
     ),
 ];
@@ -140,16 +138,31 @@ pub(super) fn write(
             text.sample(PREFIX, name, labels, number(counts));
         }
     }
-    for (name, sent, dropped, help) in DEAD {
+    write_dead(&types, text);
+}
+
+fn write_dead(types: &[(&str, QueueCounts)], text: &mut Text) {
+    let labels = |queue_type: &str, strategy: &str, labels: &mut Labels<'_>| {
+        labels.put("queue_type", queue_type).put("dead_letter_strategy", strategy);
+    };
+    for (name, number, help) in DEAD {
         text.family(PREFIX, name, Kind::Counter, help);
-        for (queue_type, counts) in &types {
-            for (strategy, number) in [("at_most_once", sent), ("disabled", dropped)] {
-                let labels = |labels: &mut Labels<'_>| {
-                    labels.put("queue_type", queue_type).put("dead_letter_strategy", strategy);
-                };
-                text.sample(PREFIX, name, labels, number(counts));
+        for (queue_type, counts) in types {
+            let at_least_once = number(&counts.at_least_once);
+            for (strategy, number) in [
+                ("at_most_once", number(&counts.dead_lettered).saturating_sub(at_least_once)),
+                ("at_least_once", at_least_once),
+                ("disabled", number(&counts.dropped)),
+            ] {
+                text.sample(PREFIX, name, |put| labels(queue_type, strategy, put), number);
             }
         }
+    }
+    let name = "messages_dead_lettered_confirmed_total";
+    let help = "Total number of messages dead-lettered and confirmed by target queues";
+    text.family(PREFIX, name, Kind::Counter, help);
+    for (queue_type, counts) in types {
+        text.sample(PREFIX, name, |put| labels(queue_type, "at_least_once", put), counts.letters_taken);
     }
 }
 

@@ -267,6 +267,11 @@ impl Queue {
         let _gone = self.with(|core| core.left(keys.iter().copied(), group));
     }
 
+    /// The same of dead letters that stayed until all that they were to go to had them.
+    pub fn left_taken(&self, keys: &[UnackedKey], group: &mut Group) {
+        let _gone = self.with(|core| core.left_taken(keys, group));
+    }
+
     /// Messages could not leave: they are tried again in a while.
     pub fn stay(&self, dead: Vec<Dead>) {
         let _gone = self.with(|core| core.stay(dead, Time::now()));

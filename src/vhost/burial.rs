@@ -227,7 +227,7 @@ impl Vhost {
             }
             staying.push(dead);
         }
-        queue.left(&keys, unit.group());
+        queue.left_taken(&keys, unit.group());
         staying
     }
 

@@ -9,6 +9,7 @@ use super::QueueCore;
 use crate::count::{Ended, QueueCounts, QueueNumber};
 use crate::queue::death::Reason;
 use crate::queue::subscriber::Subscriber;
+use crate::queue::terms::DeadLetter;
 use crate::queue::unacked::Holder;
 
 /// What a queue counts.
@@ -39,7 +40,7 @@ struct Rare {
 }
 
 /// The other numbers, in the order of [`Rare::numbers`].
-const RARE: [QueueNumber; 13] = [
+const RARE: [QueueNumber; 18] = [
     QueueNumber::Get,
     QueueNumber::GetNoAck,
     QueueNumber::GetEmpty,
@@ -49,6 +50,11 @@ const RARE: [QueueNumber; 13] = [
     QueueNumber::DeadLetteredRejected,
     QueueNumber::DeadLetteredMaxLength,
     QueueNumber::DeadLetteredDeliveryLimit,
+    QueueNumber::AtLeastOnceExpired,
+    QueueNumber::AtLeastOnceRejected,
+    QueueNumber::AtLeastOnceMaxLength,
+    QueueNumber::AtLeastOnceDeliveryLimit,
+    QueueNumber::LettersTaken,
     QueueNumber::DroppedExpired,
     QueueNumber::DroppedRejected,
     QueueNumber::DroppedMaxLength,
@@ -59,6 +65,7 @@ impl Rare {
     fn numbers(&self) -> [u64; RARE.len()] {
         let QueueCounts { get, get_no_ack, get_empty, disk_reads, disk_writes, .. } = self.counts;
         let (dead_lettered, dropped) = (&self.counts.dead_lettered, &self.counts.dropped);
+        let at_least_once = &self.counts.at_least_once;
         [
             get,
             get_no_ack,
@@ -69,6 +76,11 @@ impl Rare {
             dead_lettered.rejected,
             dead_lettered.max_length,
             dead_lettered.delivery_limit,
+            at_least_once.expired,
+            at_least_once.rejected,
+            at_least_once.max_length,
+            at_least_once.delivery_limit,
+            self.counts.letters_taken,
             dropped.expired,
             dropped.rejected,
             dropped.max_length,
@@ -184,17 +196,19 @@ impl Counting {
         self.rare().counts.disk_writes += messages;
     }
 
-    /// Messages left for this reason.
-    pub(super) fn ended(&mut self, messages: u64, reason: Reason, dead_lettered: bool) {
+    /// Messages left for this reason, to where dead messages go; nothing is nowhere.
+    pub(super) fn ended(&mut self, messages: u64, reason: Reason, to: Option<&DeadLetter>) {
         let counts = &mut self.rare().counts;
-        let Ended { expired, rejected, max_length, delivery_limit } =
-            if dead_lettered { &mut counts.dead_lettered } else { &mut counts.dropped };
-        *match reason {
-            Reason::Expired => expired,
-            Reason::Rejected => rejected,
-            Reason::MaxLength => max_length,
-            Reason::DeliveryLimit => delivery_limit,
-        } += messages;
+        let Some(to) = to else { return add_to(&mut counts.dropped, messages, reason) };
+        add_to(&mut counts.dead_lettered, messages, reason);
+        if to.at_least_once {
+            add_to(&mut counts.at_least_once, messages, reason);
+        }
+    }
+
+    /// All that they were to go to have these.
+    pub(super) fn letters_taken(&mut self, messages: u64) {
+        self.rare().counts.letters_taken += messages;
     }
 
     fn counts(&self) -> QueueCounts {
@@ -208,6 +222,15 @@ impl Counting {
             ..rare
         }
     }
+}
+
+fn add_to(ended: &mut Ended, messages: u64, reason: Reason) {
+    *match reason {
+        Reason::Expired => &mut ended.expired,
+        Reason::Rejected => &mut ended.rejected,
+        Reason::MaxLength => &mut ended.max_length,
+        Reason::DeliveryLimit => &mut ended.delivery_limit,
+    } += messages;
 }
 
 impl QueueCore {

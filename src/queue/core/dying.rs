@@ -154,7 +154,7 @@ impl QueueCore {
     pub(super) fn bury(&mut self, entry: Entry, reason: Reason) {
         // It may come back here by way of where it goes.
         self.key_left(entry.position);
-        self.counting.ended(1, reason, self.terms.dead_letter.is_some());
+        self.counting.ended(1, reason, self.terms.dead_letter.as_ref());
         if self.terms.dead_letter.is_none() {
             if entry.home.is_journalled() {
                 self.ready.segments.leave(entry.home);
@@ -172,7 +172,7 @@ impl QueueCore {
         if self.terms.dead_letter.is_some() {
             return self.bury(entry, Reason::Rejected);
         }
-        self.counting.ended(1, Reason::Rejected, false);
+        self.counting.ended(1, Reason::Rejected, None);
         self.discard(&entry, group);
     }
 
@@ -198,6 +198,12 @@ impl QueueCore {
                 self.discard(&entry, group);
             }
         }
+    }
+
+    /// The same of dead letters that stayed until all that they were to go to had them.
+    pub fn left_taken(&mut self, keys: &[UnackedKey], group: &mut Group) {
+        self.counting.letters_taken(keys.len() as u64);
+        self.left(keys.iter().copied(), group);
     }
 
     /// Messages could not leave: they are tried again in a while.

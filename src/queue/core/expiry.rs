@@ -126,7 +126,7 @@ impl QueueCore {
         let wanted = self.terms.dead_letter.is_some() || self.keys.is_some();
         let expired = self.ready.expire(now, left, wanted, &mut self.loads);
         if expired.dropped > 0 {
-            self.counting.ended(expired.dropped, Reason::Expired, false);
+            self.counting.ended(expired.dropped, Reason::Expired, None);
         }
         self.gone.extend(expired.gone);
         for entry in expired.entries {

@@ -1,7 +1,11 @@
 //! What was done is told exactly.
 
+use std::thread;
+use std::time::Instant;
+
 use super::{busy, scrape};
 use crate::desk::Desk;
+use crate::support::raw::DEADLINE;
 use crate::support::{Broker, Properties, Raw, Table, TempDir, method};
 
 /// The queue whose name has to be escaped.
@@ -148,6 +152,37 @@ fn dead_letters_and_quorum_queues_are_told_by_their_kinds() {
     let got = "rabbitmq_global_messages_delivered_get_auto_ack_total";
     assert_eq!(told.value(got, &[("queue_type", "rabbit_quorum_queue")]), 1.0);
     assert_eq!(told.value(got, &[("queue_type", "rabbit_classic_queue")]), 0.0);
+}
+
+#[test]
+fn dead_letters_that_stay_until_they_are_taken_are_told_apart_and_when_they_are() {
+    let desk = Desk::new();
+    let mut raw = Raw::connect(&Broker::at(desk.broker().addresses()[0]));
+    raw.open_channel(1);
+    raw.declare(1, "dead", 0, &Table::default());
+    for (queue, exchange) in [("sure", ""), ("stays", "nowhere")] {
+        let to =
+            Table::new().text("x-dead-letter-exchange", exchange).text("x-dead-letter-routing-key", "dead");
+        let to = to.text("x-dead-letter-strategy", "at-least-once").text("x-overflow", "reject-publish");
+        raw.declare(1, queue, 0, &to.int("x-message-ttl", 0));
+        raw.publish(1, "", queue, &Properties::new(), b"x");
+    }
+    let labels = |strategy| [("queue_type", "rabbit_classic_queue"), ("dead_letter_strategy", strategy)];
+    let name = |what: &str| format!("rabbitmq_global_messages_dead_lettered_{what}_total");
+    let begun = Instant::now();
+    let told = loop {
+        let told = scrape(&desk, "/metrics");
+        let expired = told.value(&name("expired"), &labels("at_least_once"));
+        if (expired, told.value(&name("confirmed"), &labels("at_least_once"))) == (2.0, 1.0) {
+            break told;
+        }
+        assert!(begun.elapsed() < DEADLINE, "{expired}");
+        thread::yield_now();
+    };
+    for strategy in ["at_most_once", "disabled"] {
+        assert_eq!(told.value(&name("expired"), &labels(strategy)), 0.0, "{strategy}");
+    }
+    assert_eq!(raw.message_count(1, "dead"), 1);
 }
 
 #[test]
