@@ -102,7 +102,8 @@ impl QueueCore {
         self.times_in_queue.as_ref().map(|times| times.times.clone()).unwrap_or_default()
     }
 
-    /// When the oldest of its ready messages arrived, as far as that is in memory.
+    /// When the oldest of its ready messages arrived; of one that an earlier broker left on the disk, and that nobody has read
+    /// since, when this one found it.
     pub fn known_arrival(&self) -> Option<Time> {
         self.ready.known_arrival()
     }

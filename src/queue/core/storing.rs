@@ -193,7 +193,7 @@ impl QueueCore {
     ) {
         self.next = self.next.max(next);
         self.ready.set_redelivered_below(redelivered_below);
-        self.ready.restore(blocks);
+        self.ready.restore(blocks, self.now);
         self.ready.restore_deliveries(returns);
     }
 

@@ -101,7 +101,8 @@ impl Queue {
         })
     }
 
-    /// When the oldest of its ready messages arrived, as far as that is in memory.
+    /// When the oldest of its ready messages arrived; of one that an earlier broker left on the disk, and that nobody has read
+    /// since, when this one found it.
     pub fn known_arrival(&self) -> Result<Option<Time>, Gone> {
         self.with(|core| core.known_arrival())
     }

@@ -211,7 +211,10 @@ impl Queue {
         blocks: Vec<RestoredBlock>,
         returns: Vec<(Position, Returns)>,
     ) {
-        let _gone = self.with(|core| core.restore(next, redelivered_below, blocks, returns));
+        let _gone = self.with(|core| {
+            core.at(Time::now());
+            core.restore(next, redelivered_below, blocks, returns);
+        });
     }
 
     /// A message that an earlier broker left in this file of the journal. Cheapest in the order of the positions.

@@ -47,6 +47,8 @@ pub struct Paged {
     pub(super) deadline: Time,
     /// Which of its deadlines come next, as far as that was looked up.
     pub(super) agenda: Option<Box<Agenda>>,
+    /// When the first of its messages arrived, or a moment after that; never when nothing is known of it.
+    pub(super) arrived: Time,
 }
 
 /// In the place of the number of messages stored: not all of them are alive.
@@ -155,7 +157,8 @@ impl Paged {
         let total = if alive.is_some() { PART } else { count };
         let alive = alive.map(|alive| Box::new(AliveSet::of(alive)));
         let (bytes, deadline) = (u32::try_from(bytes).unwrap_or(u32::MAX), Time::NEVER);
-        Self { first, last, place, alive, count, bytes, total, asked: false, deadline, agenda: None }
+        let (asked, agenda, arrived) = (false, None, Time::NEVER);
+        Self { first, last, place, alive, count, bytes, total, asked, deadline, agenda, arrived }
     }
 
     /// Where it is.
@@ -337,6 +340,7 @@ impl Packed {
     pub(super) fn paged(&mut self, noted_max: usize) -> Option<Paged> {
         let place = self.place?;
         let agenda = self.agenda.take().and_then(|agenda| agenda.cut(noted_max));
+        let arrived = self.first_arrival().unwrap_or(Time::NEVER);
         Some(Paged {
             first: self.first,
             last: self.last,
@@ -348,6 +352,7 @@ impl Packed {
             asked: false,
             deadline: self.deadline,
             agenda,
+            arrived,
         })
     }
 }

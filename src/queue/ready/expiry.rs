@@ -65,9 +65,9 @@ impl Ready {
         first
     }
 
-    /// The same; nobody is asked for a head that is not.
+    /// The same, or a moment after that for a head that is not: when it was restored. Nobody is asked for it.
     pub fn known_arrival(&self) -> Option<Time> {
-        self.levels().filter_map(super::level::Level::first_arrival).min()
+        self.levels().filter_map(super::level::Level::known_arrival).min()
     }
 
     /// Takes a message that arrived at `by` or earlier.

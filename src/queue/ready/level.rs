@@ -77,11 +77,20 @@ impl Level {
 
     /// When the first message arrived; nothing when there is none, or it is on the disk only.
     pub(super) fn first_arrival(&self) -> Option<Time> {
+        self.arrival(Lane::first_arrival)
+    }
+
+    /// The same, or a moment after that when it is not in memory.
+    pub(super) fn known_arrival(&self) -> Option<Time> {
+        self.arrival(Lane::known_arrival)
+    }
+
+    fn arrival(&self, of: impl Fn(&Lane) -> Option<Time>) -> Option<Time> {
         match self.head()? {
             Head::Returned => self.returned.first_key_value().map(|(_, entry)| entry.message.arrived()),
-            Head::Journalled => self.journalled.as_ref()?.first_arrival(),
-            Head::Transient => self.transient.as_ref()?.first_arrival(),
-            Head::Run(at) => self.runs.get(at)?.first_arrival(),
+            Head::Journalled => of(self.journalled.as_ref()?),
+            Head::Transient => of(self.transient.as_ref()?),
+            Head::Run(at) => of(self.runs.get(at)?),
         }
     }
 

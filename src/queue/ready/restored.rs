@@ -14,8 +14,9 @@ impl Ready {
         self.redelivered_below = self.redelivered_below.max(position);
     }
 
-    /// Takes blocks of segments as ready. Before anything is published or [pushed](Self::push_restored).
-    pub fn restore(&mut self, mut blocks: Vec<RestoredBlock>) {
+    /// Takes blocks of segments as ready, all of which arrived before `now`. Before anything is published or
+    /// [pushed](Self::push_restored).
+    pub fn restore(&mut self, mut blocks: Vec<RestoredBlock>, now: Time) {
         blocks.retain(|block| block.count > 0);
         blocks.sort_by_key(|block| (block.first, block.last));
         for block in blocks {
@@ -25,7 +26,8 @@ impl Ready {
             self.segments.add_block(place, count);
             let Standing { level, deadline, .. } = standing;
             self.has_deadlines |= deadline != Time::NEVER;
-            let paged = Paged { deadline, ..Paged::new((first, last), place, alive, (count, bytes)) };
+            let paged = Paged::new((first, last), place, alive, (count, bytes));
+            let paged = Paged { deadline, arrived: now, ..paged };
             let head = paged.head();
             // Blocks of single messages lie across others. Each goes to the first run that ends before it.
             let fits = |run: &Lane| run.last().is_none_or(|end| end < head);

@@ -272,6 +272,48 @@ fn how_long_messages_waited_and_how_old_the_oldest_is_is_told() {
 }
 
 #[test]
+fn a_queue_whose_messages_are_on_the_disk_only_tells_the_age_of_the_oldest_as_well() {
+    // Together more than may be in memory, each by itself not much.
+    const QUEUES: usize = 40;
+    const MESSAGES: usize = 20;
+    let data = TempDir::new();
+    let desk = Desk::on(data.path());
+    let mut raw = Raw::connect(&Broker::at(desk.broker().addresses()[0]));
+    raw.open_channel(1);
+    raw.send(1, method::confirm_select());
+    raw.expect(1, method::CONFIRM_SELECT_OK);
+    let (persistent, body) = (Properties::new().delivery_mode(2).encoded(), vec![b'x'; 60 * 1024]);
+    for number in 0..QUEUES {
+        let queue = format!("q{number}");
+        raw.declare(1, &queue, 0b00010, &Table::default());
+        for _ in 0..MESSAGES {
+            raw.publish_with(1, method::basic_publish("", &queue, 0), &persistent, &body);
+            raw.expect(1, method::BASIC_ACK);
+        }
+    }
+    let path = "/metrics/detailed?family=leveret_queue_metrics&family=queue_metrics";
+    let told = || {
+        let told = scrape(&desk, path);
+        (told, scrape(&desk, "/metrics").value("leveret_paged_out_bytes_total", &[]))
+    };
+    let begun = Instant::now();
+    while told().1 < 1_000_000.0 {
+        assert!(begun.elapsed() < DEADLINE);
+        thread::yield_now();
+    }
+    let age = "leveret_queue_oldest_message_age_seconds";
+    assert_eq!(told().0.samples(age, &[]).len(), QUEUES);
+    drop(raw);
+    desk.stop();
+    let desk = Desk::on(data.path());
+    let told = scrape(&desk, path);
+    let in_memory = told.samples("rabbitmq_detailed_queue_messages_ready_ram", &[]);
+    assert!(in_memory.iter().any(|sample| sample.value == 0.0), "{in_memory:?}");
+    assert_eq!(told.samples(age, &[]).len(), QUEUES);
+    assert!(told.samples(age, &[]).iter().all(|sample| sample.value < begun.elapsed().as_secs_f64() + 60.0));
+}
+
+#[test]
 fn what_memory_is_used_for_is_told_in_rabbitmqs_parts_and_in_ours() {
     let desk = Desk::new();
     let _client = busy(&desk);

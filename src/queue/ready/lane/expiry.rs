@@ -48,6 +48,14 @@ impl Lane {
         }
     }
 
+    /// The same, or a moment after that when it is not in memory.
+    pub(in crate::queue::ready) fn known_arrival(&self) -> Option<Time> {
+        match (&self.front, self.blocks.front()) {
+            (None, Some(Block::Paged(paged))) => (paged.arrived != Time::NEVER).then_some(paged.arrived),
+            _ => self.first_arrival(),
+        }
+    }
+
     /// Asks for the first block.
     pub(in crate::queue::ready) fn ask_first(&mut self, asks: &mut Vec<BlockPlace>) {
         if self.front.is_none()
