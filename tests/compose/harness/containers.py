@@ -76,6 +76,9 @@ class Containers(Site):
         self.compose("up", "--detach", "--no-build", "broker")
         return until(broker.end, "the broker has ended by itself", REFUSAL_SECONDS), broker.log()
 
+    def check_compose_file(self, file: Path) -> None:
+        output(*self.engine.compose, "--file", str(file), "config", "--quiet", environment=self.engine.environment)
+
     def events(self) -> list[str]:
         state = self.broker.inspect()["State"]
         healthy = next(probe["End"] for probe in state["Health"]["Log"] if probe["ExitCode"] == 0)
@@ -147,7 +150,8 @@ class Containers(Site):
         if settings.read_only:
             service["read_only"] = True
         if settings.impatient:
-            service["healthcheck"] = {"timeout": "1s", "retries": 2}
+            # The first check comes after the interval: who does not wait for it starts long before.
+            service["healthcheck"] = {"interval": "4s", "timeout": "1s", "retries": 2}
         clients = {"volumes": [f"{self._certificates}:{TLS_FOLDER}:ro"]} if settings.tls else {}
         secrets = {
             name: {"file": str(self._written("secrets", name, text))} for name, text in settings.secrets.items()

@@ -1,16 +1,14 @@
 """The container engine: the one that runs, or one of our own, installed from Debian and ended afterwards."""
 
-import json
 import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from .shell import Failed, Missing, done, output, until
+from .shell import Failed, Missing, done, unmount_below, until
 
 PACKAGES = {"dockerd": "docker.io", "docker-compose": "docker-compose", "iptables": "iptables", "ip": "iproute2"}
 INSTALL_SECONDS = 600
@@ -38,8 +36,11 @@ class Engine:
         self.compose = compose
         self.own = own
 
-    def docker(self, *arguments: str, **how) -> str:
-        return output("docker", *arguments, environment=self.environment, **how)
+    def try_container(self, image: str) -> None:
+        """Raises Refused where an engine of our own answers and cannot run anything."""
+        ran = done("docker", "run", "--rm", image, "true", environment=self.environment)
+        if ran.returncode != 0 and self.own:
+            raise Refused(f"the engine cannot run a container: {ran.stdout.strip()}")
 
 
 @contextmanager
@@ -50,7 +51,10 @@ def engine(scratch: Path, own: bool, say: Callable[[str], None]):
         yield Engine(environment, _compose(environment, say), own=False)
         return
     _look_for_privileges()
-    _install(("dockerd", "iptables", "ip"), say)
+    try:
+        _install(("dockerd", "iptables", "ip"), say)
+    except Missing as missing:
+        raise Refused(str(missing)) from None
     with ExitStack() as stack:
         environment = _started(scratch, stack, say)
         yield Engine(environment, _compose(environment, say), own=True)
@@ -171,10 +175,7 @@ def _stop(daemon: subprocess.Popen, folder: Path) -> None:
             os.kill(int(left.read_text()), signal.SIGKILL)
         except (ProcessLookupError, ValueError):
             pass
-    for mount in reversed(Path("/proc/mounts").read_text().splitlines()):
-        point = mount.split()[1]
-        if point.startswith(f"{folder}/"):
-            done("umount", "--lazy", point)
+    unmount_below(folder)
 
 
 def _network(stack: ExitStack) -> str:

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from .engine import Engine, install
-from .shell import Missing, done
+from .shell import Missing, done, unmount_below
 
 HERE = Path(__file__).resolve().parents[1]
 ROOT = HERE.parents[1]
@@ -117,6 +117,8 @@ class Images:
             self._import(root, tag)
             self._forget_later(tag)
         finally:
+            # debootstrap mounts /proc in there; one that was interrupted leaves it.
+            unmount_below(folder)
             shutil.rmtree(folder, ignore_errors=True)
 
     def _import(self, root: Path, tag: str) -> None:

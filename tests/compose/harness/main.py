@@ -21,12 +21,13 @@ from .containers import Containers
 from .engine import Refused, engine
 from .images import HERE, ROOT, Images
 from .scenario import SCENARIOS, Scenario
-from .shell import Failed, Missing, Unavailable
+from .shell import Failed, Missing, Unavailable, check_interrupted, interrupt
 from .site import Site
 
 LOG_LINES = 40
 # What takes a release so long changes nothing that is looked at here.
 CHEAP = {"LTO": "off", "CODEGEN_UNITS": "16"}
+ENDINGS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 WITHOUT = "ran without containers"
 
 
@@ -44,7 +45,7 @@ def main() -> int:
     arguments = _arguments()
     chosen = [one for one in SCENARIOS if not arguments.scenario or one.name in arguments.scenario]
     # So that all that was started is ended, whichever way the run ends.
-    for ending in (signal.SIGTERM, signal.SIGHUP):
+    for ending in ENDINGS:
         signal.signal(ending, _interrupt)
     scratch = Path(tempfile.mkdtemp(prefix="leveret-compose-"))
     scratch.chmod(0o755)
@@ -65,6 +66,7 @@ def main() -> int:
         print("0 passed, 1 failed")
         return 1
     finally:
+        _uninterrupted()
         shutil.rmtree(scratch, ignore_errors=True)
         if not containers and not arguments.url:
             print(WITHOUT)
@@ -72,9 +74,14 @@ def main() -> int:
 
 def _interrupt(_signal, _frame) -> None:
     # Once: what is ended now must not be interrupted itself.
-    for ending in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(ending, signal.SIG_IGN)
+    _uninterrupted()
+    interrupt()
     raise KeyboardInterrupt
+
+
+def _uninterrupted() -> None:
+    for ending in ENDINGS:
+        signal.signal(ending, signal.SIG_IGN)
 
 
 def say(text: str) -> None:
@@ -93,6 +100,7 @@ def _in_containers(arguments: argparse.Namespace, chosen: list[Scenario], scratc
         broker, client = arguments.image, arguments.client_image
         if not broker or not client:
             bases = images.bases(arguments.local_bases)
+            host.try_container(bases["RUNTIME"])
             client = client or images.build(
                 "leveret-test-client:latest", HERE, HERE / "Dockerfile", {"CLIENT_IMAGE": bases["CLIENT"]},
             )
@@ -156,6 +164,7 @@ def _run(arguments: argparse.Namespace, chosen: list[Scenario], site) -> list[Ou
 
 
 def _one(one: Scenario, make) -> Outcome:
+    check_interrupted()
     started = time.monotonic()
     site, problem, unavailable = None, "", ""
     try:

@@ -13,7 +13,7 @@ from pathlib import Path
 from .apart import Bridge, Namespace, Proxy
 from .elsewhere import ProcessClient
 from .memory_group import MemoryGroup
-from .shell import Failed, Missing, Unavailable, done, until
+from .shell import Failed, Missing, Unavailable, done, output, until
 from .site import PASSWORD, READY_SECONDS, USER, Broker, Client, End, Settings, Site
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -25,7 +25,6 @@ STOP_SECONDS = 30
 CHECK_SECONDS = 5
 IMPATIENT_SECONDS = 1
 KILLED = 128
-TURN_SECONDS = 0.05
 # Makes every mounted file system but the data directory's read-only, for itself and what it starts.
 READ_ONLY = """
 mount --make-rprivate /
@@ -117,6 +116,11 @@ class Processes(Site):
         broker.begin()
         return until(broker.end, "the broker has ended by itself", READY_SECONDS), broker.log()
 
+    def check_compose_file(self, file: Path) -> None:
+        if not shutil.which("docker-compose"):
+            raise Unavailable("docker-compose is not installed")
+        output("docker-compose", "--file", str(file), "config", "--quiet")
+
     def events(self) -> list[str]:
         return self._events
 
@@ -206,11 +210,8 @@ class ProcessBroker(Broker):
 
     def _command(self, port: int, management_port: int) -> list[str]:
         tls = ["--listeners-tls", f"{self._host}:{self._tls_port}"] if self._settings.tls else []
-        # A process has nobody who says otherwise by a file of the image.
-        mistaken = "none of that" in self._settings.configuration
-        listen = [] if mistaken else ["--listen", f"{self._host}:{port}"]
         return [
-            str(self._site.binary), "--data-dir", str(self._data), *listen, *tls,
+            str(self._site.binary), "--data-dir", str(self._data), "--listen", f"{self._host}:{port}", *tls,
             "--management-listen", f"127.0.0.1:{management_port}", "--metrics-listen", "none", *self._limit,
         ]
 

@@ -7,11 +7,12 @@ import threading
 import time
 from collections.abc import Callable
 
-from .shell import Failed
+from .shell import Failed, check_interrupted
 
 ANSWER_SECONDS = 30
 EVENT_SECONDS = 30
 END_SECONDS = 10
+TURN_SECONDS = 0.5
 STDERR_TAIL = 2000
 
 
@@ -66,7 +67,8 @@ class Program:
                     raise Failed(f"{self._name} ended without saying: {what}{self._evidence()}")
                 if left <= 0:
                     raise Failed(f"{self._name} did not say within {seconds:g} seconds: {what}{self._evidence()}")
-                self._changed.wait(left)
+                check_interrupted()
+                self._changed.wait(min(left, TURN_SECONDS))
 
     def has(self, name: str) -> bool:
         """Whether it has said an event of this name that nobody has taken."""

@@ -195,6 +195,10 @@ class Site(ABC):
         """Starts a broker that has to end by itself, and tells how it did and what it printed."""
 
     @abstractmethod
+    def check_compose_file(self, file: Path) -> None:
+        """Has compose hold a file against its schema."""
+
+    @abstractmethod
     def events(self) -> list[str]:
         """In which order there was what: `broker started`, `broker healthy`, `client started`."""
 

@@ -10,6 +10,7 @@ from harness.scenario import scenario
 from harness.shell import equal, expect, until
 from harness.site import PASSWORD, READY, USER, Settings, Site
 
+DOCKER = Path(__file__).resolve().parents[3] / "docker"
 FOUND = Path(__file__).resolve().parents[1] / "fixtures" / "found"
 ILL_SECONDS = 30
 READY_SECONDS = 30
@@ -157,6 +158,16 @@ def found_compose_file(site: Site) -> None:
     broker.replace()
     agent.connect(url=url)
     equal(agent.get(queue="kept")["body"], "kept", "what is there in a container that was made anew")
+
+
+@scenario("compose-files")
+def compose_files(site: Site) -> None:
+    """Every compose file of docker/ is one, whether it is run here or not."""
+    files = sorted(DOCKER.glob("compose*.yml"))
+    expect(files, f"there are no compose files in {DOCKER}")
+    for file in files:
+        site.check_compose_file(file)
+    site.remark(" ".join(file.name for file in files))
 
 
 def _refused(attempt, code: str, what: str) -> None:
