@@ -33,7 +33,7 @@ use nouns::{
     messages, metrics, parameters, permissions, policies, queues, status, tail, topic_permissions, users,
     vhosts,
 };
-use serve::ServeOptions;
+use serve::{Ear, ServeOptions};
 
 use crate::version::TEXT;
 
@@ -106,6 +106,7 @@ pub fn run(started: Instant) -> ExitCode {
         Some(container::Meant::Detached(ours)) => return container::detach(&ours),
         Some(container::Meant::Run(command)) => return container::run(&command),
     }
+    let ear = rustix::process::getpid().is_init().then(Ear::open);
     if let Some(words) = admin::meant(&arguments) {
         return admin::run(words);
     }
@@ -117,7 +118,7 @@ pub fn run(started: Instant) -> ExitCode {
         Err(error) => return refused(&error),
     };
     match command.unwrap_or(Command::Serve(serve)) {
-        Command::Serve(options) => serve::run(options, started),
+        Command::Serve(options) => serve::run(options, ear.unwrap_or_else(Ear::open), started),
         Command::Config(options) => config::run(*options),
         Command::Bench(options) => bench::run(&options),
         Command::Status(options) => status::run(*options),

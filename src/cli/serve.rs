@@ -1,10 +1,11 @@
 //! `leveret serve`: runs the broker.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Args;
+use tokio::runtime::Runtime;
 
 use super::flags::ConfigFlags;
 use super::{beside_rabbitmq, exit};
@@ -32,16 +33,26 @@ pub(super) struct ServeOptions {
     pub(super) flags: ConfigFlags,
 }
 
+/// What hears of a stop.
+pub(super) struct Ear {
+    runtime: Runtime,
+    signals: StopSignals,
+}
+
+impl Ear {
+    /// Hears from now on. The first process of a container should have one before anything else: a signal that it does not wait
+    /// for yet is nothing to it.
+    pub(super) fn open() -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let signals = runtime.block_on(async { StopSignals::new() })?;
+        Ok(Self { runtime, signals })
+    }
+}
+
 /// Serves until it is told to stop.
-pub(super) fn run(options: ServeOptions, started: Instant) -> ExitCode {
-    // First of all, for whoever is told to stop while it begins: to the first process of a container a signal that it does
-    // not wait for yet is nothing.
-    let early = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return refuse(exit::UNAVAILABLE, &error),
-    };
-    let signals = match early.block_on(async { StopSignals::new() }) {
-        Ok(signals) => signals,
+pub(super) fn run(options: ServeOptions, ear: io::Result<Ear>, started: Instant) -> ExitCode {
+    let ear = match ear {
+        Ok(ear) => ear,
         Err(error) => return refuse(exit::UNAVAILABLE, &error),
     };
     let sources = options.flags.sources();
@@ -55,7 +66,7 @@ pub(super) fn run(options: ServeOptions, started: Instant) -> ExitCode {
         Err(error) => return refuse(exit::CANNOT_CREATE, &error),
     };
     tell(&loaded, &beside_rabbitmq::remarks(&sources, &loaded));
-    let runtime = early;
+    let Ear { runtime, signals } = ear;
     match runtime.block_on(serve(loaded, sources, signals, started)) {
         Ok(Stopped::Gracefully) => ExitCode::SUCCESS,
         Ok(Stopped::AtOnce) => {
@@ -90,7 +101,7 @@ fn tell(loaded: &Loaded, beside: &[String]) {
     for remark in &loaded.remarks {
         tracing::warn!("configuration: {remark}");
         if !loaded.config.log.is_written() {
-            let _ = writeln!(std::io::stderr(), "leveret: configuration: {remark}");
+            let _ = writeln!(io::stderr(), "leveret: configuration: {remark}");
         }
     }
     for remark in beside {
@@ -128,7 +139,7 @@ fn code(error: &StartError) -> u8 {
 
 /// Says on standard error why there is no broker: the log may be off or unread.
 pub(super) fn refuse(code: u8, reason: &dyn std::fmt::Display) -> ExitCode {
-    let mut error = std::io::stderr();
+    let mut error = io::stderr();
     for line in reason.to_string().lines() {
         let _ = writeln!(error, "leveret: {line}");
     }
