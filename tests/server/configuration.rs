@@ -193,13 +193,13 @@ fn levels_go_by_category_and_by_output() {
         "l.toml",
         "[log.connection]\nlevel = \"none\"\n[log.file]\npath = \"FOLDER/l.log\"\nlevel = \"warning\"\n",
     )]);
-    let broker = case.broker("l.toml", &["RABBITMQ_NODENAME=x"]);
+    let broker = case.broker("l.toml", &["RABBITMQ_DIST_PORT=1"]);
     drop(Raw::connect(&broker));
     let ended = broker.stop();
     assert!(ended.log.iter().any(|line| line.contains("shutdown complete")), "{:#?}", ended.log);
     assert!(!ended.log.iter().any(|line| line.contains("authenticated")), "{:#?}", ended.log);
     let file = fs::read_to_string(case.path("l.log")).unwrap();
-    assert!(file.contains("variables of RabbitMQ that have no meaning here: RABBITMQ_NODENAME"), "{file}");
+    assert!(file.contains("variables of RabbitMQ that have no meaning here: RABBITMQ_DIST_PORT"), "{file}");
     assert!(file.lines().all(|line| line.contains("[warning]")), "{file}");
 }
 
