@@ -3,6 +3,7 @@
 mod core;
 mod own;
 
+use std::collections::BTreeSet;
 use std::error::Error;
 
 use amqprs::callbacks::{ChannelCallback, ConnectionCallback};
@@ -138,18 +139,19 @@ async fn told_channel(connection: &Connection) -> Result<(Channel, Receiver<Told
     Ok((channel, receiver))
 }
 
-/// A channel in confirm mode that counts what it publishes.
+/// A channel in confirm mode that knows which of its messages are not confirmed.
 struct Publisher {
     channel: Channel,
     told: Receiver<Told>,
     published: u64,
+    unconfirmed: BTreeSet<u64>,
 }
 
 impl Publisher {
     async fn new(connection: &Connection) -> Result<Self> {
         let (channel, told) = told_channel(connection).await?;
         channel.confirm_select(ConfirmSelectArguments::default()).await?;
-        Ok(Self { channel, told, published: 0 })
+        Ok(Self { channel, told, published: 0, unconfirmed: BTreeSet::new() })
     }
 
     /// Publishes a persistent message, without waiting.
@@ -159,26 +161,27 @@ impl Publisher {
             .basic_publish(properties, body.into(), BasicPublishArguments::new(exchange, key))
             .await?;
         self.published += 1;
+        self.unconfirmed.insert(self.published);
         Ok(())
     }
 
-    /// Waits until everything that was published since the last time is confirmed.
-    async fn confirmed(&mut self, mut confirmed: u64) -> u64 {
-        while confirmed < self.published {
+    /// Waits until everything that was published is confirmed.
+    async fn confirmed(&mut self) {
+        while !self.unconfirmed.is_empty() {
             match soon("a confirm", self.told.recv()).await {
-                Some(Told::Acked { tag, multiple: true }) => confirmed = tag,
-                Some(Told::Acked { .. }) => confirmed += 1,
+                Some(Told::Acked { tag, multiple: true }) => self.unconfirmed.retain(|each| *each > tag),
+                Some(Told::Acked { tag, .. }) => {
+                    assert!(self.unconfirmed.remove(&tag), "{tag} is confirmed twice")
+                }
                 other => panic!("no confirm: {other:?}"),
             }
         }
-        confirmed
     }
 
-    /// Publishes a message and waits for its confirm. All that were published before have to be confirmed.
+    /// Publishes a message and waits for its confirm.
     async fn published(&mut self, exchange: &str, key: &str, body: &str) -> Result<()> {
-        let before = self.published;
         self.publish(exchange, key, body).await?;
-        self.confirmed(before).await;
+        self.confirmed().await;
         Ok(())
     }
 }

@@ -108,7 +108,7 @@ async fn confirmed_publish(run: Run) -> Outcome {
     for body in numbered("message", 500) {
         publisher.publish("", &queue, &body).await?;
     }
-    assert_eq!(publisher.confirmed(0).await, 500);
+    publisher.confirmed().await;
     assert_eq!(ready(&channel, &queue).await?, 500);
     publisher.publish("", &queue, "one too many").await?;
     assert_eq!(soon("the nack", publisher.told.recv()).await, Some(Told::Nacked { tag: 501 }));
@@ -189,14 +189,18 @@ async fn returned(run: Run) -> Outcome {
         let arguments = BasicPublishArguments::new("", &nowhere).mandatory(mandatory).finish();
         publisher.channel.basic_publish(properties, b"body".to_vec(), arguments).await?;
     }
-    let mut told = Vec::new();
-    while told.len() < 3 {
-        told.push(soon("two acks and a return", publisher.told.recv()).await.expect("more to be told"));
+    // One ack may be for both.
+    let mut returned = Vec::new();
+    loop {
+        match soon("an ack of the second message", publisher.told.recv()).await.expect("more to be told") {
+            Told::Acked { tag: 2, .. } => break,
+            Told::Acked { tag: 1, .. } => {}
+            other => returned.push(other),
+        }
     }
     let (text, message_id) = ("NO_ROUTE".to_owned(), Some("lost".to_owned()));
     let expected = Told::Returned { code: 312, text, message_id, body: b"body".to_vec() };
-    let place = told.iter().position(|each| *each == expected);
-    assert!(place.is_some_and(|place| place < 2), "the return comes before its ack: {told:?}");
+    assert_eq!(returned, [expected], "the return comes before its ack");
     Ok(())
 }
 
