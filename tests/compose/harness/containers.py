@@ -76,6 +76,11 @@ class Containers(Site):
         self.compose("up", "--detach", "--no-build", "broker")
         return until(broker.end, "the broker has ended by itself", REFUSAL_SECONDS), broker.log()
 
+    def by_itself(self) -> subprocess.CompletedProcess:
+        self._files = [COMPOSE_FILE]
+        self.stack.callback(self._down)
+        return self._composed("up", "--no-build", "--exit-code-from", "tests")
+
     def check_compose_file(self, file: Path) -> None:
         output(*self.engine.compose, "--file", str(file), "config", "--quiet", environment=self.engine.environment)
 
@@ -86,16 +91,22 @@ class Containers(Site):
         times |= {"client started": min(client.inspect()["State"]["StartedAt"] for client in self._clients)}
         return sorted(times, key=lambda event: _time(times[event]))
 
-    def compose(self, *arguments: str, seconds: float = UP_SECONDS) -> str:
+    def compose(self, *arguments: str) -> str:
         """Runs compose on this project; what it prints to either stream is the answer."""
+        ran = self._composed(*arguments)
+        if ran.returncode != 0:
+            raise Failed(f"`{' '.join(ran.args)}` ended with {ran.returncode}:\n{ran.stdout}")
+        return ran.stdout
+
+    def _composed(self, *arguments: str) -> subprocess.CompletedProcess:
         files = [word for file in self._files for word in ("--file", str(file))]
         environment = {
             **self.engine.environment, "LEVERET_IMAGE": self.image, "LEVERET_TEST_CLIENT_IMAGE": self._client_image,
             # Any that is free: nobody on this machine connects to them.
             "AMQP_PORT": "0", "MANAGEMENT_PORT": "0",
         }
-        return output(
-            *self.engine.compose, "--project-name", self.project, *files, *arguments, seconds=seconds,
+        return done(
+            *self.engine.compose, "--project-name", self.project, *files, *arguments, seconds=UP_SECONDS,
             environment=environment, folder=self.scratch,
         )
 

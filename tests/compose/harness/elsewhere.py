@@ -26,6 +26,9 @@ class Elsewhere(Site):
     def refused(self, settings: Settings) -> tuple[End, str]:
         raise Failed(NOT_OURS)
 
+    def by_itself(self) -> subprocess.CompletedProcess:
+        raise Failed(NOT_OURS)
+
     def check_compose_file(self, file: Path) -> None:
         raise Failed(NOT_OURS)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .apart import Bridge, Namespace, Proxy
 from .elsewhere import ProcessClient
+from .environment import HERE
 from .memory_group import MemoryGroup
 from .shell import Failed, Missing, Unavailable, done, output, until
 from .site import PASSWORD, READY_SECONDS, USER, Broker, Client, End, Settings, Site
@@ -115,6 +116,10 @@ class Processes(Site):
         broker = self._make(settings)
         broker.begin()
         return until(broker.end, "the broker has ended by itself", READY_SECONDS), broker.log()
+
+    def by_itself(self) -> subprocess.CompletedProcess:
+        broker, _ = self.up(clients=0)
+        return done(self._python, str(HERE / "run"), "--url", broker.url())
 
     def check_compose_file(self, file: Path) -> None:
         if not shutil.which("docker-compose"):

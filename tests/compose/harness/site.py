@@ -195,6 +195,10 @@ class Site(ABC):
         """Starts a broker that has to end by itself, and tells how it did and what it printed."""
 
     @abstractmethod
+    def by_itself(self) -> subprocess.CompletedProcess:
+        """What somebody runs who has docker/compose.test.yml only: the service `tests`, with the broker that it names."""
+
+    @abstractmethod
     def check_compose_file(self, file: Path) -> None:
         """Has compose hold a file against its schema."""
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from harness.program import Refused
-from harness.scenario import scenario
+from harness.scenario import SCENARIOS, scenario
 from harness.shell import equal, expect, until
 from harness.site import PASSWORD, READY, USER, Settings, Site
 
@@ -158,6 +158,15 @@ def found_compose_file(site: Site) -> None:
     broker.replace()
     agent.connect(url=url)
     equal(agent.get(queue="kept")["body"], "kept", "what is there in a container that was made anew")
+
+
+@scenario("test-compose-file")
+def test_compose_file(site: Site) -> None:
+    """docker/compose.test.yml does without this runner what it says of itself."""
+    ran = site.by_itself()
+    equal(ran.returncode, 0, f"the status of the service `tests`, which said:\n{ran.stdout}")
+    count = len([one for one in SCENARIOS if one.anywhere])
+    expect(f"{count} passed, 0 failed" in ran.stdout, f"not all of its {count} scenarios passed:\n{ran.stdout}")
 
 
 @scenario("compose-files")
