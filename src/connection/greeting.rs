@@ -10,7 +10,7 @@ use leveret_protocol::{Decoder, Event, encode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::Environment;
-use super::farewell::{REFUSED, farewell};
+use super::farewell::{ANSWERED, REFUSED, answer, farewell};
 use super::handshake::{Answer, Handshake, Negotiated, Refusal, Step};
 use crate::access::Origin;
 use crate::auth::Mechanism;
@@ -129,15 +129,16 @@ impl Greeting {
         if !refusal.delay.is_zero() {
             tokio::time::sleep(refusal.delay).await;
         }
-        match &refusal.answer {
-            Answer::ProtocolHeader => self.output.extend_from_slice(&PROTOCOL_HEADER),
-            answer => {
-                if let Some(close) = answer.method() {
-                    encode::method(0, &close.into(), &mut self.output);
-                }
-            }
+        let close = refusal.answer.method();
+        if refusal.answer == Answer::ProtocolHeader {
+            self.output.extend_from_slice(&PROTOCOL_HEADER);
         }
-        let _ = self.flush().await;
+        if let Some(close) = close {
+            encode::method(0, &close.into(), &mut self.output);
+        }
+        if self.flush().await.is_ok() && close.is_some() {
+            answer(&mut self.stream, ANSWERED).await;
+        }
         farewell(&mut self.stream, REFUSED).await;
     }
 

@@ -1,7 +1,9 @@
 //! connection.start and start-ok: what the broker offers, and who gets in.
 
+use std::time::Duration;
+
 use crate::support::raw::{PLAIN_GUEST, client_properties};
-use crate::support::{Broker, Payload, Raw, Table, frame, method};
+use crate::support::{Broker, Payload, Raw, Received, Table, frame, method};
 use crate::witness::others_go_on;
 
 const REFUSED: &str = "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN. \
@@ -198,6 +200,19 @@ fn b12_an_unknown_user_and_a_wrong_password_get_the_same_refusal() {
         let wrong = Table::new().text("LOGIN", "guest").text("PASSWORD", "wrong");
         raw.send(0, method::connection_start_ok(&client_properties(), "AMQPLAIN", &wrong.0));
         raw.expect_close(403, &REFUSED.replace("PLAIN", "AMQPLAIN"), 0, 0);
+    });
+}
+
+/// A client that looks for the end before it answers takes it for a broken connection, and does not tell why it was refused.
+#[test]
+fn a_refused_client_is_left_its_connection_until_it_has_answered() {
+    others_go_on(|broker| {
+        let mut raw = Raw::started(broker);
+        raw.send(0, method::connection_start_ok(&client_properties(), "PLAIN", b"\0guest\0wrong"));
+        assert_eq!(raw.expect(0, method::CONNECTION_CLOSE).close().unwrap().0, 403);
+        assert_eq!(raw.recv_within(Duration::from_millis(300)), Received::Silence);
+        raw.send(0, Payload::method(method::CONNECTION_CLOSE_OK));
+        raw.expect_eof();
     });
 }
 
