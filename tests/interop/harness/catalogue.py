@@ -82,6 +82,9 @@ CLIENTS = (
         folder="java_client", build=("clients/java_client/build",),
     ),
     Client("bunny", "Ruby", "deb:ruby-bunny", ("ruby", str(HERE / "clients" / "bunny" / "main.rb")), frozenset({"ruby"})),
+    Client(
+        "php-amqplib", "PHP", "deb:php-amqplib", ("php", str(HERE / "clients" / "php_amqplib" / "main.php")), frozenset({"php"}),
+    ),
     *map(_rust, ("lapin", "amqprs", "deadpool-lapin")),
 )
 
