@@ -161,6 +161,7 @@ impl User {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::ctl::Program;
 
     fn told(arguments: &[&str], is_root: bool) -> String {
         let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
@@ -194,6 +195,22 @@ mod tests {
             let expected = expected.replace("run: rabbitmq-server", "leveret serve");
             assert_eq!(told(arguments, false), expected, "{arguments:?}");
         }
+    }
+
+    #[test]
+    fn the_image_has_every_name_and_the_version() {
+        let dockerfile = include_str!("../../docker/Dockerfile");
+        let links =
+            dockerfile.lines().skip_while(|line| !line.contains("for name in")).take(2).collect::<String>();
+        let names = Program::ALL.map(Program::name).into_iter().chain([ENTRYPOINT, SERVER, "rabbitmqadmin"]);
+        for name in names {
+            assert!(
+                links.split([' ', ';']).any(|word| word == name),
+                "{name} is no name in the image: {links}"
+            );
+        }
+        let version = concat!("ARG VERSION=", env!("CARGO_PKG_VERSION"), "\n");
+        assert!(dockerfile.contains(version), "{version}");
     }
 
     #[test]

@@ -32,7 +32,8 @@ use std::process::ExitCode;
 
 use super::exit;
 use super::output::print;
-use commands::{Command, Program, named};
+pub(super) use commands::Program;
+use commands::{Command, named};
 use desk::Desk;
 use output::Formatter;
 pub(super) use plugins::that_are_not_there as plugins_that_are_not_there;
