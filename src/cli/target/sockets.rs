@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::config::Config;
 use crate::net::socket_path;
 
-/// The data directory of a broker that a package has installed.
-const OF_SYSTEM: &str = "/var/lib/leveret";
+/// Where a broker of the system has its data: one that was told so, and one that systemd runs as the package has it.
+const OF_SYSTEM: [&str; 2] = ["/var/lib/leveret", "/var/lib/leveret/leveret-data"];
 
 /// The socket of the broker that uses a data directory.
 pub(super) fn in_data_dir(dir: &Path) -> PathBuf {
@@ -17,6 +17,10 @@ pub(super) fn in_data_dir(dir: &Path) -> PathBuf {
 pub(super) fn candidates(said: Option<PathBuf>) -> Vec<PathBuf> {
     match said {
         Some(dir) => vec![in_data_dir(&dir)],
-        None => vec![in_data_dir(&Config::default().data_dir), in_data_dir(Path::new(OF_SYSTEM))],
+        None => {
+            let here = Config::default().data_dir;
+            let all = std::iter::once(here.as_path()).chain(OF_SYSTEM.iter().map(Path::new));
+            all.map(in_data_dir).collect()
+        }
     }
 }
