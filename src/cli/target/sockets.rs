@@ -15,12 +15,9 @@ pub(super) fn in_data_dir(dir: &Path) -> PathBuf {
 
 /// The sockets to try, the likeliest first. `said` is the directory that a variable names.
 pub(super) fn candidates(said: Option<PathBuf>) -> Vec<PathBuf> {
-    match said {
-        Some(dir) => vec![in_data_dir(&dir)],
-        None => {
-            let here = Config::default().data_dir;
-            let all = std::iter::once(here.as_path()).chain(OF_SYSTEM.iter().map(Path::new));
-            all.map(in_data_dir).collect()
-        }
+    if let Some(dir) = said {
+        return vec![in_data_dir(&dir)];
     }
+    let here = Config::default().data_dir;
+    std::iter::once(here.as_path()).chain(OF_SYSTEM.map(Path::new)).map(in_data_dir).collect()
 }
