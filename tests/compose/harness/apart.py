@@ -7,8 +7,8 @@ from contextlib import ExitStack
 
 from .shell import done
 
-# In a range that is for tests of networks (RFC 2544).
-PREFIX = "198.18.253"
+# In a range that is for tests of networks (RFC 2544), another one for each run.
+PREFIX = f"198.18.{190 + os.getpid() % 60}"
 
 
 class Bridge:

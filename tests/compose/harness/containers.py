@@ -91,19 +91,20 @@ class Containers(Site):
         times |= {"client started": min(client.inspect()["State"]["StartedAt"] for client in self._clients)}
         return sorted(times, key=lambda event: _time(times[event]))
 
-    def compose(self, *arguments: str) -> str:
+    def compose(self, *arguments: str, **variables: str) -> str:
         """Runs compose on this project; what it prints to either stream is the answer."""
-        ran = self._composed(*arguments)
+        ran = self._composed(*arguments, **variables)
         if ran.returncode != 0:
             raise Failed(f"`{' '.join(ran.args)}` ended with {ran.returncode}:\n{ran.stdout}")
         return ran.stdout
 
-    def _composed(self, *arguments: str) -> subprocess.CompletedProcess:
+    def _composed(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
         files = [word for file in self._files for word in ("--file", str(file))]
         environment = {
             **self.engine.environment, "LEVERET_IMAGE": self.image, "LEVERET_TEST_CLIENT_IMAGE": self._client_image,
             # Any that is free: nobody on this machine connects to them.
             "AMQP_PORT": "0", "MANAGEMENT_PORT": "0",
+            **variables,
         }
         return done(
             *self.engine.compose, "--project-name", self.project, *files, *arguments, seconds=UP_SECONDS,
@@ -129,7 +130,8 @@ class Containers(Site):
         return output("docker", *arguments, environment=self.engine.environment, **how)
 
     def _down(self) -> None:
-        self.compose("down", "--volumes", "--timeout", "1")
+        # Version 2 leaves the containers of services whose profile is not asked for.
+        self.compose("down", "--volumes", "--timeout", "1", COMPOSE_PROFILES="clients")
 
     def _prepare(self, settings: Settings) -> "ContainerBroker":
         override = self.scratch / "override.json"

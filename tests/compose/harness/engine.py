@@ -17,9 +17,9 @@ END_SECONDS = 30
 LOG_TAIL = 12
 CAP_NET_ADMIN = 12
 CAP_SYS_ADMIN = 21
-# The link between the network namespace of our engine and this machine, and the engine's own networks behind it.
-# They lie in a range that is for tests of networks (RFC 2544), so that they are nobody's here.
-LINK = "198.18.255"
+# The link between the network namespace of our engine and this machine, another one for each run, and the engine's own
+# networks behind it. They lie in a range that is for tests of networks (RFC 2544), so that they are nobody's here.
+LINK = f"198.18.{128 + os.getpid() % 60}"
 BRIDGE = "198.18.0.1/24"
 POOL = "base=198.18.64.0/18,size=26"
 
