@@ -29,7 +29,16 @@ export class Run {
 
   /** Restarts the broker at `restartUrl`, by "kill" or "stop", with its port and its data. It serves when this returns. */
   async restart(how) {
-    const answer = await fetch(`${process.env.INTEROP_CONTROL}/restart?how=${how}`, { method: 'POST' });
+    await this.#control(`/restart?how=${how}`);
+  }
+
+  /** Sets ("set") or clears ("clear") an alarm of that broker, which blocks publishers as long as it is set. */
+  async alarm(state) {
+    await this.#control(`/alarm?is=${state}`);
+  }
+
+  async #control(path) {
+    const answer = await fetch(process.env.INTEROP_CONTROL + path, { method: 'POST' });
     assert.equal(answer.status, 204, await answer.text());
   }
 
@@ -55,10 +64,10 @@ export class Scenarios {
     this.clean = clean;
   }
 
-  /** Registers an asynchronous function that throws where the broker differs from it. */
-  scenario(name, body, deadlineSeconds = DEADLINE_SECONDS) {
+  /** Registers an asynchronous function that throws where the broker differs from it; `ownBroker` if it uses `restartUrl`. */
+  scenario(name, body, deadlineSeconds = DEADLINE_SECONDS, ownBroker = false) {
     if (this.#scenarios.has(name)) throw new Error(`two scenarios are called ${name}`);
-    this.#scenarios.set(name, { body, deadlineSeconds });
+    this.#scenarios.set(name, { body, deadlineSeconds, ownBroker });
   }
 
   /** Says why the client has no scenario of this name. */
@@ -69,8 +78,8 @@ export class Scenarios {
   /** Lists the scenarios with --list; else runs those that are named on stdin, one a line. */
   async main() {
     if (process.argv[2] === '--list') {
-      const list = [...this.#scenarios].map(([name, { reason, deadlineSeconds }]) => (
-        reason ? { name, not_applicable: reason } : { name, deadline_seconds: deadlineSeconds }
+      const list = [...this.#scenarios].map(([name, { reason, deadlineSeconds, ownBroker }]) => (
+        reason ? { name, not_applicable: reason } : { name, deadline_seconds: deadlineSeconds, own_broker: ownBroker }
       ));
       console.log(JSON.stringify(list));
       return;

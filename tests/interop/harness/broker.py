@@ -36,11 +36,12 @@ class Broker:
     """A broker that can be started, ended and started again on the same port with the same data.
 
     With certificates it speaks TLS as well, and guest logs in by the common name of one; with `management` its HTTP API
-    is on a free port.
+    is on a free port. `configuration` is a file of settings, which `reload` has it read again.
     """
 
     def __init__(
-        self, binary: Path, data_directory: Path, port: int = 0, certificates: Path | None = None, management: bool = False
+        self, binary: Path, data_directory: Path, port: int = 0, certificates: Path | None = None,
+        management: bool = False, configuration: Path | None = None,
     ):
         self._command = [
             str(binary), "--listen", f"127.0.0.1:{port}", "--metrics-listen", "none", "--data-dir", str(data_directory),
@@ -49,11 +50,14 @@ class Broker:
         self._wanted = {"amqp": LISTENER}
         if management:
             self._wanted["management"] = MANAGEMENT_LISTENER
+        if configuration:
+            self._command += ["--config", str(configuration)]
         if certificates:
             self._command += _tls(certificates)
             self._wanted["tls"] = TLS_LISTENER
         self._lines: deque[str] = deque(maxlen=LINES_KEPT)
         self._changed = threading.Condition()
+        self._awaited: str | None = None
 
     def start(self) -> str:
         """Starts the broker, waits for its lines and returns its URL."""
@@ -91,6 +95,8 @@ class Broker:
         for line in self._process.stdout:
             with self._changed:
                 self._lines.append(line)
+                if self._awaited and self._awaited in line:
+                    self._awaited = None
                 for name, pattern in self._wanted.items():
                     if found := pattern.search(line):
                         self._ports[name] = int(found.group(1))
@@ -128,6 +134,14 @@ class Broker:
         self._process.wait()
         self._reader.join(STOP_SECONDS)
         return None
+
+    def reload(self, done: str) -> None:
+        """Has the broker read its configuration again, and waits for a line with `done`."""
+        with self._changed:
+            self._awaited = done
+            self._process.send_signal(signal.SIGHUP)
+            if not self._changed.wait_for(lambda: self._awaited is None, START_SECONDS):
+                raise BrokerFailed(f"the broker did not print {done!r} within {START_SECONDS} seconds")
 
     def log(self, lines: int = 60) -> str:
         """The last lines that the broker printed."""

@@ -10,6 +10,8 @@ from .broker import Broker, BrokerFailed
 
 # Scenarios whose name begins so find the broker running.
 RESTARTING = "reconnect"
+# No disk has so much; every disk has more than nothing.
+BLOCKING, OPEN = 'disk_free_limit = "1000TB"\n', "disk_free_limit = 0\n"
 
 
 class OwnBroker:
@@ -22,7 +24,9 @@ class OwnBroker:
         self._port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._port.bind(("127.0.0.1", 0))
         port = self._port.getsockname()[1]
-        self._broker = Broker(binary, folder / "own-broker", port=port)
+        self._configuration = folder / "own-broker.toml"
+        self._configuration.write_text(OPEN)
+        self._broker = Broker(binary, folder / "own-broker", port=port, configuration=self._configuration)
         self._running = False
         self._lock = threading.Lock()
         self.url = f"amqp://guest:guest@127.0.0.1:{port}/%2F"
@@ -57,6 +61,12 @@ class OwnBroker:
                     raise BrokerFailed(f"{problem}\n{self._broker.log()}")
             self._start()
 
+    def alarm(self, is_set: bool) -> None:
+        """Sets or clears the broker's alarm about its disk: publishers are blocked as long as it is set."""
+        with self._lock:
+            self._configuration.write_text(BLOCKING if is_set else OPEN)
+            self._broker.reload(f"resource limit alarm {'set' if is_set else 'cleared'}")
+
     def log(self) -> str:
         """What the broker printed last."""
         with self._lock:
@@ -78,11 +88,17 @@ class _Control(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         asked = urlsplit(self.path)
-        how = parse_qs(asked.query).get("how", ["stop"])[-1]
-        if asked.path != "/restart" or how not in ("stop", "kill"):
-            return self._answer(404, "there is POST /restart?how=stop and POST /restart?how=kill")
+        given = {name: values[-1] for name, values in parse_qs(asked.query).items()}
         try:
-            self.own.restart(how)
+            match asked.path, given:
+                case "/restart", {"how": "stop" | "kill" as how}:
+                    self.own.restart(how)
+                case "/restart", {}:
+                    self.own.restart("stop")
+                case "/alarm", {"is": "set" | "clear" as state}:
+                    self.own.alarm(state == "set")
+                case _:
+                    return self._answer(404, "there are POST /restart?how=stop|kill and POST /alarm?is=set|clear")
         except BrokerFailed as failed:
             return self._answer(500, str(failed))
         self._answer(204, "")

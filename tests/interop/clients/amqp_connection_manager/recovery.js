@@ -119,3 +119,24 @@ MANAGER.scenario('consumer-comes-back', (run) => managed(run.url, async (manager
   assert.deepEqual(received, ['before', 'after']);
   assert.equal((await channel.checkQueue(queue)).consumerCount, 1);
 }));
+
+// What is sent while publishers are blocked is a promise that is kept when they are not any more.
+MANAGER.scenario('blocked', (run) => managed(run.restartUrl, async (manager) => {
+  const queue = run.queue();
+  const channel = await wrapped(manager, { setup: (beneath) => beneath.assertQueue(queue) });
+  const events = [];
+  manager.on('blocked', ({ reason }) => events.push(['blocked', reason]));
+  manager.on('unblocked', () => events.push(['unblocked']));
+  await run.alarm('set');
+  const sent = [];
+  await until(() => {
+    sent.push(channel.sendToQueue(queue, 'waits'));
+    return events.length === 1;
+  }, 'the notice that publishers are blocked');
+  assert.match(events[0][1], /disk/);
+  await run.alarm('clear');
+  await Promise.all(sent);
+  await until(() => events.length === 2, 'the notice that they are not any more');
+  assert.equal((await channel.checkQueue(queue)).messageCount, sent.length);
+  assert.deepEqual([events[1], channel.errors], [['unblocked'], []]);
+}), RESTARTS_SECONDS, true);

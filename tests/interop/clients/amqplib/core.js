@@ -132,6 +132,33 @@ AMQPLIB.scenario('reconnect', async (run) => {
   }
 }, RESTARTS_SECONDS);
 
+// A connection is told that it is blocked when it publishes. What it sends then is confirmed when the alarm is over.
+AMQPLIB.scenario('blocked', (run) => connected(run, async (connection) => {
+  const channel = await channelOf(connection, 'createConfirmChannel');
+  const queue = run.queue();
+  await channel.assertQueue(queue);
+  const notices = [];
+  connection.on('blocked', (reason) => notices.push(reason));
+  connection.on('unblocked', () => notices.push('unblocked'));
+  let [sent, confirmed] = [0, 0];
+  const send = () => {
+    sent += 1;
+    channel.sendToQueue(queue, Buffer.from('waits'), {}, (error) => { confirmed += error ? 0 : 1; });
+  };
+  await run.alarm('set');
+  await until(() => {
+    send();
+    return notices.length === 1;
+  }, 'the notice that publishers are blocked');
+  assert.match(notices[0], /disk/);
+  send();
+  assert.ok(confirmed < sent);
+  await run.alarm('clear');
+  await channel.waitForConfirms();
+  await until(() => notices.length === 2, 'the notice that they are not any more');
+  assert.deepEqual([confirmed, notices[1]], [sent, 'unblocked']);
+}, '', run.restartUrl), RESTARTS_SECONDS, true);
+
 /** Restarts the broker under a consumer that has acked the first message and holds as many more as it may. */
 function restartedUnder(run, how, queue, bodies, received) {
   return connected(run, async (connection) => {

@@ -55,8 +55,6 @@ enum Told {
     Acked { tag: u64, multiple: bool },
     Nacked { tag: u64 },
     Returned { code: u16, text: String, message_id: Option<String>, body: Vec<u8> },
-    Blocked,
-    Unblocked,
 }
 
 /// Callbacks that pass on what they are told.
@@ -76,13 +74,10 @@ impl ConnectionCallback for Teller {
         Ok(())
     }
 
-    async fn blocked(&mut self, _: &Connection, _: String) {
-        self.tell(Told::Blocked).await;
-    }
+    // Never called: amqprs does not say to the broker that it understands these notices.
+    async fn blocked(&mut self, _: &Connection, _: String) {}
 
-    async fn unblocked(&mut self, _: &Connection) {
-        self.tell(Told::Unblocked).await;
-    }
+    async fn unblocked(&mut self, _: &Connection) {}
 
     async fn secret_updated(&mut self, _: &Connection) {}
 }

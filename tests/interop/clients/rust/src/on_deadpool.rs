@@ -11,7 +11,7 @@ use lapin::options::BasicAckOptions;
 use crate::control::{How, restart};
 use crate::expect::{Received, numbered, soon, until};
 use crate::on_lapin::{Source, clean, confirming, consuming, declared, next, published, ready, rows};
-use crate::scenario::{Outcome, RESTARTS_SECONDS, Run, Scenarios};
+use crate::scenario::{Outcome, Run, Scenarios};
 
 const CONNECTIONS_MAX: usize = 2;
 const PREFETCH: u16 = 2;
@@ -40,9 +40,9 @@ fn pool(url: String) -> Pool {
 pub fn scenarios() -> Scenarios {
     let mut scenarios = Scenarios::new("deadpool-lapin", clean);
     rows::<Pooled>(&mut scenarios);
-    scenarios.slow_row("reconnect", RESTARTS_SECONDS, reconnect);
+    scenarios.own_broker_row("reconnect", reconnect);
     scenarios.row("pool", lent);
-    scenarios.slow_row("reconnect-pool", RESTARTS_SECONDS, recycled);
+    scenarios.own_broker_row("reconnect-pool", recycled);
     scenarios
 }
 

@@ -15,7 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 
 const DEADLINE_SECONDS: u64 = 30;
 /// For scenarios that restart a broker.
-pub const RESTARTS_SECONDS: u64 = 60;
+const RESTARTS_SECONDS: u64 = 60;
 
 pub type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
 type Body = Box<dyn Fn(Run) -> Pin<Box<dyn Future<Output = Outcome>>>>;
@@ -82,6 +82,7 @@ pub fn variable(name: &str) -> String {
 struct Row {
     name: &'static str,
     deadline_seconds: u64,
+    own_broker: bool,
     body: Body,
 }
 
@@ -107,21 +108,26 @@ impl Scenarios {
         F: Fn(Run) -> R + 'static,
         R: Future<Output = Outcome> + 'static,
     {
-        self.slow_row(name, DEADLINE_SECONDS, body);
+        self.rows.push(Row {
+            name,
+            deadline_seconds: DEADLINE_SECONDS,
+            own_broker: false,
+            body: boxed(body),
+        });
     }
 
-    /// As `row`, with a deadline of its own.
-    pub fn slow_row<F, R>(&mut self, name: &'static str, deadline_seconds: u64, body: F)
+    /// As `row`, for one that restarts or blocks the client's own broker.
+    pub fn own_broker_row<F, R>(&mut self, name: &'static str, body: F)
     where
         F: Fn(Run) -> R + 'static,
         R: Future<Output = Outcome> + 'static,
     {
-        self.rows.push(Row { name, deadline_seconds, body: boxed(body) });
+        self.rows.push(Row { name, deadline_seconds: RESTARTS_SECONDS, own_broker: true, body: boxed(body) });
     }
 
     /// What `--list` prints.
     pub fn list(&self) -> Value {
-        let entry = |row: &Row| json!({"name": row.name, "deadline_seconds": row.deadline_seconds});
+        let entry = |row: &Row| json!({"name": row.name, "deadline_seconds": row.deadline_seconds, "own_broker": row.own_broker});
         self.rows.iter().map(entry).collect()
     }
 

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::{Publisher, Result, Told, connected, declared, ready, told_channel};
 use crate::control::{How, restart};
 use crate::expect::{Received, numbered, soon, until};
-use crate::scenario::{Outcome, RESTARTS_SECONDS, Run, Scenarios};
+use crate::scenario::{Outcome, Run, Scenarios};
 
 const PREFETCH: u16 = 2;
 
@@ -25,7 +25,7 @@ pub fn rows(scenarios: &mut Scenarios) {
     scenarios.row("get", get);
     scenarios.row("rpc-reply-to", rpc_reply_to);
     scenarios.row("ttl-dead-letter", ttl_dead_letter);
-    scenarios.slow_row("reconnect", RESTARTS_SECONDS, reconnect);
+    scenarios.own_broker_row("reconnect", reconnect);
 }
 
 fn table<const N: usize>(entries: [(&str, FieldValue); N]) -> FieldTable {

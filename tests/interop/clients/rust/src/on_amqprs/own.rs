@@ -12,7 +12,7 @@ use tokio::sync::mpsc::{self, Sender};
 use super::{BUFFER_MAX, Publisher, Teller, Told, connected, declared, ready, told_channel};
 use crate::control::{How, restart};
 use crate::expect::{numbered, soon, until};
-use crate::scenario::{Outcome, RESTARTS_SECONDS, Run, Scenarios};
+use crate::scenario::{Outcome, Run, Scenarios};
 
 const LARGE_BYTES: usize = 16 * 1024 * 1024;
 
@@ -22,7 +22,7 @@ pub fn rows(scenarios: &mut Scenarios) {
     scenarios.row("connection-error", connection_error);
     scenarios.row("tx", tx);
     scenarios.row("message-16mb", message_16mb);
-    scenarios.slow_row("reconnect-told", RESTARTS_SECONDS, reconnect_told);
+    scenarios.own_broker_row("reconnect-told", reconnect_told);
 }
 
 /// The callback of the channel is told the tag of a consumer whose queue is deleted.

@@ -9,25 +9,29 @@ use futures_lite::StreamExt;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicPublishOptions, QueueDeleteOptions};
 use lapin::runtime::default_runtime;
 use lapin::tcp::{OwnedIdentity, OwnedTLSConfig};
-use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer};
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Consumer, Event};
 
 use super::core::{consuming, next};
 use super::{Direct, Source, confirming, declared, published, ready};
-use crate::control::{How, restart};
-use crate::expect::{Received, numbered, soon};
-use crate::scenario::{Outcome, RESTARTS_SECONDS, Run, Scenarios, variable};
+use tokio::time::timeout;
+
+use crate::control::{How, alarm, restart};
+use crate::expect::{Received, numbered, soon, until};
+use crate::scenario::{Outcome, Run, Scenarios, variable};
 
 const PREFETCH: u16 = 2;
+const PUBLISH_MAX: Duration = Duration::from_millis(200);
 const BUFFER_MAX: usize = 1000;
 const LARGE_BYTES: usize = 16 * 1024 * 1024;
 
 pub fn rows(scenarios: &mut Scenarios) {
-    scenarios.slow_row("reconnect", RESTARTS_SECONDS, reconnect);
+    scenarios.own_broker_row("reconnect", reconnect);
     scenarios.row("wait-for-confirms", wait_for_confirms);
     scenarios.row("tx", tx);
     scenarios.row("cancel-notify", cancel_notify);
     scenarios.row("message-16mb", message_16mb);
     scenarios.row("delegate", delegate);
+    scenarios.own_broker_row("blocked", blocked);
     // Where the broker speaks TLS is not known of one that runs already.
     if env::var_os("INTEROP_TLS_URL").is_some() {
         scenarios.row("tls", tls);
@@ -196,6 +200,43 @@ async fn delegate(run: Run) -> Outcome {
     for body in &bodies {
         assert_eq!(soon("a task", receiver.recv()).await.as_deref(), Some(body.as_bytes()));
     }
+    Ok(())
+}
+
+/// lapin tells of publishers that are blocked by an event and by its status.
+async fn blocked(run: Run) -> Outcome {
+    let connection = Direct::connection(run.restart_url()).await?;
+    let mut events = Box::pin(connection.events_listener());
+    let channel = confirming(&connection).await?;
+    let queue = run.queue("queue");
+    declared(&channel, &queue).await?;
+    alarm(true).await?;
+    let mut confirms = Vec::new();
+    until("the notice that publishers are blocked", async || {
+        let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+        let publish = channel.basic_publish("".into(), queue.as_str().into(), options, b"waits", properties);
+        // A connection is told when it publishes, and then lapin holds back what is published.
+        if let Ok(confirm) = timeout(PUBLISH_MAX, publish).await {
+            confirms.push(confirm.expect("a publish"));
+        }
+        connection.status().blocked()
+    })
+    .await;
+    alarm(false).await?;
+    for confirm in confirms {
+        assert!(soon("a confirm", confirm).await?.is_ack());
+    }
+    until("the notice that they are not any more", async || !connection.status().blocked()).await;
+    published(&channel, "", &queue, "goes on").await?;
+    let mut told = Vec::new();
+    while told.len() < 2 {
+        match soon("both notices", events.next()).await.expect("events end with the connection") {
+            Event::ConnectionBlocked(reason) => told.push(reason.contains("disk")),
+            Event::ConnectionUnblocked => told.push(false),
+            _ => {}
+        }
+    }
+    assert_eq!(told, [true, false]);
     Ok(())
 }
 
