@@ -4,8 +4,8 @@ import os
 import shutil
 import subprocess
 import tempfile
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -84,21 +84,10 @@ class Images:
         if not shutil.which("debootstrap"):
             install(["debootstrap"], self._say)
         self._say(f"making {' and '.join(missing)} by debootstrap")
-        problems: list[Exception] = []
-
-        def make(tag: str, packages: str, toolchain: bool) -> None:
-            try:
-                self._make_base(tag, packages, toolchain)
-            except Exception as problem:
-                problems.append(problem)
-
-        threads = [threading.Thread(target=make, args=(tag, *how)) for tag, how in missing.items()]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if problems:
-            raise problems[0]
+        # The pool waits for both, also when the run is interrupted: what they made is known then, and removed.
+        with ThreadPoolExecutor(len(missing)) as pool:
+            for made in [pool.submit(self._make_base, tag, *how) for tag, how in missing.items()]:
+                made.result()
 
     def _make_base(self, tag: str, packages: str, toolchain: bool) -> None:
         folder = Path(tempfile.mkdtemp(prefix="leveret-base-"))

@@ -4,6 +4,7 @@ import argparse
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 import threading
 import time
@@ -61,7 +62,7 @@ def main() -> int:
                 say(f"this machine refuses a container engine: {refused}")
         containers = False
         return _report(_as_processes(arguments, chosen, scratch))
-    except (Missing, Failed, KeyboardInterrupt) as problem:
+    except (Missing, Failed, subprocess.TimeoutExpired, KeyboardInterrupt) as problem:
         print(str(problem) or "interrupted")
         print("0 passed, 1 failed")
         return 1
@@ -152,15 +153,17 @@ def _remark(one: Scenario) -> Callable[[str], None]:
 
 
 def _run(arguments: argparse.Namespace, chosen: list[Scenario], site) -> list[Outcome]:
-    together = [one for one in chosen if not one.alone]
-    with ThreadPoolExecutor(arguments.jobs) as pool:
-        runs = [pool.submit(_one, one, site) for one in together]
-        try:
-            outcomes = [run.result() for run in runs]
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    return outcomes + [_one(one, site) for one in chosen if one.alone]
+    outcomes = []
+    for alone, jobs in ((False, arguments.jobs), (True, 1)):
+        # In threads, those that run alone too: an interrupt reaches the main thread only, and they end what they started.
+        with ThreadPoolExecutor(jobs) as pool:
+            runs = [pool.submit(_one, one, site) for one in chosen if one.alone == alone]
+            try:
+                outcomes += [run.result() for run in runs]
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+    return outcomes
 
 
 def _one(one: Scenario, make) -> Outcome:
