@@ -75,7 +75,10 @@ func connectionError(r *run) {
 		until("the channel is closed", channel.IsClosed)
 		until("the connection is closed", connection.IsClosed)
 	})
-	_, err := amqp.DialConfig(r.url, amqp.Config{SASL: []amqp.Authentication{&amqp.PlainAuth{Username: "guest", Password: "wrong"}}})
+	place, err := amqp.ParseURI(r.url)
+	must(err)
+	wrong := &amqp.PlainAuth{Username: place.Username, Password: "wrong"}
+	_, err = amqp.DialConfig(r.url, amqp.Config{SASL: []amqp.Authentication{wrong}})
 	// The library does not look at what the broker says of a refused login.
 	equal(err, error(amqp.ErrCredentials), "the error of a wrong password")
 	_, err = amqp.DialConfig(r.url, amqp.Config{Vhost: "nowhere"})
@@ -109,5 +112,50 @@ func exclusiveQueue(r *run) {
 		// It is gone with its owner.
 		_, err := channelOf(other).QueueDeclarePassive(queue, false, false, false, false, nil)
 		isError(err, amqp.NotFound, "no queue '"+queue+"'")
+	})
+}
+
+// channelComesBack is the client of the library's documentation: what it is told by NotifyClose of its channel makes it
+// open another, declare again what it needs, and publish what was not confirmed.
+func channelComesBack(r *run) {
+	r.connected(func(connection *amqp.Connection) {
+		channel := channelOf(connection)
+		queue := r.declared(channel, "queue", nil)
+		deliveries := consume(channel, queue, false)
+		held := 0
+		for attempt, body := range numbered("message", 3) {
+			closing := channel.NotifyClose(make(chan *amqp.Error, 1))
+			confirms := confirming(channel)
+			send(channel, queue, body)
+			expect(next(confirms, "the confirm").Ack, "%q was not accepted", body)
+			got := bodies(several(deliveries, held+1))
+			held++
+			equal(got, numbered("message", held), "what was not acknowledged, in its order, and what is new")
+			// Published behind the error, and lost with the channel: neither confirmed nor delivered.
+			publish(channel, r.exchange("absent"), "", amqp.Publishing{})
+			_ = channel.PublishWithContext(context.Background(), "", queue, false, false, amqp.Publishing{Body: []byte("lost")})
+			isError(next(closing, "NotifyClose"), amqp.NotFound, "no exchange")
+			equal(len(closed(deliveries, "the deliveries")), 0, "deliveries to a closed channel")
+			equal(len(closed(confirms, "the confirms")), 0, "confirms on a closed channel")
+			expect(!connection.IsClosed(), "attempt %d: the connection is closed", attempt)
+			channel = channelOf(connection)
+			deliveries = consume(channel, queue, false)
+		}
+		last := several(deliveries, held)
+		must(last[held-1].Ack(true))
+		equal(ready(channel, queue), 0, "messages left")
+	})
+}
+
+// updateSecret renews a password or token while the connection goes on.
+func updateSecret(r *run) {
+	r.connected(func(connection *amqp.Connection) {
+		channel := channelOf(connection)
+		queue := r.declared(channel, "queue", nil)
+		place, err := amqp.ParseURI(r.url)
+		must(err)
+		must(connection.UpdateSecret(place.Password, "it was about to expire"))
+		send(channel, queue, "going on")
+		equal(drained(channel, queue), []string{"going on"}, "bodies")
 	})
 }

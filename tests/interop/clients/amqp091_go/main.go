@@ -30,6 +30,8 @@ var scenarios = []scenario{
 	{"consumer-cancel", ordinary, consumerCancel},
 	{"many-publishers", ordinary, manyPublishers},
 	{"no-wait", ordinary, noWait},
+	{"channel-comes-back", ordinary, channelComesBack},
+	{"update-secret", ordinary, updateSecret},
 	{"tls", ordinary, overTLS},
 	{"tls-external", ordinary, external},
 }
