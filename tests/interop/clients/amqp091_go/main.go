@@ -5,6 +5,9 @@ func main() {
 	protocol(scenarios)
 }
 
+// These have the broker of the client's own, as reconnect has by its name.
+var onOwnBroker = map[string]bool{"blocked": true}
+
 // In the order in which they run.
 var scenarios = []scenario{
 	{"declare", ordinary, declare},
@@ -16,6 +19,7 @@ var scenarios = []scenario{
 	{"rpc-reply-to", ordinary, rpcReplyTo},
 	{"ttl-dead-letter", ordinary, ttlDeadLetter},
 	{"reconnect", long, reconnect},
+	{"blocked", long, blocked},
 	{"message-16mb", long, message16mb},
 	{"channels-1000", long, channels1000},
 	{"nack-requeue", ordinary, nackRequeue},

@@ -68,7 +68,9 @@ func protocol(scenarios []scenario) {
 	if len(os.Args) > 1 && os.Args[1] == "--list" {
 		list := []map[string]any{}
 		for _, each := range scenarios {
-			list = append(list, map[string]any{"name": each.name, "deadline_seconds": each.deadline})
+			list = append(list, map[string]any{
+				"name": each.name, "deadline_seconds": each.deadline, "own_broker": onOwnBroker[each.name],
+			})
 		}
 		write(list)
 		return

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -84,10 +85,47 @@ func (s session) publish(queue string, messages []string, confirmed map[string]b
 }
 
 // restart ends the broker and returns when it is back.
-func restart(how string) {
+func restart(how string) { control("/restart?how=" + how) }
+
+func control(what string) {
 	client := http.Client{Timeout: restartWithin}
-	answer, err := client.Post(os.Getenv("INTEROP_CONTROL")+"/restart?how="+how, "", nil)
+	answer, err := client.Post(os.Getenv("INTEROP_CONTROL")+what, "", nil)
 	must(err)
 	defer answer.Body.Close()
-	equal(answer.StatusCode, http.StatusNoContent, "the answer to the restart")
+	equal(answer.StatusCode, http.StatusNoContent, "the answer to "+what)
+}
+
+// blocked: who publishes during an alarm is told, and what it sends is confirmed afterwards; who consumes goes on.
+func blocked(r *run) {
+	r.url = os.Getenv("INTEROP_RESTART_URL")
+	r.connected(func(connection *amqp.Connection) {
+		channel := channelOf(connection)
+		confirms := confirming(channel)
+		notices := connection.NotifyBlocked(make(chan amqp.Blocking, 10))
+		queue := r.declared(channel, "queue", nil)
+		r.withChannel(func(consumer *amqp.Channel) {
+			send(channel, queue, "before")
+			sent := 1
+			expect(next(confirms, "the confirm").Ack, "not accepted")
+			control("/alarm?is=set")
+			until("the notice that publishers are blocked", func() bool {
+				send(channel, queue, fmt.Sprint(sent))
+				sent++
+				return len(notices) > 0
+			})
+			notice := next(notices, "the notice")
+			expect(notice.Active && strings.Contains(notice.Reason, "disk"), "blocked because of the disk, got %v", notice)
+			equal(string(taken(consumer, queue).Body), "before", "what is consumed meanwhile")
+			send(channel, queue, "last")
+			sent++
+			control("/alarm?is=clear")
+			equal(next(notices, "the notice that they are not"), amqp.Blocking{}, "the notice")
+			for confirmed := 1; confirmed < sent; confirmed++ {
+				expect(next(confirms, "the confirm").Ack, "not accepted")
+			}
+			equal(ready(consumer, queue), sent-1, "messages")
+		})
+		_, err := channel.QueueDelete(queue, false, false, false)
+		must(err)
+	})
 }

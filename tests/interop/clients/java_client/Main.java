@@ -13,6 +13,7 @@ public final class Main {
         scenarios.add("rpc-reply-to", Rpc::replyTo);
         scenarios.add("ttl-dead-letter", DeadLetters::ttl);
         scenarios.addLong("reconnect", Recovery::restart);
+        scenarios.addOnOwnBroker("blocked", Recovery::blocked);
         scenarios.add("rpc", Rpc::throughQueue);
         scenarios.addLong("message-16mb", Publishing::message16mb);
         scenarios.addLong("channels-1000", Publishing::channels1000);

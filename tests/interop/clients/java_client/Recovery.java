@@ -130,10 +130,44 @@ final class Recovery {
 
     /** Ends the broker and returns when it is back. */
     private static void restartBroker(String how) throws Exception {
-        URI control = URI.create(System.getenv("INTEROP_CONTROL") + "/restart?how=" + how);
+        control("/restart?how=" + how);
+    }
+
+    private static void control(String what) throws Exception {
+        URI control = URI.create(System.getenv("INTEROP_CONTROL") + what);
         HttpURLConnection request = (HttpURLConnection) control.toURL().openConnection();
         request.setRequestMethod("POST");
         request.setReadTimeout(RESTART_MILLISECONDS);
-        Check.equal(request.getResponseCode(), HttpURLConnection.HTTP_NO_CONTENT, "the answer to the restart");
+        Check.equal(request.getResponseCode(), HttpURLConnection.HTTP_NO_CONTENT, "the answer to " + what);
+    }
+
+    /** Who publishes during an alarm is told, and what it sends is confirmed afterwards; who consumes goes on. */
+    static void blocked(Run run) throws Exception {
+        ConnectionFactory factory = run.factory(System.getenv("INTEROP_RESTART_URL"));
+        try (Connection publishing = factory.newConnection(); Connection consuming = factory.newConnection()) {
+            BlockingQueue<String> notices = new LinkedBlockingQueue<>();
+            publishing.addBlockedListener(notices::add, () -> notices.add("unblocked"));
+            Channel channel = publishing.createChannel();
+            Channel consumer = consuming.createChannel();
+            String queue = run.declared(channel, "queue", null);
+            channel.confirmSelect();
+            Check.send(channel, queue, "before");
+            channel.waitForConfirmsOrDie(1000L * Check.WAIT_SECONDS);
+            long before = channel.getNextPublishSeqNo();
+            control("/alarm?is=set");
+            Check.until("the notice that publishers are blocked", () -> {
+                Check.send(channel, queue, "waits");
+                return !notices.isEmpty();
+            });
+            String reason = notices.take();
+            Check.expect(reason.contains("disk"), "blocked because of the disk, got " + reason);
+            Check.equal(Check.text(Check.taken(consumer, queue).getBody()), "before", "what is consumed meanwhile");
+            Check.send(channel, queue, "last");
+            control("/alarm?is=clear");
+            Check.equal(Check.next(notices, "the notice that they are not"), "unblocked", "the notice");
+            channel.waitForConfirmsOrDie(1000L * Check.WAIT_SECONDS);
+            Check.equal(consumer.messageCount(queue), channel.getNextPublishSeqNo() - before, "messages");
+            channel.queueDelete(queue);
+        }
     }
 }

@@ -19,7 +19,7 @@ final class Scenarios {
         void run(Run run) throws Exception;
     }
 
-    private record Scenario(Body body, int deadlineSeconds) {}
+    private record Scenario(Body body, int deadlineSeconds, boolean ownBroker) {}
 
     private final String client;
     private final Map<String, Scenario> scenarios = new LinkedHashMap<>();
@@ -29,11 +29,16 @@ final class Scenarios {
     }
 
     void add(String name, Body body) {
-        scenarios.put(name, new Scenario(body, DEADLINE_SECONDS));
+        scenarios.put(name, new Scenario(body, DEADLINE_SECONDS, false));
     }
 
     void addLong(String name, Body body) {
-        scenarios.put(name, new Scenario(body, LONG_SECONDS));
+        scenarios.put(name, new Scenario(body, LONG_SECONDS, false));
+    }
+
+    /** Adds one that has the broker of the client's own, as those have whose names begin with reconnect. */
+    void addOnOwnBroker(String name, Body body) {
+        scenarios.put(name, new Scenario(body, LONG_SECONDS, true));
     }
 
     /** Lists the scenarios with --list; else runs those that are named on stdin, one a line. */
@@ -43,7 +48,7 @@ final class Scenarios {
         System.setOut(System.err);
         if (arguments.length == 1 && arguments[0].equals("--list")) {
             answers.println(scenarios.entrySet().stream()
-                .map(entry -> "{\"name\": %s, \"deadline_seconds\": %d}".formatted(text(entry.getKey()), entry.getValue().deadlineSeconds))
+                .map(entry -> listed(entry.getKey(), entry.getValue()))
                 .collect(Collectors.joining(", ", "[", "]")));
             return;
         }
@@ -52,6 +57,10 @@ final class Scenarios {
             answers.println(answer(name.strip()));
         }
         System.exit(0);
+    }
+
+    private static String listed(String name, Scenario scenario) {
+        return "{\"name\": %s, \"deadline_seconds\": %d, \"own_broker\": %b}".formatted(text(name), scenario.deadlineSeconds, scenario.ownBroker);
     }
 
     private String answer(String name) {
