@@ -17,7 +17,7 @@ STDERR_TAIL = 2000
 
 
 class Refused(Failed):
-    """The agent was told to do something and could not; the text is pika's exception."""
+    """The hands were told to do something and could not; the text is pika's exception."""
 
 
 class Program:
@@ -100,11 +100,11 @@ class Program:
         return (f"\nits last lines:{unread}" if unread else "") + (f"\nits stderr:\n{stderr}" if stderr else "")
 
 
-class Agent(Program):
-    """The agent of `client/agent.py`: each of its methods is one of this object."""
+class Hands(Program):
+    """A client that does what it is told: each method of `client/hands.py` is one of this object."""
 
     def __init__(self, start: Callable[..., subprocess.Popen]):
-        super().__init__(start, "agent")
+        super().__init__(start, "hands")
 
     def __getattr__(self, name: str):
         if name.startswith("_"):

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .program import Agent, Program
+from .program import Hands, Program
 from .shell import Failed, until
 
 USER = "tester"
@@ -79,17 +79,17 @@ class Client(ABC):
         self._stack.callback(program.close)
         return program
 
-    def hands(self) -> Agent:
-        """An agent that is not connected."""
-        agent = Agent(self.start)
-        self._stack.callback(agent.close)
-        return agent
+    def hands(self) -> Hands:
+        """Hands that are not connected."""
+        hands = Hands(self.start)
+        self._stack.callback(hands.close)
+        return hands
 
-    def agent(self, broker: "Reachable", **how) -> Agent:
-        """An agent that is connected to the broker."""
-        agent = self.hands()
-        agent.connect(url=self.url(broker), **how)
-        return agent
+    def connected(self, broker: "Reachable", **how) -> Hands:
+        """Hands that are connected to the broker."""
+        hands = self.hands()
+        hands.connect(url=self.url(broker), **how)
+        return hands
 
     def url(self, broker: "Reachable") -> str:
         """Where this client finds the broker."""

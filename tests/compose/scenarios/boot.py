@@ -21,7 +21,7 @@ def health(site: Site) -> None:
     """Clients that depend on a healthy broker start after it is; one that hangs is found ill, and well afterwards."""
     broker, (client, ) = site.up(Settings(impatient=True))
     equal(site.events(), ["broker started", "broker healthy", "client started"], "the order of the start")
-    client.agent(broker)
+    client.connected(broker)
     broker.freeze()
     try:
         until(lambda: not broker.healthy(), "a broker that hangs is found ill", ILL_SECONDS)
@@ -35,12 +35,12 @@ def ready_line(site: Site) -> None:
     """The line that testcontainers wait for comes, and whoever connects upon it is let in."""
     broker, (client, ) = site.up()
     broker.stop()
-    agent = client.hands()
+    hands = client.hands()
     seen = broker.log().count(READY)
     broker.begin()
     until(lambda: broker.log().count(READY) > seen, f"a line with {READY!r}", READY_SECONDS)
-    agent.connect(url=broker.url())
-    agent.declare_queue(queue="ready")
+    hands.connect(url=broker.url())
+    hands.declare_queue(queue="ready")
 
 
 DEFINITIONS = {
@@ -75,18 +75,18 @@ def definitions(site: Site) -> None:
         files={"definitions.json": json.dumps(document)}, environment={},
     )
     broker, (client, ) = site.up(settings)
-    agent = client.hands()
-    agent.connect(url=broker.url(vhost="shop"))
-    agent.confirm()
+    hands = client.hands()
+    hands.connect(url=broker.url(vhost="shop"))
+    hands.confirm()
     for number in range(5):
-        published = agent.publish(exchange="orders", key=f"order.{number}.paid", body=str(number), mandatory=True)
+        published = hands.publish(exchange="orders", key=f"order.{number}.paid", body=str(number), mandatory=True)
         equal(published, "confirmed", "what became of a message to a defined binding")
-    bodies = [message["body"] if message else None for message in (agent.get(queue="paid") for _ in range(4))]
+    bodies = [message["body"] if message else None for message in (hands.get(queue="paid") for _ in range(4))]
     equal(bodies, ["2", "3", "4", None], "what the defined queue kept with the defined policy")
-    _refused(lambda: agent.declare_queue(queue="new"), "403", "a declare without the permission")
-    agent.connect(url=broker.url(vhost="shop"))
-    agent.confirm()
-    too_large = lambda: agent.publish(key="paid", body="x" * 5000)  # noqa: E731
+    _refused(lambda: hands.declare_queue(queue="new"), "403", "a declare without the permission")
+    hands.connect(url=broker.url(vhost="shop"))
+    hands.confirm()
+    too_large = lambda: hands.publish(key="paid", body="x" * 5000)  # noqa: E731
     _refused(too_large, "larger than", "a message that rabbitmq.conf has too large")
     shown = broker.execute("rabbitmqctl", "environment").stdout
     expect("17" in shown, f"the heartbeat of rabbitmq.conf is not in the environment:\n{shown}")
@@ -114,9 +114,9 @@ def secrets(site: Site) -> None:
         },
     )
     broker, (client, ) = site.up(settings)
-    agent = client.hands()
-    agent.connect(url=broker.url("carol", "s3cret%20of%20a%20file", "shop"))
-    agent.declare_queue(queue="hers")
+    hands = client.hands()
+    hands.connect(url=broker.url("carol", "s3cret%20of%20a%20file", "shop"))
+    hands.declare_queue(queue="hers")
     _refused(lambda: client.hands().connect(url=broker.url("carol", "another", "shop")), "403", "a wrong password")
     expect("s3cret" not in broker.log(), "the password is in the log")
 
@@ -126,12 +126,12 @@ def read_only(site: Site) -> None:
     """A read-only root file system: the broker writes nowhere but to its volume."""
     broker, (client, ) = site.up(Settings(read_only=True))
     expect(broker.execute("touch", "/tmp/written").returncode != 0, "the root file system is not read-only")
-    agent = client.agent(broker)
-    agent.declare_queue(queue="kept", durable=True)
-    agent.confirm()
-    equal(agent.publish(key="kept", body="kept"), "confirmed", "what became of a message")
+    hands = client.connected(broker)
+    hands.declare_queue(queue="kept", durable=True)
+    hands.confirm()
+    equal(hands.publish(key="kept", body="kept"), "confirmed", "what became of a message")
     broker.restart()
-    equal(client.agent(broker).get(queue="kept")["body"], "kept", "what came back")
+    equal(client.connected(broker).get(queue="kept")["body"], "kept", "what came back")
 
 
 @scenario("mistaken-configuration")
@@ -148,16 +148,16 @@ def found_compose_file(site: Site) -> None:
     """A compose file made for RabbitMQ works when other images stand in it, and keeps its data where it says."""
     broker, client = site.found(FOUND)
     url = broker.url("app", "changeme", "app")
-    agent = client.hands()
-    agent.connect(url=url)
-    agent.declare_queue(queue="kept", durable=True)
-    agent.confirm()
-    equal(agent.publish(key="kept", body="kept"), "confirmed", "what became of a message")
+    hands = client.hands()
+    hands.connect(url=url)
+    hands.declare_queue(queue="kept", durable=True)
+    hands.confirm()
+    equal(hands.publish(key="kept", body="kept"), "confirmed", "what became of a message")
     listed = broker.execute("rabbitmqctl", "-q", "list_queues", "-p", "app", "name", "messages", "--formatter", "json")
     equal(json.loads(listed.stdout), [{"name": "kept", "messages": 1}], "what rabbitmqctl lists")
     broker.replace()
-    agent.connect(url=url)
-    equal(agent.get(queue="kept")["body"], "kept", "what is there in a container that was made anew")
+    hands.connect(url=url)
+    equal(hands.get(queue="kept")["body"], "kept", "what is there in a container that was made anew")
 
 
 @scenario("test-compose-file")

@@ -16,7 +16,7 @@ SECONDS = 240
 def memory_backlog(site: Site) -> None:
     """2 GB of confirmed messages in 256 MB of memory: nothing is killed, not even when it starts again with all of it."""
     broker, (publisher, reader) = site.up(Settings(memory_mb=MEMORY_MB), clients=2)
-    publisher.agent(broker).declare_queue(queue="backlog", durable=True)
+    publisher.connected(broker).declare_queue(queue="backlog", durable=True)
     load = publisher.program("load", broker.url(), "backlog", "--count", str(BACKLOG), "--size", str(SIZE))
     end = load.event("end", seconds=SECONDS)
     equal(end["confirmed"], [[0, BACKLOG - 1]], f"what was confirmed ({end['reason']})")
@@ -31,7 +31,7 @@ def memory_backlog(site: Site) -> None:
 def memory_alarm(site: Site) -> None:
     """A consumer that holds all that it gets makes memory run short: publishers are blocked, and released by its acks."""
     broker, (publisher, hoarder) = site.up(Settings(memory_mb=MEMORY_MB), clients=2)
-    publisher.agent(broker).declare_queue(queue="held", durable=True)
+    publisher.connected(broker).declare_queue(queue="held", durable=True)
     drain = hoarder.program("drain", broker.url(), "held", "--until", str(FLOOD), "--prefetch", "0", "--hold")
     load = publisher.program("load", broker.url(), "held", "--count", str(FLOOD), "--size", str(SIZE))
     blocked = load.event("blocked", "end", seconds=SECONDS)

@@ -1,6 +1,6 @@
 """What outlives the container of a broker, and how it ends."""
 
-from harness.program import Agent, Program
+from harness.program import Hands, Program
 from harness.scenario import scenario
 from harness.shell import equal, expect
 from harness.site import Broker, Client, Site
@@ -15,11 +15,11 @@ CONFIRMED_FIRST = 1000
 def restart(site: Site) -> None:
     """`docker restart`: persistent messages of durable queues are there in order, as never delivered; others are gone."""
     broker, (client, ) = site.up()
-    agent = client.agent(broker)
-    _publish_of_both_kinds(agent)
+    hands = client.connected(broker)
+    _publish_of_both_kinds(hands)
     broker.restart()
-    agent = client.agent(broker)
-    _check_persistent_ones(agent, redelivered=False)
+    hands = client.connected(broker)
+    _check_persistent_ones(hands, redelivered=False)
 
 
 @scenario("kill")
@@ -51,42 +51,42 @@ def graceful_stop(site: Site) -> None:
 def another_container(site: Site) -> None:
     """A container that is made anew, as for a new version of the image, goes on with the volume of the old one."""
     broker, (client, ) = site.up()
-    _publish_of_both_kinds(client.agent(broker))
+    _publish_of_both_kinds(client.connected(broker))
     broker.replace()
-    _check_persistent_ones(client.agent(broker), redelivered=False)
+    _check_persistent_ones(client.connected(broker), redelivered=False)
 
 
 @scenario("volume-in-use")
 def volume_in_use(site: Site) -> None:
     """A second container with the volume of one that runs says what is wrong and leaves; the first does not notice."""
     broker, (client, ) = site.up()
-    agent = client.agent(broker)
-    _publish_of_both_kinds(agent)
+    hands = client.connected(broker)
+    _publish_of_both_kinds(hands)
     second = broker.second()
     equal(second.returncode, 73, f"the status of a second broker, which said:\n{second.stdout}")
     expect("in use" in second.stdout, f"the second broker did not say that the directory is in use, but:\n{second.stdout}")
-    _check_persistent_ones(agent, redelivered=False, transient=10)
+    _check_persistent_ones(hands, redelivered=False, transient=10)
 
 
-def _publish_of_both_kinds(agent: Agent) -> None:
-    agent.declare_queue(queue="kept", durable=True)
-    agent.confirm()
+def _publish_of_both_kinds(hands: Hands) -> None:
+    hands.declare_queue(queue="kept", durable=True)
+    hands.confirm()
     for number in range(200):
-        agent.publish(key="kept", body=str(number))
+        hands.publish(key="kept", body=str(number))
     for number in range(10):
-        agent.publish(key="kept", body="transient", persistent=False)
+        hands.publish(key="kept", body="transient", persistent=False)
 
 
-def _check_persistent_ones(agent: Agent, redelivered: bool, transient: int = 0) -> None:
-    equal(agent.declare_queue(queue="kept", durable=True)["messages"], 200 + transient, "messages")
+def _check_persistent_ones(hands: Hands, redelivered: bool, transient: int = 0) -> None:
+    equal(hands.declare_queue(queue="kept", durable=True)["messages"], 200 + transient, "messages")
     for number in range(200):
-        message = agent.get(queue="kept")
+        message = hands.get(queue="kept")
         equal((message["body"], message["redelivered"]), (str(number), redelivered), "a message and its flag")
 
 
 def _load(client: Client, broker: Broker) -> Program:
     """A publisher that has had its first confirms and goes on."""
-    client.agent(broker).declare_queue(queue="load", durable=True)
+    client.connected(broker).declare_queue(queue="load", durable=True)
     load = client.program("load", broker.url(), "load", "--size", "1024")
     load.line(lambda line: line.get("confirmed") == CONFIRMED_FIRST, f"{CONFIRMED_FIRST} confirms", 60)
     return load

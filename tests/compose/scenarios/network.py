@@ -16,7 +16,7 @@ MESSAGES = 20
 def lost_network(site: Site) -> None:
     """Its messages are requeued after the heartbeat, and it comes back when the network does."""
     broker, (near, far) = site.up(clients=2, apart=True)
-    boss, worker = near.agent(broker), far.agent(broker, heartbeat=HEARTBEAT_SECONDS)
+    boss, worker = near.connected(broker), far.connected(broker, heartbeat=HEARTBEAT_SECONDS)
     boss.declare_queue(queue="work", durable=True)
     boss.confirm()
     for number in range(MESSAGES):

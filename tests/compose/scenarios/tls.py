@@ -22,8 +22,8 @@ def tls(site: Site) -> None:
     folder = site.certificates
     mine = {"certificate": str(folder / "client.pem"), "key": str(folder / "client-key.pem")}
     sender, receiver = (client.hands() for client in clients)
-    for agent in (sender, receiver):
-        agent.connect(url=broker.tls_url(), ca=str(folder / "ca.pem"), **mine)
+    for hands in (sender, receiver):
+        hands.connect(url=broker.tls_url(), ca=str(folder / "ca.pem"), **mine)
     receiver.declare_queue(queue="sealed")
     receiver.consume(queue="sealed", auto_ack=True)
     sender.publish(key="sealed", body="over TLS")

@@ -1,6 +1,6 @@
 """The patterns of the tutorials, each client in a container of its own."""
 
-from harness.program import Agent
+from harness.program import Hands
 from harness.scenario import scenario
 from harness.shell import equal, expect, until
 from harness.site import Site
@@ -9,10 +9,10 @@ from harness.site import Site
 @scenario("hello-world", anywhere=True)
 def hello_world(site: Site) -> None:
     broker, (sender, receiver) = site.up(clients=2)
-    receiver = receiver.agent(broker)
+    receiver = receiver.connected(broker)
     receiver.declare_queue(queue="hello")
     receiver.consume(queue="hello", auto_ack=True)
-    sender.agent(broker).publish(key="hello", body="Hello World!")
+    sender.connected(broker).publish(key="hello", body="Hello World!")
     equal(receiver.delivery()["body"], "Hello World!", "what came")
 
 
@@ -20,7 +20,7 @@ def hello_world(site: Site) -> None:
 def work_queue(site: Site) -> None:
     """A worker with prefetch 1 gets one task at a time; what it has not acked goes to another when it goes away."""
     broker, clients = site.up(clients=3)
-    boss, slow, quick = (client.agent(broker) for client in clients)
+    boss, slow, quick = (client.connected(broker) for client in clients)
     boss.declare_queue(queue="tasks", durable=True)
     slow.qos(prefetch=1)
     slow.consume(queue="tasks")
@@ -52,7 +52,7 @@ def work_queue(site: Site) -> None:
     boss.delete_queue(queue="tasks")
 
 
-def _unacked(boss: Agent) -> int:
+def _unacked(boss: Hands) -> int:
     # Ready messages, and the two that the workers hold.
     return boss.declare_queue(queue="tasks", durable=True)["messages"] + 1
 
@@ -60,7 +60,7 @@ def _unacked(boss: Agent) -> int:
 @scenario("publish-subscribe", anywhere=True)
 def publish_subscribe(site: Site) -> None:
     broker, clients = site.up(clients=3)
-    emitter, *subscribers = (client.agent(broker) for client in clients)
+    emitter, *subscribers = (client.connected(broker) for client in clients)
     emitter.declare_exchange(exchange="logs", kind="fanout")
     for subscriber in subscribers:
         _subscribed(subscriber, "logs", [""])
@@ -73,7 +73,7 @@ def publish_subscribe(site: Site) -> None:
 @scenario("routing", anywhere=True)
 def routing(site: Site) -> None:
     broker, clients = site.up(clients=3)
-    emitter, errors, everything = (client.agent(broker) for client in clients)
+    emitter, errors, everything = (client.connected(broker) for client in clients)
     emitter.declare_exchange(exchange="direct_logs", kind="direct")
     _subscribed(errors, "direct_logs", ["error"])
     _subscribed(everything, "direct_logs", ["info", "warning", "error"])
@@ -88,7 +88,7 @@ def routing(site: Site) -> None:
 @scenario("topics", anywhere=True)
 def topics(site: Site) -> None:
     broker, clients = site.up(clients=3)
-    emitter, kernel, critical = (client.agent(broker) for client in clients)
+    emitter, kernel, critical = (client.connected(broker) for client in clients)
     emitter.declare_exchange(exchange="topic_logs", kind="topic")
     _subscribed(kernel, "topic_logs", ["kern.#"])
     _subscribed(critical, "topic_logs", ["*.critical"])
@@ -103,7 +103,7 @@ def topics(site: Site) -> None:
 def rpc(site: Site) -> None:
     """Both ways of replying: a queue of the caller's own, and direct reply-to."""
     broker, clients = site.up(clients=2)
-    server, caller = (client.agent(broker) for client in clients)
+    server, caller = (client.connected(broker) for client in clients)
     server.declare_queue(queue="rpc_queue")
     server.consume(queue="rpc_queue", auto_ack=True)
     for reply_to in (caller.declare_queue(exclusive=True)["queue"], "amq.rabbitmq.reply-to"):
@@ -124,7 +124,7 @@ def _fibonacci(number: int) -> int:
 @scenario("publisher-confirms", anywhere=True)
 def publisher_confirms(site: Site) -> None:
     broker, clients = site.up(clients=2)
-    publisher, reader = (client.agent(broker) for client in clients)
+    publisher, reader = (client.connected(broker) for client in clients)
     publisher.declare_queue(queue="confirmed", durable=True)
     publisher.confirm()
     for number in range(50):
@@ -145,9 +145,9 @@ def publisher_confirms(site: Site) -> None:
         publisher.delete_queue(queue=queue)
 
 
-def _subscribed(agent: Agent, exchange: str, keys: list[str]) -> None:
-    """Has the agent consume from a queue of its own that is bound with these keys."""
-    queue = agent.declare_queue(exclusive=True)["queue"]
+def _subscribed(hands: Hands, exchange: str, keys: list[str]) -> None:
+    """Has them consume from a queue of their own that is bound with these keys."""
+    queue = hands.declare_queue(exclusive=True)["queue"]
     for key in keys:
-        agent.bind(queue=queue, exchange=exchange, key=key)
-    agent.consume(queue=queue, auto_ack=True)
+        hands.bind(queue=queue, exchange=exchange, key=key)
+    hands.consume(queue=queue, auto_ack=True)

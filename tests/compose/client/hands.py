@@ -18,7 +18,7 @@ from .parameters import connected, parameters
 TURN_SECONDS = 0.01
 
 
-class Agent:
+class Hands:
     """One connection with one channel."""
 
     def __init__(self):
@@ -110,14 +110,14 @@ def _message(method, properties, body: bytes) -> dict:
     }
 
 
-def _serve(agent: Agent, request: dict) -> None:
+def _serve(hands: Hands, request: dict) -> None:
     name = request.pop("do")
     try:
-        say(answer=getattr(agent, name)(**request))
+        say(answer=getattr(hands, name)(**request))
     except pika.exceptions.AMQPError as refused:
         say(refused=f"{type(refused).__name__}: {refused}")
-        if isinstance(refused, pika.exceptions.AMQPConnectionError) and agent.open:
-            agent.lost(refused)
+        if isinstance(refused, pika.exceptions.AMQPConnectionError) and hands.open:
+            hands.lost(refused)
     except OSError as refused:
         say(refused=f"{type(refused).__name__}: {refused}")
 
@@ -125,16 +125,16 @@ def _serve(agent: Agent, request: dict) -> None:
 def main() -> None:
     requests: queue.Queue[str | None] = queue.Queue()
     threading.Thread(target=_read, args=(requests,), daemon=True).start()
-    agent = Agent()
+    hands = Hands()
     while True:
         try:
-            line = requests.get(block=not agent.open)
+            line = requests.get(block=not hands.open)
         except queue.Empty:
-            agent.turn()
+            hands.turn()
             continue
         if line is None:
             return
-        _serve(agent, json.loads(line))
+        _serve(hands, json.loads(line))
 
 
 def _read(requests: queue.Queue) -> None:
