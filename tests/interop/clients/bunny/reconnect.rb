@@ -8,10 +8,10 @@ RESTART_SECONDS = 40
 BATCH = 50
 PREFETCH = 10
 
-def restart(how)
-  uri = URI("#{ENV.fetch('INTEROP_CONTROL')}/restart?how=#{how}")
+def control(what)
+  uri = URI("#{ENV.fetch('INTEROP_CONTROL')}#{what}")
   answer = Net::HTTP.start(uri.host, uri.port, read_timeout: RESTART_SECONDS) { |http| http.post(uri.request_uri, "") }
-  equal(answer.code, "204", "the answer to the restart")
+  equal(answer.code, "204", "the answer to #{what}")
 end
 
 CLIENT.scenario("reconnect", deadline_seconds: LONG_SECONDS) do |run|
@@ -41,7 +41,7 @@ CLIENT.scenario("reconnect", deadline_seconds: LONG_SECONDS) do |run|
     # These are unacknowledged when the broker goes, the others ready.
     several(inbox, PREFETCH)
     name = temporary.name
-    restart(how)
+    control("/restart?how=#{how}")
     take(recovered, "the recovery")
     confirmed += publish.call("work.after", numbered("#{how} after", BATCH))
     seen = {}
@@ -57,5 +57,38 @@ CLIENT.scenario("reconnect", deadline_seconds: LONG_SECONDS) do |run|
     equal(take(events, "the event").body, how, "the event")
   end
   equal(queue.message_count, 0, "messages left")
+  queue.delete
+end
+
+# Who publishes during an alarm is told, and what it sends is confirmed afterwards; who consumes goes on.
+CLIENT.scenario("blocked", deadline_seconds: LONG_SECONDS, own_broker: true) do |run|
+  publishing, consuming = Array.new(2) { connect(run, url: ENV.fetch("INTEROP_RESTART_URL")) }
+  notices = Thread::Queue.new
+  publishing.on_blocked { |blocked| notices << blocked.reason }
+  publishing.on_unblocked { |_| notices << :unblocked }
+  channel = publishing.create_channel
+  channel.confirm_select
+  queue = channel.queue(run.queue)
+  queue.publish("before")
+  expect(channel.wait_for_confirms, "not accepted")
+  sent = 0
+  send = lambda do |body|
+    queue.publish(body)
+    sent += 1
+  end
+  control("/alarm?is=set")
+  await("the notice that publishers are blocked") do
+    send.call("waits")
+    !notices.empty?
+  end
+  reason = notices.pop
+  expect(reason.include?("disk") && publishing.blocked?, "blocked because of the disk, got #{reason}")
+  consumer = consuming.create_channel.queue(queue.name, passive: true)
+  equal(taken(consumer).body, "before", "what is consumed meanwhile")
+  send.call("last")
+  control("/alarm?is=clear")
+  equal(take(notices, "the notice that they are not"), :unblocked, "the notice")
+  expect(channel.wait_for_confirms, "not accepted")
+  equal(consumer.message_count, sent, "messages")
   queue.delete
 end

@@ -54,11 +54,11 @@ class Scenarios
     @scenarios = {}
   end
 
-  # Registers a block that raises where the broker differs from it.
-  def scenario(name, deadline_seconds: DEADLINE_SECONDS, &body)
+  # Registers a block that raises where the broker differs from it. With +own_broker+ it finds that one running.
+  def scenario(name, deadline_seconds: DEADLINE_SECONDS, own_broker: false, &body)
     raise ArgumentError, "two scenarios are called #{name}" if @scenarios.key?(name)
 
-    @scenarios[name] = { body: body, deadline_seconds: deadline_seconds }
+    @scenarios[name] = { body: body, deadline_seconds: deadline_seconds, own_broker: own_broker }
   end
 
   # Lists the scenarios with --list; else runs those that are named on stdin, one a line.
@@ -68,7 +68,7 @@ class Scenarios
     # What a library prints must not end up between the answers.
     $stdout.reopen($stderr)
     if arguments == ["--list"]
-      answers.puts(JSON.generate(@scenarios.map { |name, each| { name: name, deadline_seconds: each[:deadline_seconds] } }))
+      answers.puts(JSON.generate(@scenarios.map { |name, each| { name: name }.merge(each.except(:body)) }))
     else
       $stdin.each_line { |line| answers.puts(JSON.generate(answer(line.strip))) }
     end

@@ -47,7 +47,7 @@ final class Scenarios
 {
     private const DEADLINE_SECONDS = 30;
 
-    /** @var array<string, array{callable, int}> */
+    /** @var array<string, array{callable, int, bool}> */
     private array $scenarios = [];
 
     /** @param callable(Run): void $clean closes what a run opened and deletes what it made */
@@ -55,13 +55,13 @@ final class Scenarios
     {
     }
 
-    /** Registers a function that throws where the broker differs from it. */
-    public function add(string $name, callable $body, int $deadline = self::DEADLINE_SECONDS): void
+    /** Registers a function that throws where the broker differs from it. With $ownBroker it finds that one running. */
+    public function add(string $name, callable $body, int $deadline = self::DEADLINE_SECONDS, bool $ownBroker = false): void
     {
         if (isset($this->scenarios[$name])) {
             throw new LogicException("two scenarios are called $name");
         }
-        $this->scenarios[$name] = [$body, $deadline];
+        $this->scenarios[$name] = [$body, $deadline, $ownBroker];
     }
 
     /** Lists the scenarios with --list; else runs those that are named on stdin, one a line. */
@@ -69,8 +69,8 @@ final class Scenarios
     {
         if (($arguments[1] ?? '') === '--list') {
             $list = [];
-            foreach ($this->scenarios as $name => [, $deadline]) {
-                $list[] = ['name' => $name, 'deadline_seconds' => $deadline];
+            foreach ($this->scenarios as $name => [, $deadline, $ownBroker]) {
+                $list[] = ['name' => $name, 'deadline_seconds' => $deadline, 'own_broker' => $ownBroker];
             }
             $this->write($list);
             return;
