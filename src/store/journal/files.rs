@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::batch::BLOCK_BYTES;
 use super::{JournalEvents, Limits, LiveFile, Start, last};
 use crate::place::JournalFile;
 use crate::store::disk::{Disk, DiskFile};
@@ -138,9 +139,9 @@ impl Files {
                     "no space for a whole journal file ({} MiB): {error}; publishers are blocked, tried again every second",
                     self.limits.file_bytes >> 20
                 );
-                match file.allocate(self.limits.file_bytes / BEGINNING) {
-                    Err(error) if !is_out_of_space(&error) => return Err(error),
-                    _ => {}
+                if let Err(error) = self.allocate_some(&*file) {
+                    let _ = self.disk.remove(&unprepared(&name));
+                    return Err(error);
                 }
                 // The preparing thread notices when there is some.
                 self.set_full(|state| {
@@ -151,6 +152,15 @@ impl Files {
             result => result?,
         }
         self.prepared(name, file)
+    }
+
+    /// Takes as much space as there is: at least that of a header and of a place for the first batch, by which the next start
+    /// knows that nothing was written, if this one comes to nothing.
+    fn allocate_some(&self, file: &dyn DiskFile) -> io::Result<()> {
+        match file.allocate(self.limits.file_bytes / BEGINNING) {
+            Err(error) if is_out_of_space(&error) => file.allocate(2 * BLOCK_BYTES as u64),
+            allocated => allocated,
+        }
     }
 
     fn create(&self) -> io::Result<(String, Arc<dyn DiskFile>)> {

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
+use super::super::FOLDER;
+use super::super::batch::BLOCK_BYTES;
 use super::reader::{Record, read, records};
 use super::*;
 use crate::store::simulated::Failure;
@@ -105,6 +107,31 @@ fn a_failure_says_what_could_not_be_done_and_wakes_who_waits() {
     journal.quiesce();
     journal.close();
     assert!(woken.try_recv().is_err(), "called once");
+}
+
+#[test]
+fn a_start_that_finds_no_space_leaves_no_file_that_looks_damaged() {
+    const OPERATIONS: u64 = 10;
+    let (mut started, mut failed) = (0, 0);
+    for which in 0..1_u32 << OPERATIONS {
+        let disk = SimDisk::new(1);
+        for operation in (0..OPERATIONS).filter(|operation| which >> operation & 1 == 1) {
+            disk.fail_at(operation, Failure::NoSpace);
+        }
+        match Journal::open(disk.clone(), &Start::default(), SMALL, Events::new().0) {
+            Ok(journal) => {
+                started += 1;
+                journal.close();
+            }
+            Err(_) => failed += 1,
+        }
+        let left = disk.list(Path::new(FOLDER)).unwrap_or_default();
+        for name in left.iter().filter(|name| name.parse::<u64>().is_ok()) {
+            let file = disk.open(&Path::new(FOLDER).join(name)).unwrap();
+            assert!(file.len().unwrap() >= 2 * BLOCK_BYTES as u64, "{which:b}: {name}");
+        }
+    }
+    assert!(started > 1 && failed > 1, "{started} {failed}");
 }
 
 #[test]
