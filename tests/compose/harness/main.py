@@ -49,10 +49,10 @@ def main() -> int:
     for ending in ENDINGS:
         signal.signal(ending, _interrupt)
     scratch = Path(tempfile.mkdtemp(prefix="leveret-compose-"))
-    scratch.chmod(0o755)
-    say("scenarios: " + " ".join(one.name for one in chosen))
     containers = not arguments.url
     try:
+        scratch.chmod(0o755)
+        say("scenarios: " + " ".join(one.name for one in chosen))
         if arguments.url:
             return _report(_elsewhere(arguments, chosen, scratch))
         if not arguments.without_containers:
