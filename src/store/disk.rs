@@ -55,4 +55,7 @@ pub trait DiskFile: Send + Sync {
 
     /// Makes the file at least so long and takes the space for it now; what is new reads as zeros.
     fn allocate(&self, length: u64) -> io::Result<()>;
+
+    /// Gives back the space behind `offset`, where that can be done; what stood there reads as zeros. The length stays.
+    fn free_behind(&self, offset: u64) -> io::Result<()>;
 }

@@ -140,6 +140,22 @@ impl DiskFile for HostFile {
             };
         }
     }
+
+    fn free_behind(&self, offset: u64) -> io::Result<()> {
+        let length = self.len()?.saturating_sub(offset);
+        if length == 0 {
+            return Ok(());
+        }
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        loop {
+            return match rustix::fs::fallocate(&self.0, flags, offset, length) {
+                Err(Errno::INTR) => continue,
+                // Then there is no more space than before.
+                Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+                result => result.map_err(io::Error::from),
+            };
+        }
+    }
 }
 
 impl HostFile {
@@ -231,6 +247,26 @@ mod tests {
         let mut read = vec![1; 10_000];
         file.read_at(&mut read, 0).unwrap();
         assert!(read.starts_with(b"kept") && read[4..].iter().all(|byte| *byte == 0));
+    }
+
+    #[test]
+    fn what_is_behind_is_given_back_and_reads_as_zeros_in_a_file_as_long_as_before() {
+        let folder = Folder::new();
+        let disk = HostDisk::new(&folder.0);
+        let file = disk.create(Path::new("f")).unwrap();
+        file.write_at(&[&vec![1; 1 << 20]], 0).unwrap();
+        let taken = || {
+            file.sync().unwrap();
+            std::os::unix::fs::MetadataExt::blocks(&std::fs::metadata(folder.0.join("f")).unwrap()) * 512
+        };
+        assert!(taken() >= 1 << 20);
+        for offset in [1 << 20, 8192, 4 << 20] {
+            file.free_behind(offset).unwrap();
+        }
+        assert!(taken() <= 64 << 10, "{}", taken());
+        let mut read = vec![1; 1 << 20];
+        file.read_at(&mut read, 0).unwrap();
+        assert!(read[..8192].iter().all(|byte| *byte == 1) && read[8192..].iter().all(|byte| *byte == 0));
     }
 
     #[test]

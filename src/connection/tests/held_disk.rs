@@ -147,4 +147,7 @@ impl DiskFile for HeldFile {
     fn allocate(&self, length: u64) -> io::Result<()> {
         self.file.allocate(length)
     }
+    fn free_behind(&self, offset: u64) -> io::Result<()> {
+        self.file.free_behind(offset)
+    }
 }

@@ -127,7 +127,7 @@ impl Files {
     }
 
     /// The file to begin with: a spare, or one that is made quickly, its space taken but not written.
-    pub(super) fn first(&self) -> io::Result<Spare> {
+    pub(super) fn first(&self, previous_end: u64) -> io::Result<Spare> {
         if let Some(spare) = self.take_spare() {
             return Ok(spare);
         }
@@ -139,6 +139,7 @@ impl Files {
                     "no space for a whole journal file ({} MiB): {error}; publishers are blocked, tried again every second",
                     self.limits.file_bytes >> 20
                 );
+                self.free_behind_the_last(previous_end);
                 if let Err(error) = self.allocate_some(&*file) {
                     let _ = self.disk.remove(&unprepared(&name));
                     return Err(error);
@@ -160,6 +161,16 @@ impl Files {
         match file.allocate(self.limits.file_bytes / BEGINNING) {
             Err(error) if is_out_of_space(&error) => file.allocate(2 * BLOCK_BYTES as u64),
             allocated => allocated,
+        }
+    }
+
+    /// What an earlier run has taken for its last file and not written. Without it each start on a full disk would have less
+    /// space than the one before, until nothing could be recorded of those who make space by consuming.
+    fn free_behind_the_last(&self, end: u64) {
+        let last = self.lock().live.back().map(|(live, _)| path(&live.name));
+        let Some(last) = last else { return };
+        if let Err(error) = self.disk.open(&last).and_then(|file| file.free_behind(end)) {
+            tracing::warn!("the unused part of {} cannot be given back: {error}", last.display());
         }
     }
 

@@ -190,7 +190,7 @@ impl Journal {
         events: Arc<dyn JournalEvents>,
     ) -> io::Result<(Arc<GroupCommit>, Writer)> {
         let files = Files::open(disk, start, limits, Arc::clone(&events))?;
-        let first = files.first()?;
+        let first = files.first(start.previous_end)?;
         let header = FileHeader {
             number: start.file,
             salt: writer::salt()?,

@@ -401,6 +401,12 @@ impl DiskFile for SimFile {
         Ok(lock(&self.state).files[self.file].bytes().len() as u64)
     }
 
+    fn free_behind(&self, offset: u64) -> io::Result<()> {
+        // To a loss of power it is a write like others.
+        let zeros = vec![0; usize::try_from(self.len()?.saturating_sub(offset)).unwrap()];
+        self.write_at(&[&zeros], offset)
+    }
+
     fn allocate(&self, length: u64) -> io::Result<()> {
         let mut state = lock(&self.state);
         let grows = length > state.files[self.file].bytes().len() as u64;
