@@ -267,6 +267,8 @@ mod tests {
         let mut read = vec![1; 1 << 20];
         file.read_at(&mut read, 0).unwrap();
         assert!(read[..8192].iter().all(|byte| *byte == 1) && read[8192..].iter().all(|byte| *byte == 0));
+        file.allocate(1 << 20).unwrap();
+        assert!(taken() >= 1 << 20, "and taken again");
     }
 
     #[test]

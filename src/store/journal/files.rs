@@ -111,7 +111,15 @@ impl Files {
     fn adopt(&self, name: &str) -> io::Result<()> {
         let file = self.disk.open(&path(name))?;
         let len = file.len()?;
-        self.keep_or_remove(Spare { name: name.to_owned(), file, len })
+        // Its unused part may have been given back to a start on a full disk.
+        match file.allocate(len) {
+            Err(error) if is_out_of_space(&error) => {
+                drop(file);
+                self.disk.remove(&path(name))
+            }
+            Err(error) => Err(error),
+            Ok(()) => self.keep_or_remove(Spare { name: name.to_owned(), file, len }),
+        }
     }
 
     fn keep_or_remove(&self, spare: Spare) -> io::Result<()> {
