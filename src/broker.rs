@@ -325,7 +325,7 @@ pub async fn run(
 ) -> Result<Stopped, StartError> {
     let mut hangups = signal(SignalKind::hangup()).map_err(StartError::Thread)?;
     let runtime = tokio::runtime::Handle::current();
-    let _pid_file = config.pid_file.clone().and_then(PidFile::write);
+    let pid_file = config.pid_file.clone();
     orphans::collect();
     if let Some(name) = &config.node_name {
         name_node(name);
@@ -342,6 +342,8 @@ pub async fn run(
             return Ok(Stopped::BeforeItBegan);
         }
     };
+    // Who finds the data in use by another broker leaves that one's file as it is.
+    let _pid_file = pid_file.and_then(PidFile::write);
     let milliseconds = started.elapsed().as_millis();
     tracing::info!("Server startup complete; 0 plugins started. ({milliseconds} ms)");
     supervisor::ready();

@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::PathBuf;
 
-/// A file with the number of this process, removed on drop.
+/// A file with the number of this process, removed on drop unless it has another one's by then.
 pub(super) struct PidFile(PathBuf);
 
 impl PidFile {
     /// Writes it. A broker serves without it all the same.
     pub(super) fn write(path: PathBuf) -> Option<Self> {
-        match fs::write(&path, format!("{}\n", std::process::id())) {
+        match fs::write(&path, content()) {
             Ok(()) => Some(Self(path)),
             Err(error) => {
                 tracing::warn!("the file {} of pid_file cannot be written: {error}", path.display());
@@ -21,8 +21,13 @@ impl PidFile {
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_file(&self.0) {
+        let is_ours = fs::read_to_string(&self.0).is_ok_and(|text| text == content());
+        if is_ours && let Err(error) = fs::remove_file(&self.0) {
             tracing::warn!("{} cannot be removed: {error}", self.0.display());
         }
     }
+}
+
+fn content() -> String {
+    format!("{}\n", std::process::id())
 }

@@ -133,19 +133,25 @@ impl User {
         Some(Self { uid, gid, home: PathBuf::from(fields.nth(1)?) })
     }
 
-    /// Gives it a file, or a directory with all that is in it. Links are given, and not followed.
+    /// Gives it a file, or a directory with all that is in it. Links are given, and not followed. What cannot be given (a
+    /// secret that is mounted there) keeps nothing else from being given; the first such is told.
     fn own(&self, path: &Path) -> Result<(), (PathBuf, io::Error)> {
         let at = |error: io::Error| (path.to_owned(), error);
-        let found = fs::symlink_metadata(path).map_err(at)?;
+        let found = match fs::symlink_metadata(path) {
+            // It went meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            found => found.map_err(at)?,
+        };
+        let mut given = Ok(());
         if found.uid() != self.uid {
-            lchown(path, Some(self.uid), Some(self.gid)).map_err(at)?;
+            given = lchown(path, Some(self.uid), Some(self.gid)).map_err(at);
         }
         if found.is_dir() {
             for entry in fs::read_dir(path).map_err(at)? {
-                self.own(&entry.map_err(at)?.path())?;
+                given = given.and(entry.map_err(at).and_then(|entry| self.own(&entry.path())));
             }
         }
-        Ok(())
+        given
     }
 
     /// Makes this process, which has one thread, the user's.

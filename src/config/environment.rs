@@ -260,6 +260,13 @@ mod tests {
             ),
             (&[("RABBITMQ_LOAD_DEFINITIONS", "no"), ("RABBITMQ_DEFINITIONS_FILE", "/d.json")], &[]),
             (
+                &[("RABBITMQ_LOAD_DEFINITIONS", "True"), ("RABBITMQ_DISK_FREE_RELATIVE_LIMIT", "2")],
+                &[
+                    "RABBITMQ_LOAD_DEFINITIONS load_definitions=/app/load_definition.json",
+                    "RABBITMQ_DISK_FREE_RELATIVE_LIMIT disk_free_limit=2.0",
+                ],
+            ),
+            (
                 &[("RABBITMQ_MANAGEMENT_PORT_NUMBER", "1"), ("RABBITMQ_MANAGEMENT_LOAD_DEFINITIONS", "/d")],
                 &[
                     "RABBITMQ_MANAGEMENT_LOAD_DEFINITIONS load_definitions=/d",
@@ -356,9 +363,7 @@ mod tests {
         assert_eq!((given.as_slice(), mistakes.len()), (&expected[..], 0));
         assert_eq!(
             remarks,
-            [format!(
-                "{NAME}: what has no meaning here: hipe_compile log.mirroring.level -kernel net_ticktime 120"
-            )]
+            [format!("{NAME}: what has no meaning here: hipe_compile log.mirroring.level -kernel")]
         );
         let (_, mistakes, _) = read(&[(NAME, "-rabbit heartbeat often")]);
         assert!(mistakes[0].starts_with(&format!("{NAME}: heartbeat: expected")), "{mistakes:?}");

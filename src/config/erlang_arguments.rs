@@ -32,7 +32,7 @@ const RENAMED: [(&str, &str); 11] = [
 pub(super) struct ErlangArguments {
     /// Names and values of rabbitmq.conf.
     pub(super) settings: Vec<(String, String)>,
-    /// Arguments of something else, as they are written.
+    /// The switches of something else.
     pub(super) others: Vec<String>,
     /// Where it cannot be understood.
     pub(super) mistake: Option<String>,
@@ -47,7 +47,10 @@ pub(super) fn read(text: &str) -> ErlangArguments {
             APPLICATIONS.iter().find(|(application, _)| *application == name).map(|(_, section)| *section)
         });
         let Some(section) = application else {
-            read.others.push(word);
+            // Their values are not told: a cookie or a password may be among them.
+            if word.starts_with(['-', '+']) {
+                read.others.push(word);
+            }
             continue;
         };
         while !rest.is_at_switch() {
@@ -290,7 +293,7 @@ mod tests {
             ),
             (
                 "+P 1048576 -kernel x 1 -rabbit connection_max 5 +S 2:2 -rabbitmq_prometheus tcp_config [{port,1}]",
-                "max_connections = 5; prometheus.tcp.port = 1; (+P); (1048576); (-kernel); (x); (1); (+S); (2:2)",
+                "max_connections = 5; prometheus.tcp.port = 1; (+P); (-kernel); (+S)",
             ),
             ("-rabbit heartbeat", "expected a term of Erlang behind '-rabbit heartbeat'"),
             ("-rabbit a [1", "expected a term of Erlang behind '-rabbit a'"),

@@ -28,6 +28,8 @@ const PORT: [&str; 2] = ["RABBITMQ_NODE_PORT", "RABBITMQ_NODE_PORT_NUMBER"];
 const ADDRESS: &str = "RABBITMQ_NODE_IP_ADDRESS";
 const LOG: &str = "RABBITMQ_LOG";
 const LOGS: &str = "RABBITMQ_LOGS";
+/// Bitnami's: with how little of the disk free, as a share of the memory.
+const DISK_SHARE: &str = "RABBITMQ_DISK_FREE_RELATIVE_LIMIT";
 const LOAD: &str = "RABBITMQ_LOAD_DEFINITIONS";
 const DEFINITIONS: &str = "RABBITMQ_DEFINITIONS_FILE";
 /// Where Bitnami's image has definitions unless that is said.
@@ -54,7 +56,7 @@ const COOKIES: [&str; 2] = ["RABBITMQ_ERLANG_COOKIE", "RABBITMQ_ERL_COOKIE"];
 /// Whether a variable is read, or need not be.
 pub(super) fn is_known(name: &str) -> bool {
     let mut others = [CONFIG_FILE, CONFIG_FILES, ADVANCED_CONFIG_FILE, MNESIA_DIR, MNESIA_BASE].into_iter();
-    let more = [PLUGINS_FILE, ARGUMENTS, ADDRESS, LOG, LOGS, LOAD, DEFINITIONS];
+    let more = [PLUGINS_FILE, ARGUMENTS, ADDRESS, LOG, LOGS, LOAD, DEFINITIONS, DISK_SHARE];
     let of_tls = TLS.iter().any(|(prefix, .., port)| {
         let setting = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_'));
         setting.is_some_and(|setting| TLS_SETTINGS.contains(&setting)) || name == *port
@@ -82,6 +84,7 @@ impl Environment {
         reading.listeners();
         reading.log();
         reading.definitions();
+        reading.disk_free_share();
         for (prefix, section, listen, port, own_port) in TLS {
             reading.tls(prefix, section, (listen, port, own_port));
         }
@@ -183,9 +186,26 @@ impl<'a> Reading<'a> {
 
     /// Bitnami's image has one variable that says whether, and one that says which.
     fn definitions(&mut self) {
-        if matches!(self.environment.get(LOAD), Some("yes" | "true" | "1")) {
+        let Some(said) = self.environment.get(LOAD) else { return };
+        if ["yes", "true", "1"].iter().any(|yes| said.eq_ignore_ascii_case(yes)) {
             let path = self.environment.get(DEFINITIONS).unwrap_or(DEFINITIONS_OF_BITNAMI);
             self.give("load_definitions", LOAD, &[path]);
+        } else if !["no", "false", "0", ""].iter().any(|no| said.eq_ignore_ascii_case(no)) {
+            let origin = Origin::Variable(LOAD.to_owned());
+            self.mistakes.push(Mistake::new(origin, Some("load_definitions"), "expected yes or no"));
+        }
+    }
+
+    /// A whole number is a share of the memory here, and not one of bytes.
+    fn disk_free_share(&mut self) {
+        let Some(said) = self.environment.get(DISK_SHARE) else { return };
+        match super::rabbitmq_values::share(said) {
+            Ok(Some(share)) => self.give("disk_free_limit", DISK_SHARE, &[&share]),
+            Ok(None) => {}
+            Err(reason) => {
+                let origin = Origin::Variable(DISK_SHARE.to_owned());
+                self.mistakes.push(Mistake::new(origin, Some("disk_free_limit"), reason));
+            }
         }
     }
 

@@ -19,6 +19,9 @@ pub(super) const REFUSED: Duration = Duration::from_secs(1);
 /// How long a peer that was refused with a close has to answer it (as long as RabbitMQ gives it).
 pub(super) const ANSWERED: Duration = Duration::from_secs(3);
 
+/// So much of it is dropped at a time.
+const SAID_BYTES: usize = 4096;
+
 /// Drops what the peer says until it has answered our close or ended its side, for as long as it `has`. Our side is not to
 /// be ended before: a client that looks for the end before it answers, as php-amqplib does, takes that for a broken
 /// connection, and its user is not told why it was refused.
@@ -27,11 +30,13 @@ pub(super) async fn answer<S: AsyncRead + Unpin>(socket: &mut S, has: Duration) 
     encode::method(0, &CloseOk {}.into(), &mut answer);
     let mut said = BytesMut::new();
     let answering = async {
+        said.reserve(SAID_BYTES);
         while let Ok(1..) = socket.read_buf(&mut said).await {
             if said.ends_with(&answer) {
                 break;
             }
             said.advance(said.len().saturating_sub(answer.len()));
+            said.reserve(SAID_BYTES);
         }
     };
     let _ = timeout(has, answering).await;

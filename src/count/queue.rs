@@ -38,9 +38,9 @@ pub struct QueueCounts {
     pub disk_reads: u64,
     /// Messages that were written to it, to the journal or to a segment.
     pub disk_writes: u64,
-    /// Messages that went where its dead messages go.
-    pub dead_lettered: Ended,
-    /// Those of them that stay until all that they go to have them.
+    /// Messages that went where its dead messages go, and are not its any more.
+    pub at_most_once: Ended,
+    /// Those that stay until all that they go to have them.
     pub at_least_once: Ended,
     /// Those of these that all have.
     pub letters_taken: u64,
@@ -76,7 +76,7 @@ impl AddAssign for QueueCounts {
         self.get_empty += other.get_empty;
         self.disk_reads += other.disk_reads;
         self.disk_writes += other.disk_writes;
-        self.dead_lettered += other.dead_lettered;
+        self.at_most_once += other.at_most_once;
         self.at_least_once += other.at_least_once;
         self.letters_taken += other.letters_taken;
         self.dropped += other.dropped;

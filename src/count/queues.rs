@@ -63,14 +63,14 @@ pub enum QueueNumber {
     DiskReads,
     /// See [`Self::Deliver`].
     DiskWrites,
-    /// As [`QueueCounts::dead_lettered`].
-    DeadLetteredExpired,
-    /// See [`Self::DeadLetteredExpired`].
-    DeadLetteredRejected,
-    /// See [`Self::DeadLetteredExpired`].
-    DeadLetteredMaxLength,
-    /// See [`Self::DeadLetteredExpired`].
-    DeadLetteredDeliveryLimit,
+    /// As [`QueueCounts::at_most_once`].
+    AtMostOnceExpired,
+    /// See [`Self::AtMostOnceExpired`].
+    AtMostOnceRejected,
+    /// See [`Self::AtMostOnceExpired`].
+    AtMostOnceMaxLength,
+    /// See [`Self::AtMostOnceExpired`].
+    AtMostOnceDeliveryLimit,
     /// As [`QueueCounts::at_least_once`].
     AtLeastOnceExpired,
     /// See [`Self::AtLeastOnceExpired`].
@@ -241,11 +241,11 @@ impl QueueTotals {
             get_empty: of(N::GetEmpty),
             disk_reads: of(N::DiskReads),
             disk_writes: of(N::DiskWrites),
-            dead_lettered: Ended {
-                expired: of(N::DeadLetteredExpired),
-                rejected: of(N::DeadLetteredRejected),
-                max_length: of(N::DeadLetteredMaxLength),
-                delivery_limit: of(N::DeadLetteredDeliveryLimit),
+            at_most_once: Ended {
+                expired: of(N::AtMostOnceExpired),
+                rejected: of(N::AtMostOnceRejected),
+                max_length: of(N::AtMostOnceMaxLength),
+                delivery_limit: of(N::AtMostOnceDeliveryLimit),
             },
             at_least_once: Ended {
                 expired: of(N::AtLeastOnceExpired),

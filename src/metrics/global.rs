@@ -148,10 +148,9 @@ fn write_dead(types: &[(&str, QueueCounts)], text: &mut Text) {
     for (name, number, help) in DEAD {
         text.family(PREFIX, name, Kind::Counter, help);
         for (queue_type, counts) in types {
-            let at_least_once = number(&counts.at_least_once);
             for (strategy, number) in [
-                ("at_most_once", number(&counts.dead_lettered).saturating_sub(at_least_once)),
-                ("at_least_once", at_least_once),
+                ("at_most_once", number(&counts.at_most_once)),
+                ("at_least_once", number(&counts.at_least_once)),
                 ("disabled", number(&counts.dropped)),
             ] {
                 text.sample(PREFIX, name, |put| labels(queue_type, strategy, put), number);

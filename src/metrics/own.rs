@@ -31,7 +31,10 @@ pub(super) static QUEUES: Group<QueueRow> = Group {
         counter(
             "queue_dead_lettered_total",
             "Messages that went where the dead messages of a queue go",
-            |row| Some(row.held.counts.dead_lettered.sum().into()),
+            |row| {
+                let counts = &row.held.counts;
+                Some((counts.at_most_once.sum() + counts.at_least_once.sum()).into())
+            },
         ),
         counter(
             "queue_dropped_total",

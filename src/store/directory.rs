@@ -104,7 +104,8 @@ fn not_ours(path: &Path) -> Option<Reason> {
     let there = path.ancestors().find(|path| path.exists())?;
     let owner = fs::metadata(there).ok()?.uid();
     let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-    (owner != user).then(|| Reason::NotOurs { directory: there.to_owned(), owner, user, group })
+    let is_made = there == path;
+    (owner != user).then(|| Reason::NotOurs { directory: there.to_owned(), is_made, owner, user, group })
 }
 
 /// Whether the directory says already what it is.
@@ -214,6 +215,8 @@ enum Reason {
     /// A directory on the way belongs to another user, and that it cannot be written is his doing.
     NotOurs {
         directory: PathBuf,
+        /// Whether it is the data directory, and not one that that is to be made in.
+        is_made: bool,
         owner: u32,
         user: u32,
         group: u32,
@@ -303,12 +306,18 @@ impl fmt::Display for DirectoryError {
                 " cannot be written: its permissions forbid it; let its owner write (chmod u+rwx), \
                  or choose another with --data-dir",
             ),
-            Reason::NotOurs { directory, owner, user, group } => write!(
+            Reason::NotOurs { directory, is_made, owner, user, group } => write!(
                 f,
                 " cannot be written: {directory} belongs to the user with the id {owner}, and this broker runs as {user}; \
-                 hand it over (chown -R {user}:{group}), run the broker as its owner (a container: --user {owner}), or choose \
-                 another with --data-dir",
-                directory = directory.display()
+                 {mend}, run the broker as its owner (a container: --user {owner}), or choose another with --data-dir",
+                directory = directory.display(),
+                mend = if *is_made {
+                    format!("hand it over (chown -R {user}:{group})")
+                } else {
+                    format!(
+                        "make the data directory for it (install --directory --owner {user} --group {group})"
+                    )
+                }
             ),
             Reason::Full => f.write_str(
                 " cannot be written: no space is left on its disk; free some, or give it a larger \

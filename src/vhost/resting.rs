@@ -36,7 +36,13 @@ impl Vhost {
             if let Ok(terms) = queue.terms()
                 && let Some(to) = &terms.dead_letter
             {
-                let address = (Arc::from(to.exchange.as_str()), to.routing_key.clone());
+                // What goes to an exchange that looks at more than the key is looked for once.
+                let by_key = self
+                    .exchanges()
+                    .get(to.exchange.as_str())
+                    .is_none_or(|exchange| exchange.routes().holds_for_the_key());
+                let key = to.routing_key.clone().filter(|_| by_key);
+                let address = (Arc::from(to.exchange.as_str()), key);
                 sent_from.entry(address).or_default().push(queue.id());
             }
         }

@@ -212,6 +212,9 @@ fn a_disk_full_of_what_is_kept_can_be_started_again_and_consumed_from_over_and_o
         }
         // What was sent and not confirmed may be there as well.
         while raw.get(1, "q").is_some() {}
+        for start in 0..2 {
+            fs::remove_file(disk.outside().join(format!("rest{round}.{start}"))).unwrap();
+        }
         let mut publisher = Publisher::new(&broker);
         publisher.publish();
         publisher.await_confirms();

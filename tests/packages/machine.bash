@@ -20,6 +20,8 @@ machine_root=$machine_scratch/root
 machine_kind=
 machine_image=
 machine_capabilities=()
+# Commands that go on behind, by their pid: whoever begins one enters it here.
+machine_behind=()
 # Debian's programs ask nothing, and find what it is that this machine trusts.
 machine_variables=(
     DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 HOME=/root
@@ -28,6 +30,12 @@ machine_variables=(
 )
 
 machine_close() {
+    local pid
+    # What runs in a chroot goes with its `unshare`.
+    for pid in "${machine_behind[@]}"; do
+        pkill -KILL -P "$pid" || true
+        wait "$pid" 2>/dev/null || true
+    done
     if [[ $machine_kind == container ]]; then
         docker rm --force --volumes "$machine_name" >/dev/null 2>&1 || true
         [[ -z $machine_image ]] || docker image rm "$machine_image" >/dev/null 2>&1 || true

@@ -70,7 +70,7 @@ pub(super) static KEYS: [Key; 22] = [
             same("disk_free_limit.absolute"),
             Alias { name: "disk_free_limit.relative", written: Written::As(from::share) },
         ],
-        variables: &["RABBITMQ_DISK_FREE_ABSOLUTE_LIMIT", "RABBITMQ_DISK_FREE_RELATIVE_LIMIT"],
+        variables: &["RABBITMQ_DISK_FREE_ABSOLUTE_LIMIT"],
         field: one!(DISK, disk_free_limit),
         ..PLAIN
     },

@@ -46,10 +46,10 @@ const RARE: [QueueNumber; 18] = [
     QueueNumber::GetEmpty,
     QueueNumber::DiskReads,
     QueueNumber::DiskWrites,
-    QueueNumber::DeadLetteredExpired,
-    QueueNumber::DeadLetteredRejected,
-    QueueNumber::DeadLetteredMaxLength,
-    QueueNumber::DeadLetteredDeliveryLimit,
+    QueueNumber::AtMostOnceExpired,
+    QueueNumber::AtMostOnceRejected,
+    QueueNumber::AtMostOnceMaxLength,
+    QueueNumber::AtMostOnceDeliveryLimit,
     QueueNumber::AtLeastOnceExpired,
     QueueNumber::AtLeastOnceRejected,
     QueueNumber::AtLeastOnceMaxLength,
@@ -64,7 +64,7 @@ const RARE: [QueueNumber; 18] = [
 impl Rare {
     fn numbers(&self) -> [u64; RARE.len()] {
         let QueueCounts { get, get_no_ack, get_empty, disk_reads, disk_writes, .. } = self.counts;
-        let (dead_lettered, dropped) = (&self.counts.dead_lettered, &self.counts.dropped);
+        let (at_most_once, dropped) = (&self.counts.at_most_once, &self.counts.dropped);
         let at_least_once = &self.counts.at_least_once;
         [
             get,
@@ -72,10 +72,10 @@ impl Rare {
             get_empty,
             disk_reads,
             disk_writes,
-            dead_lettered.expired,
-            dead_lettered.rejected,
-            dead_lettered.max_length,
-            dead_lettered.delivery_limit,
+            at_most_once.expired,
+            at_most_once.rejected,
+            at_most_once.max_length,
+            at_most_once.delivery_limit,
             at_least_once.expired,
             at_least_once.rejected,
             at_least_once.max_length,
@@ -200,10 +200,8 @@ impl Counting {
     pub(super) fn ended(&mut self, messages: u64, reason: Reason, to: Option<&DeadLetter>) {
         let counts = &mut self.rare().counts;
         let Some(to) = to else { return add_to(&mut counts.dropped, messages, reason) };
-        add_to(&mut counts.dead_lettered, messages, reason);
-        if to.at_least_once {
-            add_to(&mut counts.at_least_once, messages, reason);
-        }
+        let ended = if to.at_least_once { &mut counts.at_least_once } else { &mut counts.at_most_once };
+        add_to(ended, messages, reason);
     }
 
     /// All that they were to go to have these.

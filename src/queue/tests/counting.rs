@@ -109,9 +109,9 @@ fn what_leaves_otherwise_is_counted_by_its_reason() {
             happens(&queue);
             let counts = counts(&queue);
             let (ended, other) = if lost {
-                (counts.dropped, counts.dead_lettered)
+                (counts.dropped, counts.at_most_once)
             } else {
-                (counts.dead_lettered, counts.dropped)
+                (counts.at_most_once, counts.dropped)
             };
             assert_eq!((ended, other, counts.publish), (expected, Ended::default(), 3), "{what} {lost}");
         }

@@ -110,28 +110,31 @@ impl Files {
     /// A file that an earlier run has left and nobody needs: a spare, if it is fit to be one.
     fn adopt(&self, name: &str) -> io::Result<()> {
         let file = self.disk.open(&path(name))?;
-        let len = file.len()?;
+        let spare = Spare { name: name.to_owned(), len: file.len()?, file };
+        if !self.is_fit(&spare) {
+            return self.disk.remove(&path(name));
+        }
         // Its unused part may have been given back to a start on a full disk.
-        match file.allocate(len) {
-            Err(error) if is_out_of_space(&error) => {
-                drop(file);
-                self.disk.remove(&path(name))
-            }
+        match spare.file.allocate(spare.len) {
+            Err(error) if is_out_of_space(&error) => self.disk.remove(&path(name)),
             Err(error) => Err(error),
-            Ok(()) => self.keep_or_remove(Spare { name: name.to_owned(), file, len }),
+            Ok(()) => self.keep_or_remove(spare),
         }
     }
 
     fn keep_or_remove(&self, spare: Spare) -> io::Result<()> {
         let mut state = self.lock();
-        // One that has grown far beyond its size is worth more as free space.
-        let is_fit = (self.limits.file_bytes..=self.limits.file_bytes.saturating_mul(2)).contains(&spare.len);
-        if is_fit && state.spares.len() < self.limits.spares {
+        if self.is_fit(&spare) && state.spares.len() < self.limits.spares {
             state.spares.push(spare);
             return Ok(());
         }
         drop(state);
         self.disk.remove(&path(&spare.name))
+    }
+
+    /// One that has grown far beyond its size is worth more as free space.
+    fn is_fit(&self, spare: &Spare) -> bool {
+        (self.limits.file_bytes..=self.limits.file_bytes.saturating_mul(2)).contains(&spare.len)
     }
 
     /// The file to begin with: a spare, or one that is made quickly, its space taken but not written.

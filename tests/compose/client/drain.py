@@ -1,7 +1,7 @@
 """Takes messages of `load` out of a queue and says what came.
 
 Events: `{"event": "taken", "count": N}` now and then, and at the end `{"event": "end", "numbers": RANGES IN THE ORDER OF
-ARRIVAL, "damaged": N, "reason"}`. It ends when `--until` messages have come, or with `--empty` when the queue has none
+ARRIVAL, "damaged": N, "reason"}`. It ends when `--until` messages have come, or without that when the queue has none
 left. With `--hold` it acks nothing until a line comes on its standard input; then it acks all at once and goes on.
 """
 
@@ -62,8 +62,12 @@ class Drain:
         # Nothing for a while, and the broker says so, too.
         if time.monotonic() - self._last_arrival < QUIET_SECONDS:
             return False
-        self._last_arrival = time.monotonic()
-        return self._channel.queue_declare(self._arguments.queue, passive=True).method.message_count == 0
+        self._last_arrival, before = time.monotonic(), self._count
+        if self._channel.queue_declare(self._arguments.queue, passive=True).method.message_count != 0:
+            return False
+        # What came before that answer is taken in the next turn.
+        self._connection.process_data_events(TURN_SECONDS)
+        return self._count == before
 
     def _await_release(self) -> None:
         sys.stdin.readline()

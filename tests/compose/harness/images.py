@@ -25,6 +25,7 @@ TOOLS = "ca-certificates,gcc,libc6-dev,python3,python3-pip"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "CARGO_HTTP_CAINFO")
 PULL_SECONDS = 300
+IMPORT_SECONDS = 300
 BUILD_SECONDS = 1500
 DEBOOTSTRAP_SECONDS = 300
 
@@ -116,12 +117,20 @@ class Images:
         tar = subprocess.Popen(
             ["tar", "--directory", str(root), "--numeric-owner", "--create", "--file", "-", "."], stdout=subprocess.PIPE,
         )
-        imported = subprocess.run(
-            ["docker", "import", *changes, "-", tag], stdin=tar.stdout, env=self._engine.environment,
-            capture_output=True, text=True,
-        )
-        if tar.wait() != 0 or imported.returncode != 0:
-            raise Missing(f"{tag} could not be imported: {imported.stderr}")
+        try:
+            imported = subprocess.run(
+                ["docker", "import", *changes, "-", tag], stdin=tar.stdout, env=self._engine.environment,
+                capture_output=True, text=True, timeout=IMPORT_SECONDS,
+            )
+            # With nobody left who reads it, tar ends as well.
+            tar.stdout.close()
+            if tar.wait(IMPORT_SECONDS) != 0 or imported.returncode != 0:
+                raise Missing(f"{tag} could not be imported: {imported.stderr}")
+        except subprocess.TimeoutExpired:
+            raise Missing(f"{tag} could not be imported within {IMPORT_SECONDS} s") from None
+        finally:
+            tar.kill()
+            tar.wait()
 
 
 def _copy_toolchain(local: Path) -> None:
