@@ -61,7 +61,10 @@ def engine(scratch: Path, own: bool, say: Callable[[str], None]):
 
 
 def _answers(environment: dict[str, str]) -> bool:
-    return bool(shutil.which("docker")) and done("docker", "info", environment=environment).returncode == 0
+    try:
+        return bool(shutil.which("docker")) and done("docker", "info", environment=environment).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
 
 
 def _compose(environment: dict[str, str], say: Callable[[str], None]) -> list[str]:
@@ -201,7 +204,10 @@ def _network(stack: ExitStack) -> str:
     forwarding = Path("/proc/sys/net/ipv4/ip_forward")
     before = forwarding.read_text()
     if before.strip() != "1":
-        forwarding.write_text("1")
+        try:
+            forwarding.write_text("1")
+        except OSError as error:
+            raise Refused(f"{forwarding} cannot be written, so that containers would reach nothing: {error}") from None
         stack.callback(forwarding.write_text, before)
     for rule in (
         ("nat", "POSTROUTING", "--source", f"{LINK}.0/30", "--jump", "MASQUERADE"),

@@ -65,11 +65,17 @@ class Images:
 
     def _pulls(self, image: str) -> bool:
         self._say(f"pulling {image}")
-        ran = done("docker", "pull", "--quiet", image, environment=self._engine.environment, seconds=PULL_SECONDS)
-        if ran.returncode == 0:
-            self._forget_later(image)
-            return True
-        self._say(f"it cannot be had ({ran.stdout.strip().splitlines()[-1]}): the bases are made here")
+        command = ["docker", "pull", "--quiet", image]
+        try:
+            ran = done(*command, environment=self._engine.environment, seconds=PULL_SECONDS)
+        except subprocess.TimeoutExpired:
+            reason = f"not within {PULL_SECONDS} s"
+        else:
+            if ran.returncode == 0:
+                self._forget_later(image)
+                return True
+            reason = (ran.stdout.strip().splitlines() or [f"status {ran.returncode}"])[-1]
+        self._say(f"it cannot be had ({reason}): the bases are made here")
         return False
 
     def _forget_later(self, image: str) -> None:

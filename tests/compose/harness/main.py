@@ -103,10 +103,10 @@ def _in_containers(arguments: argparse.Namespace, chosen: list[Scenario], scratc
             bases = images.bases(arguments.local_bases)
             host.try_container(bases["RUNTIME"])
             client = client or images.build(
-                "leveret-test-client:latest", HERE, HERE / "Dockerfile", {"CLIENT_IMAGE": bases["CLIENT"]},
+                f"leveret-test-client:{os.getpid()}", HERE, HERE / "Dockerfile", {"CLIENT_IMAGE": bases["CLIENT"]},
             )
             broker = broker or images.build(
-                "leveret-test:latest", ROOT, ROOT / "docker" / "Dockerfile",
+                f"leveret-test:{os.getpid()}", ROOT, ROOT / "docker" / "Dockerfile",
                 {"RUNTIME_IMAGE": bases["RUNTIME"], "BUILD_IMAGE": bases["BUILD"], **CHEAP},
             )
         tls = scratch / "certificates"
