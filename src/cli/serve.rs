@@ -65,6 +65,7 @@ pub(super) fn run(options: ServeOptions, ear: io::Result<Ear>, started: Instant)
         Ok(guard) => guard,
         Err(error) => return refuse(exit::CANNOT_CREATE, &error),
     };
+    log::panics::log_from_now_on();
     tell(&loaded, &beside_rabbitmq::remarks(&sources, &loaded));
     let Ear { runtime, signals } = ear;
     match runtime.block_on(serve(loaded, sources, signals, started)) {

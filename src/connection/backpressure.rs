@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::open::{Open, State};
 use crate::channel::Peer;
+use crate::rate::RateMeter;
 use crate::store::Blocked;
 use crate::time::Time;
 use crate::vhost::publisher::Behind;
@@ -53,6 +54,19 @@ impl Held {
 
     fn is_read(self) -> bool {
         matches!(self, Self::Not | Self::Easing(_))
+    }
+
+    /// What comes after this with a limit that is passed until then.
+    fn with_limit(self, meter: &RateMeter, now: Time) -> Self {
+        let until = meter.over_until(now);
+        if until > now {
+            Self::Over(until)
+        } else if self.is_told() {
+            Self::Easing(meter.eased_at(now))
+        } else {
+            // That was over before anybody looked: nothing stopped, so nothing is to be told.
+            Self::Not
+        }
     }
 }
 
@@ -211,14 +225,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         let Some(latest) = passed.max_by_key(|meter| meter.over_until(now)) else {
             return (Held::Not, "".into());
         };
-        let until = latest.over_until(now);
-        if until <= now {
-            return (Held::Easing(latest.eased_at(now)), "".into());
+        let held = self.publishing.held.with_limit(latest, now);
+        if !held.is_blocked() {
+            return (held, "".into());
         }
         if latest.is_news(now) {
             tracing::warn!("connection {} is held back: {latest}", self.session.name);
         }
-        (Held::Over(until), latest.to_string().into())
+        (held, latest.to_string().into())
     }
 
     /// Whether the client is gone whose publishes are not read. It has a while in which the alarm may clear, so that what
@@ -237,3 +251,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
         self.publishing.held != Held::Not || !self.publishing.behind.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ mod levels;
 mod limit;
 mod line;
 mod outputs;
-mod panics;
+pub(crate) mod panics;
 mod timestamp;
 mod writer;
 
@@ -55,7 +55,6 @@ pub fn start(config: &LogConfig) -> io::Result<LogGuard> {
     let installed = tracing_subscriber::registry().with(LogLayer(Arc::clone(&log))).try_init();
     installed.map_err(io::Error::other)?;
     let log = LOG.get_or_init(|| log);
-    panics::log_from_now_on();
     Ok(LogGuard(Arc::clone(log)))
 }
 

@@ -5,7 +5,7 @@ use std::thread;
 
 /// From now on a panic is a line of the log, so that it is not lost where standard error is. The connection that it
 /// happened in ends; the broker goes on.
-pub(super) fn log_from_now_on() {
+pub(crate) fn log_from_now_on() {
     panic::set_hook(Box::new(|panic| tracing::error!("{}", describe(panic))));
 }
 

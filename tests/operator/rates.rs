@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use futures_lite::StreamExt as _;
+use futures_lite::future::zip;
 use lapin::options::{BasicPublishOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{BasicProperties, Event};
+use lapin::{BasicProperties, Event, PublisherConfirm};
 use leveret::auth::UserLimits;
 use leveret::policy::PolicyKind;
 use leveret::rate::{RateLimit, RateOverflow};
@@ -16,8 +17,7 @@ use crate::directory::TempDir;
 use crate::lives::{Life, run};
 use crate::running::take_all;
 
-/// Publishes at once and gives which were acked.
-async fn publish_all(life: &Life, count: usize) -> Vec<bool> {
+async fn publish_without_waiting(life: &Life, count: usize) -> Vec<PublisherConfirm> {
     let mut promises = Vec::new();
     for number in 0..count {
         let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
@@ -25,11 +25,21 @@ async fn publish_all(life: &Life, count: usize) -> Vec<bool> {
         let publish = life.channel.basic_publish("".into(), "q".into(), options, body.as_bytes(), properties);
         promises.push(publish.await.unwrap());
     }
+    promises
+}
+
+/// Which of them were acked.
+async fn answers(promises: Vec<PublisherConfirm>) -> Vec<bool> {
     let mut acked = Vec::new();
     for promise in promises {
         acked.push(promise.await.unwrap().is_ack());
     }
     acked
+}
+
+/// Publishes at once and gives which were acked.
+async fn publish_all(life: &Life, count: usize) -> Vec<bool> {
+    answers(publish_without_waiting(life, count).await).await
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -132,24 +142,22 @@ fn a_publisher_is_read_again_when_its_limit_is_taken_back_though_it_owes_more_th
             let life = Life::begin(data.path()).await;
             let mut events = Box::pin(life.connection.events_listener());
             limit(&life, set, 1, RateOverflow::Block).await;
-            let body = life.channel.basic_publish(
-                "".into(),
-                "q".into(),
-                BasicPublishOptions::default(),
-                b"first",
-                BasicProperties::default(),
-            );
-            assert!(body.await.unwrap().await.unwrap().is_ack());
-            let told = events.next().await;
-            assert!(matches!(&told, Some(Event::ConnectionBlocked(_))), "{told:?}");
-            let environment = life.broker.environment();
-            match set {
-                Set::User => drop(environment.set_user_limits("guest", UserLimits::default())),
-                Set::Vhost => drop(environment.change_vhost("/", VhostMetadata::default())),
-                _ => drop(life.vhost.clear_policy(PolicyKind::Operator, "p")),
-            }
-            let told = events.next().await;
-            assert!(matches!(told, Some(Event::ConnectionUnblocked)), "{told:?}");
+            let taken_back = async {
+                let told = events.next().await;
+                let blocked = matches!(&told, Some(Event::ConnectionBlocked(reason)) if reason.contains("over 1 messages"));
+                assert!(blocked, "{told:?}");
+                let environment = life.broker.environment();
+                match set {
+                    Set::User => drop(environment.set_user_limits("guest", UserLimits::default())),
+                    Set::Vhost => drop(environment.change_vhost("/", VhostMetadata::default())),
+                    _ => drop(life.vhost.clear_policy(PolicyKind::Operator, "p")),
+                }
+                let told = events.next().await;
+                assert!(matches!(told, Some(Event::ConnectionUnblocked)), "{told:?}");
+            };
+            // Many, since one would be paid for a moment later; lapin publishes nothing more while it is blocked.
+            let (promises, ()) = zip(publish_without_waiting(&life, 100), taken_back).await;
+            assert_eq!(answers(promises).await, [true; 100], "{set:?}");
             assert_eq!(publish_all(&life, 100).await, [true; 100], "{set:?}");
             life.broker.stop().await;
         });
