@@ -29,7 +29,7 @@ fn a_connection_with_little_to_ask_is_answered_beside_those_that_never_stop() {
             over.store(true, Ordering::Relaxed);
             start.elapsed()
         });
-        assert!(took < ROUND_TRIPS * Duration::from_millis(20), "{took:?} for {ROUND_TRIPS} round trips");
+        assert!(took < ROUND_TRIPS * Duration::from_millis(100), "{took:?} for {ROUND_TRIPS} round trips");
     });
 }
 

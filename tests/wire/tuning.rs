@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use crate::support::raw::DEADLINE;
 use crate::support::{Broker, Message, Payload, Properties, Raw, Received, Table, frame, method};
 use crate::witness::{others_go_on, others_go_on_with};
 
@@ -175,13 +176,13 @@ fn b71_a_silent_client_is_dropped_after_two_heartbeats_and_its_messages_go_back(
         let start = Instant::now();
         let mut heartbeats = 0;
         let end = loop {
-            match silent.recv_within(Duration::from_secs(10)) {
+            match silent.recv_within(DEADLINE) {
                 Received::Frame(frame) if frame.kind == frame::HEARTBEAT => heartbeats += 1,
                 received => break received,
             }
         };
         assert_eq!(end, Received::End(0), "no close frame, only the end");
-        assert!((1500..6000).contains(&start.elapsed().as_millis()), "after {:?}", start.elapsed());
+        assert!((1500..60_000).contains(&start.elapsed().as_millis()), "after {:?}", start.elapsed());
         assert!(heartbeats >= 2, "{heartbeats} heartbeats in {:?}", start.elapsed());
         let back = get_soon(&mut steady, &queue);
         assert!(back.redelivered);
@@ -193,11 +194,12 @@ fn b71_a_silent_client_is_dropped_after_two_heartbeats_and_its_messages_go_back(
 #[test]
 fn b71_any_bytes_from_the_client_count_as_a_sign_of_life() {
     others_go_on(|broker| {
-        let mut raw = Raw::connect_tuned(broker, 10, 131_072, 1);
+        // Whoever says nothing is dropped after four to six seconds.
+        let mut raw = Raw::connect_tuned(broker, 10, 131_072, 2);
         raw.open_channel(1);
         let start = Instant::now();
         let mut by_heartbeat = true;
-        while start.elapsed() < Duration::from_secs(5) {
+        while start.elapsed() < Duration::from_secs(8) {
             match raw.recv_within(Duration::from_millis(400)) {
                 Received::Frame(frame) if frame.kind == frame::HEARTBEAT => {}
                 Received::Frame(frame) if frame.method() == Some((60, 11)) => {}
@@ -218,16 +220,16 @@ fn b71_any_bytes_from_the_client_count_as_a_sign_of_life() {
 fn the_broker_sends_heartbeats_twice_an_interval_and_none_when_they_are_off() {
     others_go_on(|broker| {
         let mut off = Raw::connect(broker);
-        let mut raw = Raw::connect_tuned(broker, 10, 131_072, 1);
+        let mut raw = Raw::connect_tuned(broker, 10, 131_072, 4);
         let start = Instant::now();
         for _ in 0..4 {
-            let received = raw.recv_within(Duration::from_secs(5));
+            let received = raw.recv_within(DEADLINE);
             let Received::Frame(frame) = received else { panic!("{received:?}") };
             assert_eq!((frame.kind, frame.channel, frame.payload.len()), (frame::HEARTBEAT, 0, 0));
             raw.send_heartbeat();
         }
         let elapsed = start.elapsed();
-        assert!((1200..4000).contains(&elapsed.as_millis()), "four heartbeats in {elapsed:?}");
+        assert!((4800..15_000).contains(&elapsed.as_millis()), "four heartbeats in {elapsed:?}");
         assert_eq!(off.recv_within(Duration::from_millis(10)), Received::Silence);
     });
 }
@@ -240,7 +242,7 @@ fn a_connection_can_be_closed_by_the_client_and_the_broker_closes_the_socket() {
         raw.send(0, method::close(method::CONNECTION_CLOSE));
         raw.expect(0, method::CONNECTION_CLOSE_OK);
         // A client may expect the socket to be closed, or close it first: the broker does not wait for ever.
-        raw.expect_eof_within(Duration::from_secs(20));
+        raw.expect_eof();
     });
 }
 
