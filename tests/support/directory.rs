@@ -37,7 +37,13 @@ pub(crate) fn copy_folder(from: &Path, to: &Path) {
             copy_folder(&path, &to.join(name));
         } else if path.extension().is_none_or(|extension| extension != "sock") {
             // The socket of a broker is nothing without it.
-            std::fs::copy(&path, to.join(name)).unwrap();
+            let copied = std::fs::copy(&path, to.join(name));
+            // A broker that runs gives a file its name when it is whole.
+            let is_renamed = |error: &std::io::Error| {
+                error.kind() == std::io::ErrorKind::NotFound
+                    && path.extension().is_some_and(|extension| extension == "new")
+            };
+            assert!(copied.as_ref().map_or_else(is_renamed, |_| true), "{}: {copied:?}", path.display());
         }
     }
 }
