@@ -56,7 +56,7 @@ fn a_rabbitmq_server_serves_and_tells_its_number_for_as_long_as_it_runs() {
     let wait = |pid_file: &str| {
         let mut command = Command::new(&ctl);
         command.env("LEVERET_DATA_DIR", &data).env("HOME", folder.path());
-        command.args(["wait", "--timeout", "20", pid_file]).output().unwrap()
+        command.args(["wait", "--timeout", "60", pid_file]).output().unwrap()
     };
     for pid_file in [pid_file.to_str().unwrap(), "/no/such/file"] {
         let waited = wait(pid_file);
