@@ -11,7 +11,7 @@ use crate::support::{Message, Properties, Raw, Table, method};
 const EMPTY_MAX: u64 = 400 << 20;
 const SEGMENT: u64 = 16 << 20;
 /// So long the broker may take to give space back that nobody waits for.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Publishes these bodies on a channel that is not in confirm mode yet, in a window, and waits until all are confirmed.
 pub(crate) fn publish(
@@ -135,7 +135,7 @@ fn a_backlog_of_transient_messages_leaves_memory_too_and_comes_back_in_order() {
     });
 }
 
-/// Waits until the oldest file of the journal is free and what was alive of it stands in a segment.
+/// Waits until something stands in a segment.
 fn await_segment(lives: &Lives) {
     let deadline = Instant::now() + PATIENCE;
     while lives.disk_bytes("queue") == 0 {
@@ -183,7 +183,7 @@ fn a_deleted_queue_gives_its_space_back() {
     let mut raw = lives.connect();
     raw.durable_queue("q");
     publish(&mut raw, "", "q", 2, (0..10_000).map(|number| body(number, 20_000)));
-    assert!(lives.disk_bytes("queue") > 0, "a backlog in segments: {:#?}", files(lives.data()));
+    await_segment(&lives);
     raw.call(method::queue_delete("q"));
     await_disk_bytes(&lives, "queue", 0);
     await_disk_bytes(&lives, "", EMPTY_MAX);
@@ -322,8 +322,11 @@ fn the_backlogs_of_many_queues_leave_memory_though_none_of_them_is_long() {
     }
     // All of it is 80 MB; when only long queues gave any up, 112 MiB stayed.
     let deadline = Instant::now() + PATIENCE;
-    while lives.broker().resident_bytes() - before > 64 << 20 {
-        let grown = lives.broker().resident_bytes() - before;
+    loop {
+        let grown = lives.broker().resident_bytes().saturating_sub(before);
+        if grown <= 64 << 20 {
+            break;
+        }
         assert!(Instant::now() < deadline, "{} MiB more", grown >> 20);
         std::thread::park_timeout(Duration::from_millis(20));
     }

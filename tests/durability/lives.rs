@@ -100,6 +100,13 @@ pub(crate) trait Script {
     fn durable_queue(&mut self, name: &str);
     /// Publishes a persistent message by the default exchange on a channel in confirm mode, and waits for the confirm.
     fn publish_confirmed(&mut self, queue: &str, body: &str);
+    /// When this returns, what was settled before on this connection is on the disk: nobody waits for a settlement, but what
+    /// is confirmed afterwards stands behind it.
+    fn written(&mut self) {
+        self.call(method::confirm_select());
+        self.durable_queue("other");
+        self.publish_confirmed("other", "");
+    }
     /// Takes one message that is still to be settled.
     fn get_unsettled(&mut self, queue: &str) -> Option<Message>;
     /// Takes all messages: their bodies, and whether each was `redelivered`.

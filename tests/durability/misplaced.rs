@@ -17,7 +17,8 @@ const QUEUES: [&str; 2] = ["a", "b"];
 /// So much of a queue that a checkpoint makes a segment of it.
 const LARGE: usize = 40;
 const LARGE_BYTES: usize = 20_000;
-const LIVES_MAX: u32 = 20;
+/// Each is a second or so for what happens beside it.
+const LIVES_MAX: u32 = 100;
 
 /// A data directory with several files of the journal, and a segment of each queue that the journal knows.
 struct Directory {

@@ -78,7 +78,12 @@ fn killed(from: &str, to: &str, path: &str, order: &Value, prepare: impl FnOnce(
     assert_eq!(check(&lives, [from, to]), MESSAGES);
     let (mut kills, mut left) = (0, MESSAGES);
     while left > 0 {
-        let answer = ask(&lives, "POST", path, order).unwrap();
+        let mut order = order.clone();
+        if kills == 0 {
+            // So slowly that the first one is killed in the midst of it, however late we are.
+            order["rate"] = json!(MESSAGES / 4);
+        }
+        let answer = ask(&lives, "POST", path, &order).unwrap();
         let place = format!("/api/leveret/jobs/{}", answer["id"].as_str().unwrap());
         let until = random.below(MESSAGES as u64 / 4);
         let begun = Instant::now();

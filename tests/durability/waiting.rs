@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use crate::lives::{Death, Lives, Script};
 use crate::support::{Properties, Raw, Table, method};
 
-const DEADLINE: Duration = Duration::from_mins(1);
+const DEADLINE: Duration = Duration::from_mins(2);
 const MESSAGES: u64 = 5000;
 
 /// Publishes so many messages of 10 KB, each with its number, and waits until all are confirmed.
@@ -23,8 +23,8 @@ fn publish_all(raw: &mut Raw, queue: &str, headers: impl Fn(u64) -> Table) {
 }
 
 /// The numbers of what a queue gives, until it has given all.
-fn take_all(raw: &mut Raw, queue: &str) -> Vec<u64> {
-    let (mut taken, deadline) = (Vec::new(), Instant::now() + DEADLINE);
+fn take_all(raw: &mut Raw, queue: &str, after: Duration) -> Vec<u64> {
+    let (mut taken, deadline) = (Vec::new(), Instant::now() + after + DEADLINE);
     while taken.len() as u64 != MESSAGES {
         assert!(Instant::now() < deadline, "{} of {MESSAGES}", taken.len());
         let number = |body: String| body.split_once(' ').unwrap().0.parse::<u64>().unwrap();
@@ -42,41 +42,48 @@ fn leaves_memory(lives: &Lives) {
     }
 }
 
-/// What was taken is written before this is confirmed.
-fn written(raw: &mut Raw) {
+/// Milliseconds since the Unix epoch.
+fn clock() -> u64 {
+    u64::try_from(UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap()
+}
+
+/// Schedules messages so many milliseconds ahead, and takes them when they are due. False when the disk is so slow that they
+/// were due before all of them had left memory and the next broker served.
+fn is_scheduled_in_time(death: Option<Death>, ahead: u64) -> bool {
+    let mut lives = Lives::new(&["--backlog-memory", "16MiB"]);
+    let mut raw = lives.connect();
+    raw.call(method::queue_declare("q", method::DURABLE, &Table::new().boolean("x-scheduled", true)));
     raw.call(method::confirm_select());
-    raw.durable_queue("other");
-    raw.publish_confirmed("other", "");
+    let first = clock() + ahead;
+    // In no order, and all of them later than the start of the next broker.
+    let due = |number: u64| first + number * 3571 % MESSAGES / 4;
+    publish_all(&mut raw, "q", |number| Table::new().field("x-deliver-at", b'l', due(number).to_be_bytes()));
+    leaves_memory(&lives);
+    if let Some(death) = death {
+        drop(raw);
+        lives.again(death);
+        raw = lives.connect();
+    }
+    let ready = raw.message_count(1, "q");
+    if clock() >= first {
+        return false;
+    }
+    assert_eq!(ready, 0, "nothing is ready: {death:?}");
+    let taken = take_all(&mut raw, "q", Duration::from_millis(ahead));
+    let mut expected: Vec<u64> = (0..MESSAGES).collect();
+    expected.sort_by_key(|number| (due(*number), *number));
+    assert_eq!(taken, expected, "{death:?}");
+    raw.written();
+    lives.again(Death::Kill);
+    assert_eq!(lives.connect().take_bodies("q"), [""; 0], "{death:?}");
+    true
 }
 
 #[test]
 fn what_is_scheduled_leaves_memory_and_comes_in_the_order_of_its_times() {
     for death in [None, Some(Death::Stop), Some(Death::Kill)] {
-        let mut lives = Lives::new(&["--backlog-memory", "16MiB"]);
-        let mut raw = lives.connect();
-        raw.call(method::queue_declare("q", method::DURABLE, &Table::new().boolean("x-scheduled", true)));
-        raw.call(method::confirm_select());
-        let now = u64::try_from(UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
-        // In no order, and all of them later than the start of the next broker.
-        let due = |number: u64| now + 10_000 + number * 3571 % MESSAGES / 4;
-        publish_all(&mut raw, "q", |number| {
-            Table::new().field("x-deliver-at", b'l', due(number).to_be_bytes())
-        });
-        leaves_memory(&lives);
-        assert_eq!(raw.message_count(1, "q"), 0, "nothing is ready");
-        if let Some(death) = death {
-            drop(raw);
-            lives.again(death);
-            raw = lives.connect();
-            assert_eq!(raw.message_count(1, "q"), 0, "{death:?}");
-        }
-        let taken = take_all(&mut raw, "q");
-        let mut expected: Vec<u64> = (0..MESSAGES).collect();
-        expected.sort_by_key(|number| (due(*number), *number));
-        assert_eq!(taken, expected, "{death:?}");
-        written(&mut raw);
-        lives.again(Death::Kill);
-        assert_eq!(lives.connect().take_bodies("q"), [""; 0], "{death:?}");
+        let in_time = [10_000, 40_000, 160_000].into_iter().any(|ahead| is_scheduled_in_time(death, ahead));
+        assert!(in_time, "{death:?}: the disk takes minutes for 50 MB");
     }
 }
 
@@ -96,7 +103,7 @@ fn what_waits_to_be_tried_again_leaves_memory_and_comes_back_to_its_places() {
         let returned = Instant::now();
         // All at once.
         raw.send(1, method::basic_nack(last, true, true));
-        written(&mut raw);
+        raw.written();
         leaves_memory(&lives);
         if let Some(death) = death {
             drop(raw);
@@ -106,8 +113,8 @@ fn what_waits_to_be_tried_again_leaves_memory_and_comes_back_to_its_places() {
         if returned.elapsed() < Duration::from_secs(9) {
             assert_eq!(raw.message_count(1, "q"), 0, "{death:?}");
         }
-        assert_eq!(take_all(&mut raw, "q"), (0..MESSAGES).collect::<Vec<_>>(), "{death:?}");
-        written(&mut raw);
+        assert_eq!(take_all(&mut raw, "q", Duration::ZERO), (0..MESSAGES).collect::<Vec<_>>(), "{death:?}");
+        raw.written();
         lives.again(Death::Kill);
         assert_eq!(lives.connect().take_bodies("q"), [""; 0], "{death:?}");
     }

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::TempDir;
 
 /// How long a broker may take until it accepts connections, and until it has ended when it was told to.
-const START_DEADLINE: Duration = Duration::from_mins(1);
+const START_DEADLINE: Duration = Duration::from_mins(2);
 const STOP_DEADLINE: Duration = Duration::from_mins(1);
 
 /// Names a broker that runs already, as `host:port`. Tests that need nothing but the defaults then talk to
@@ -128,6 +128,11 @@ impl Broker {
     /// Waits until the broker has written a line with `text` in it, and returns that line.
     pub(crate) fn wait_for_line(&mut self, text: &str) -> String {
         self.process.as_mut().expect("a broker of our own").wait_for_line(text)
+    }
+
+    /// The same of a broker that others use as well: it is not noticed here when it ends.
+    pub(crate) fn await_line(&self, text: &str) -> String {
+        self.process().output.await_line(text)
     }
 
     /// The broker's data directory.
@@ -314,6 +319,20 @@ impl Drop for Process {
 }
 
 impl Output {
+    /// Waits for a line with `text` in it.
+    fn await_line(&self, text: &str) -> String {
+        let deadline = Instant::now() + START_DEADLINE;
+        let mut lines = self.lines.lock().unwrap();
+        loop {
+            if let Some(line) = lines.iter().find(|line| line.contains(text)) {
+                return line.clone();
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "no line {text:?} in {lines:#?}");
+            lines = self.written.wait_timeout(lines, left).unwrap().0;
+        }
+    }
+
     /// Collects the lines of a stream until its end.
     fn follow(output: &Arc<Self>, stream: impl Read + Send + 'static) -> JoinHandle<()> {
         let output = Arc::clone(output);

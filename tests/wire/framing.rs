@@ -218,7 +218,7 @@ fn b30_a_client_that_never_answers_the_connection_close_is_dropped() {
             raw.send_frame(9, 0, Payload::new());
             raw.expect(0, method::CONNECTION_CLOSE);
         }
-        let ended = (0..200).any(|_| {
+        let ended = (0..600).any(|_| {
             busy.send(1, method::basic_qos(1));
             busy.recv_within(Duration::from_millis(100)) != Received::Silence
         });

@@ -1,15 +1,16 @@
 //! What comes before the first frame: the protocol header, and the time that a handshake may take.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::support::raw::{PLAIN_GUEST, PROTOCOL_HEADER, client_properties};
-use crate::support::{Broker, Raw, Received, frame, method};
+use crate::support::raw::{DEADLINE, PLAIN_GUEST, PROTOCOL_HEADER, client_properties};
+use crate::support::{Broker, Raw, Received, assert_waited, frame, method};
 use crate::witness::{others_go_on, others_go_on_with};
 
-/// A time within which nobody is dropped whose deadline was not set lower.
-const BEFORE_THE_DEFAULT: Duration = Duration::from_secs(8);
+/// A deadline that is long enough for those who hurry, on any machine.
+const TIMEOUT: &str = "5s";
 
 /// How far a connection gets before the test takes over.
 type Connect = fn(&Broker) -> Raw;
@@ -78,17 +79,17 @@ fn b18_a_proxy_header_where_none_is_expected_is_turned_away() {
 
 #[test]
 fn b4_a_peer_that_says_nothing_is_dropped_at_the_handshake_deadline() {
-    others_go_on_with(&["--handshake-timeout", "2s"], |broker| {
-        let mut raw = Raw::tcp(broker);
+    // Longer than it is by itself.
+    others_go_on_with(&["--handshake-timeout", "11s"], |broker| {
         let start = Instant::now();
-        raw.expect_eof_within(BEFORE_THE_DEFAULT);
-        assert!(start.elapsed() >= Duration::from_millis(1900), "after {:?}", start.elapsed());
+        Raw::tcp(broker).expect_eof();
+        assert_waited(start, 11_000, "the end");
     });
 }
 
 #[test]
 fn b4_a_peer_that_stops_after_any_step_is_dropped_at_the_handshake_deadline() {
-    others_go_on_with(&["--handshake-timeout", "2s"], |broker| {
+    others_go_on_with(&["--handshake-timeout", TIMEOUT], |broker| {
         let steps: [(&str, Connect); 2] = [
             ("start", Raw::started),
             ("tune", |broker| {
@@ -97,45 +98,48 @@ fn b4_a_peer_that_stops_after_any_step_is_dropped_at_the_handshake_deadline() {
                 raw
             }),
         ];
-        for (step, connect) in steps {
-            let mut raw = connect(broker);
-            assert_eq!(raw.recv_within(BEFORE_THE_DEFAULT), Received::End(0), "after {step}");
+        for (step, mut raw) in steps.map(|(step, connect)| (step, connect(broker))) {
+            assert_eq!(raw.recv_within(DEADLINE), Received::End(0), "after {step}");
         }
     });
 }
 
 #[test]
 fn b4_an_open_connection_outlives_the_handshake_deadline() {
-    others_go_on_with(&["--handshake-timeout", "2s"], |broker| {
+    others_go_on_with(&["--handshake-timeout", TIMEOUT], |broker| {
         let mut raw = Raw::connect(broker);
-        assert_eq!(raw.recv_within(Duration::from_secs(3)), Received::Silence);
+        assert_eq!(raw.recv_within(Duration::from_secs(6)), Received::Silence);
         raw.open_channel(1);
     });
 }
 
 #[test]
 fn b5_the_handshake_deadline_is_for_all_of_it_and_not_for_each_read() {
-    others_go_on_with(&["--handshake-timeout", "2s"], |broker| {
+    others_go_on_with(&["--handshake-timeout", TIMEOUT], |broker| {
         let start_ok = method::connection_start_ok(&client_properties(), "PLAIN", PLAIN_GUEST);
         let start_ok = frame::Frame::new(frame::METHOD, 0, start_ok).encode();
         let cases: [(Connect, &[u8]); 2] = [(Raw::tcp, PROTOCOL_HEADER), (Raw::started, &start_ok)];
-        for (connect, slowly) in cases {
-            let mut raw = connect(broker);
-            let mut sent = 0;
-            let end = slowly.iter().find_map(|octet| {
-                raw.send_bytes(&[*octet]);
-                sent += 1;
-                let received = raw.recv_within(Duration::from_millis(400));
-                (received != Received::Silence).then_some(received)
-            });
-            assert_eq!(end, Some(Received::End(0)), "after {sent} of {} octets", slowly.len());
-        }
+        thread::scope(|scope| {
+            for (connect, slowly) in cases {
+                scope.spawn(move || {
+                    let mut raw = connect(broker);
+                    let mut sent = 0;
+                    let end = slowly.iter().find_map(|octet| {
+                        raw.send_bytes(&[*octet]);
+                        sent += 1;
+                        let received = raw.recv_within(Duration::from_secs(1));
+                        (received != Received::Silence).then_some(received)
+                    });
+                    assert_eq!(end, Some(Received::End(0)), "after {sent} of {} octets", slowly.len());
+                });
+            }
+        });
     });
 }
 
 #[test]
 fn b6_idle_sockets_that_never_log_in_do_not_stand_in_the_way() {
-    others_go_on_with(&["--handshake-timeout", "2s"], |broker| {
+    others_go_on_with(&["--handshake-timeout", TIMEOUT], |broker| {
         let mut idle: Vec<Raw> = (0..500).map(|_| Raw::tcp(broker)).collect();
         Raw::connect(broker).open_channel(1);
         for raw in &mut idle {
@@ -149,10 +153,10 @@ fn b6_sockets_beyond_the_cap_of_unauthenticated_ones_of_an_address_are_closed_at
     // Half of all that there may be.
     const CAP: usize = 2048;
     allow_open_files(4 * CAP as u64);
-    others_go_on_with(&["--handshake-timeout", "60s"], |broker| {
+    others_go_on_with(&["--handshake-timeout", "10m"], |broker| {
         let mut opened = Raw::connect(broker);
         let idle: Vec<Raw> = (0..CAP).map(|_| Raw::tcp(broker)).collect();
-        Raw::tcp(broker).expect_eof_within(Duration::from_secs(30));
+        Raw::tcp(broker).expect_eof();
         opened.open_channel(1);
         drop(idle);
     });

@@ -246,6 +246,7 @@ fn b14_many_failed_logins_disturb_nobody_and_leave_few_lines_and_no_secret_in_th
         }
         Raw::connect(broker).open_channel(1);
         if !broker.is_external() {
+            broker.await_line("login refused");
             let log = broker.log();
             assert!(!log.iter().any(|line| line.contains("planted-secret")), "{log:#?}");
             let lines = log.iter().filter(|line| line.contains("login refused")).count();

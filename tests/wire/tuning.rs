@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use crate::support::raw::DEADLINE;
-use crate::support::{Broker, Message, Payload, Properties, Raw, Received, Table, frame, method};
+use crate::support::{
+    Broker, Message, Payload, Properties, Raw, Received, Table, assert_waited, frame, method,
+};
 use crate::witness::{others_go_on, others_go_on_with};
 
 #[test]
@@ -170,20 +172,22 @@ fn b71_a_silent_client_is_dropped_after_two_heartbeats_and_its_messages_go_back(
 
         let mut silent = Raw::connect_tuned(broker, 10, 131_072, 1);
         silent.open_channel(1);
+        let start = Instant::now();
         silent.send(1, method::basic_get(&queue, false));
         silent.expect(1, method::BASIC_GET_OK);
         silent.content(1);
-        let start = Instant::now();
         let mut heartbeats = 0;
         let end = loop {
             match silent.recv_within(DEADLINE) {
-                Received::Frame(frame) if frame.kind == frame::HEARTBEAT => heartbeats += 1,
+                Received::Frame(frame) if frame.kind == frame::HEARTBEAT && start.elapsed() < DEADLINE => {
+                    heartbeats += 1;
+                }
                 received => break received,
             }
         };
         assert_eq!(end, Received::End(0), "no close frame, only the end");
-        assert!((1500..60_000).contains(&start.elapsed().as_millis()), "after {:?}", start.elapsed());
-        assert!(heartbeats >= 2, "{heartbeats} heartbeats in {:?}", start.elapsed());
+        assert_waited(start, 2500, "the end");
+        assert!(heartbeats >= 1, "no heartbeat in {:?}", start.elapsed());
         let back = get_soon(&mut steady, &queue);
         assert!(back.redelivered);
         steady.send(1, method::queue_delete(&queue));
@@ -220,16 +224,21 @@ fn b71_any_bytes_from_the_client_count_as_a_sign_of_life() {
 fn the_broker_sends_heartbeats_twice_an_interval_and_none_when_they_are_off() {
     others_go_on(|broker| {
         let mut off = Raw::connect(broker);
-        let mut raw = Raw::connect_tuned(broker, 10, 131_072, 4);
         let start = Instant::now();
-        for _ in 0..4 {
+        let mut raw = Raw::connect_tuned(broker, 10, 131_072, 1);
+        let (mut count, mut last, mut shortest) = (0, start, DEADLINE);
+        // A busy machine may be late with any of them: two that are as close as they should be will do.
+        while count < 4 || shortest >= Duration::from_millis(750) {
             let received = raw.recv_within(DEADLINE);
             let Received::Frame(frame) = received else { panic!("{received:?}") };
             assert_eq!((frame.kind, frame.channel, frame.payload.len()), (frame::HEARTBEAT, 0, 0));
             raw.send_heartbeat();
+            let now = Instant::now();
+            shortest = shortest.min(now - last);
+            (count, last) = (count + 1, now);
+            assert!(now - start < DEADLINE, "{count} heartbeats, none within {shortest:?} of another");
         }
-        let elapsed = start.elapsed();
-        assert!((4800..15_000).contains(&elapsed.as_millis()), "four heartbeats in {elapsed:?}");
+        assert_waited(start, count * 500, "as many heartbeats");
         assert_eq!(off.recv_within(Duration::from_millis(10)), Received::Silence);
     });
 }
