@@ -331,9 +331,10 @@ async fn serve_open(
     telling::opened(environment, &negotiated, ends);
     let end = open.serve().await;
     telling::closed(environment, &negotiated, ends);
-    environment.connections.leave(id);
-    drop(traffic);
+    // Whoever does not find it among the connections any more finds it counted.
     environment.vhosts.counts().churn().add(Event::ConnectionClosed);
+    drop(traffic);
+    environment.connections.leave(id);
     // Its places are free before its socket has gone: the client may come again at once.
     drop(entry);
     log_end(&end, open.heartbeat_secs(), (peer, local));
