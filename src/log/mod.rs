@@ -85,6 +85,13 @@ pub fn level(category: LogCategory) -> LogLevel {
     LOG.get().map_or(LogLevel::None, |log| log.levels.get(category))
 }
 
+/// Waits a moment until what was logged so far is written.
+pub fn flush() {
+    if let Some(log) = LOG.get() {
+        log.outputs.flush();
+    }
+}
+
 impl Drop for LogGuard {
     fn drop(&mut self) {
         self.0.outputs.flush();

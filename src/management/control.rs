@@ -83,6 +83,7 @@ pub(super) fn log_tail(call: &Call) -> Result<Answer, Failure> {
     let lines = call.query.get("lines").map_or(Ok(LINES), str::parse);
     let lines = lines.map_err(|_| Failure::bad_request("lines must be a whole number"))?.min(LINES_MAX);
     let path = call.environment().config().log.file_path().ok_or_else(Failure::no_object)?;
+    log::flush();
     let (octets, is_whole) = File::open(&path).and_then(end_of).map_err(|error| {
         Failure::precondition_failed(format!("{} cannot be read: {error}", path.display()))
     })?;
