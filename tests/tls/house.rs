@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use crate::authority::{Authority, Identity};
 use crate::support::{Broker, Ended, TempDir};
 
+/// Of a broker to which clients come that do not log in, however long a test takes.
+pub(crate) const PATIENT: [&str; 4] = ["--handshake-timeout", "60m", "--tls-handshake-timeout", "60m"];
+
 pub(crate) struct House {
     pub(crate) broker: Broker,
     pub(crate) files: Files,

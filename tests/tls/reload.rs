@@ -6,7 +6,7 @@ use rustix::process::Signal;
 
 use crate::authority::Authority;
 use crate::client::{Secured, connect, trusting};
-use crate::house::{Files, House};
+use crate::house::{Files, House, PATIENT};
 
 /// Has everything read again and waits for what the log says of it for the `nth` time.
 pub(crate) fn reload(house: &House, said: &str, nth: usize) {
@@ -32,7 +32,7 @@ fn is_served(client: &mut Secured) -> bool {
 #[test]
 fn another_certificate_is_shown_after_a_reload_and_connections_stay() {
     let (authority, other) = (Authority::new("A"), Authority::new("B"));
-    let house = House::new(&authority, &[]);
+    let house = House::new(&authority, &PATIENT);
     let mut before = connect(house.tls, "localhost", &trusting(&authority, None)).unwrap();
     house.files.put_server(&other.server(&["localhost"]));
     reload(&house, "configuration read again", 1);
@@ -69,7 +69,7 @@ fn a_client_whose_certificate_was_revoked_or_whose_authority_is_gone_does_not_co
     files.put("crl.pem", &authority.revoked(&[99]));
     let list = files.path("crl.pem");
     let flags = ["--tls-verify", "verify_peer", "--tls-crlfile", list.to_str().unwrap()];
-    let house = House::with(files, &flags);
+    let house = House::with(files, &[&flags[..], &PATIENT].concat());
     let (seven, eight) = (authority.numbered_client("a", 7), authority.numbered_client("b", 8));
     let (seven, eight) = (trusting(&authority, Some(&seven)), trusting(&authority, Some(&eight)));
     let mut before = connect(house.tls, "localhost", &seven).unwrap();
