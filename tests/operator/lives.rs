@@ -14,7 +14,7 @@ use serde_json::Value;
 use leveret::policy::{Policy, PolicyKind};
 
 /// Nothing here takes longer than this, however busy the machine is.
-const DEADLINE: Duration = Duration::from_mins(1);
+const DEADLINE: Duration = Duration::from_mins(5);
 
 /// Runs a test against a runtime of its own.
 pub(crate) fn run<F: Future<Output = ()>>(test: F) {
