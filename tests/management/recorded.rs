@@ -126,7 +126,7 @@ fn play(recorded: &str) {
         let filled = ask.replace("$NODE", &node).replace("$USER", USER).replace("$KEY", &key);
         let (method, path) = filled.split_once(' ').unwrap();
         // Counts are told when they are asked for, but some of what is counted comes with the next sample.
-        let patience = if wrong.is_empty() { Duration::from_secs(20) } else { Duration::ZERO };
+        let patience = if wrong.is_empty() { Duration::from_mins(1) } else { Duration::ZERO };
         let until = Instant::now() + patience;
         let (answer, mistakes) = loop {
             let answer = asked(&desk, method, path, &request["body"]);

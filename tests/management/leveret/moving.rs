@@ -329,7 +329,7 @@ fn a_job_is_seen_in_its_virtual_host_and_cancelled_by_its_owner() {
     for _ in 0..10 {
         publish(&desk, "", "q", &json!({}), "x");
     }
-    let answer = desk.ask_as("owner", "POST", MOVE, &json!({ "to": { "queue": "to" }, "rate": 1 }));
+    let answer = desk.ask_as("owner", "POST", MOVE, &json!({ "to": { "queue": "to" }, "rate": 0.1 }));
     let place = answer.header("location").unwrap().to_owned();
     for (user, method, expected) in [
         ("outsider", "GET", 404),
