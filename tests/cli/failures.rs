@@ -1,16 +1,19 @@
 //! What a command says when it cannot do what it is asked to do.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
+
+use socket2::{Domain, Socket, Type};
 
 use crate::shell::Shell;
 
 #[test]
 fn a_broker_that_is_not_found_or_does_not_answer_is_said_to_be_so() {
     let mut shell = Shell::new();
-    // Nobody listens at a port that was just given back.
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    shell.set("NOBODY", &nobody.to_string());
+    // Nobody listens there, and nobody else is given it.
+    let nobody = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    nobody.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    shell.set("NOBODY", &nobody.local_addr().unwrap().as_socket().unwrap().to_string());
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     shell.set("OTHER", &other.local_addr().unwrap().to_string());
     let speaks = std::thread::spawn(move || {
