@@ -33,7 +33,7 @@ fn a_broker_that_is_ready_says_where_it_listens_and_accepts() {
 
 #[test]
 fn several_listeners_are_all_announced() {
-    let broker = Broker::start_with(&["--listen", "127.0.0.1:0"]);
+    let broker = Broker::start_with(&["--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0"]);
     if broker.is_external() {
         return;
     }

@@ -65,7 +65,8 @@ fn reports_tell_where_the_broker_is_and_what_is_in_it() {
 
 #[test]
 fn a_broker_that_is_stopped_is_reset_and_one_that_runs_is_not() {
-    let shell = Shell::new();
+    // Nobody else is given its port while it does not listen there.
+    let shell = Shell::with(&["--listen", "127.0.9.5:0"]);
     shell.run("leveret queues declare q");
     shell.run("rabbitmqctl -q add_vhost v");
     let said = shell.run("rabbitmqctl -q reset");

@@ -12,7 +12,7 @@ use crate::support::{Broker, Raw, TempDir, method};
 
 #[test]
 fn a_broker_that_is_stopped_closes_its_doors_and_opens_them_where_they_were() {
-    let desk = Desk::new();
+    let desk = Desk::apart("127.0.9.1");
     let amqp = desk.broker().addresses()[0];
     let mut raw = Raw::connect(&Broker::at(amqp));
     desk.done("PUT", "/api/queues/%2F/durable", &json!({ "durable": true }));
@@ -83,7 +83,8 @@ fn a_reset_that_is_killed_leaves_a_broker_with_an_administrator_that_can_be_rese
     for seen in ["v1", "v10", "v19"] {
         let data = TempDir::new();
         let start = || {
-            let mut broker = Broker::start_on(data.path(), &["--management-listen", "127.0.0.1:0"]);
+            let flags = ["--listen", "127.0.9.4:0", "--management-listen", "127.0.0.1:0"];
+            let mut broker = Broker::start_on(data.path(), &flags);
             let line =
                 broker.wait_for_line("Management plugin: HTTP (non-TLS) listener started on 127.0.0.1:");
             let http: SocketAddr = line.rsplit(' ').next().unwrap().parse().unwrap();
@@ -154,7 +155,7 @@ fn statistics_are_forgotten_and_nothing_else_is() {
 
 #[test]
 fn an_address_that_somebody_else_has_meanwhile_is_told_and_taken_when_it_is_free() {
-    let desk = Desk::new();
+    let desk = Desk::apart("127.0.9.2");
     let amqp = desk.broker().addresses()[0];
     desk.done("POST", "/api/leveret/app/stop", &Value::Null);
     let other = std::net::TcpListener::bind(amqp).unwrap();

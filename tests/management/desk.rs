@@ -1,7 +1,7 @@
 //! A broker of the test's own with its HTTP API, and requests to it.
 
 use leveret::broker::Broker;
-use leveret::config::{Config, Listen, ManagementConfig, MetricsConfig};
+use leveret::config::{Config, Listen, ListenAddress, ManagementConfig, MetricsConfig};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -9,6 +9,9 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::http::{Answer, Request};
 use crate::support::TempDir;
+
+/// Any port.
+const ANY: &str = "127.0.0.1:0";
 
 pub(crate) struct Desk {
     runtime: Runtime,
@@ -33,15 +36,28 @@ impl Desk {
     }
 
     pub(crate) fn with(config: Config) -> Self {
-        let listen = Some(Listen::At("127.0.0.1:0".parse().unwrap()));
-        let management = ManagementConfig { listen, ..config.management };
-        Self::listening_as_configured(Config { management, ..config })
+        Self::listening_at(ANY, config)
+    }
+
+    /// A broker that keeps nothing, at an address of this machine that no other test has: nobody is given its ports while it
+    /// does not listen there.
+    pub(crate) fn apart(host: &str) -> Self {
+        Self::listening_at(&format!("{host}:0"), Config { in_memory: true, ..Config::default() })
+    }
+
+    fn listening_at(any: &str, config: Config) -> Self {
+        let any: ListenAddress = any.parse().unwrap();
+        let management = ManagementConfig { listen: Some(Listen::At(any)), ..config.management };
+        Self::start(any, Config { management, ..config })
     }
 
     /// A broker whose HTTP API is where the configuration says; its address is nowhere if that is nowhere.
     pub(crate) fn listening_as_configured(config: Config) -> Self {
+        Self::start(ANY.parse().unwrap(), config)
+    }
+
+    fn start(any: ListenAddress, config: Config) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let any = "127.0.0.1:0".parse().unwrap();
         let metrics = MetricsConfig { listen: Some(Listen::At(any)), ..config.metrics };
         let config = Config { listeners: vec![any], workers: Some(1), metrics, ..config };
         let within = runtime.enter();

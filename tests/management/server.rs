@@ -135,7 +135,7 @@ fn one_address_cannot_have_all_connections() {
 
 #[test]
 fn a_connection_serves_one_request_after_the_other_and_ends_with_the_broker() {
-    let desk = Desk::new();
+    let desk = Desk::apart("127.0.9.3");
     let mut stream = TcpStream::connect(desk.address).unwrap();
     let request = "GET /api/version HTTP/1.1\r\nhost: localhost\r\n\r\n";
     for _ in 0..3 {
