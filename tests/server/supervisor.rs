@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Instant;
 
 use rustix::process::Signal;
@@ -15,7 +15,7 @@ use crate::support::{Broker, TempDir};
 
 /// All that the manager is told from now on. It is read at once: the socket holds no more than ten, and what does not fit is lost.
 fn follow(manager: UnixDatagram) -> Receiver<String> {
-    let (sender, told) = channel();
+    let (sender, told) = sync_channel(1000);
     std::thread::spawn(move || {
         let mut buffer = [0; 1024];
         while let Ok(length) = manager.recv(&mut buffer) {
