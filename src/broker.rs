@@ -400,6 +400,11 @@ impl StopSignals {
         Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
     }
 
+    /// Waits for one.
+    pub async fn told(&mut self) {
+        self.next().await;
+    }
+
     /// The next one that does not come within `interval` from now.
     async fn next_after(&mut self, interval: Duration) -> &'static str {
         let from = Instant::now() + interval;

@@ -4,16 +4,19 @@
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, lchown};
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, chownat, openat, statat};
+use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use super::exit;
-use super::serve::refuse;
+use super::serve::{Ear, refuse};
 
 const ENTRYPOINT: &str = "docker-entrypoint.sh";
 const SERVER: &str = "rabbitmq-server";
@@ -22,6 +25,9 @@ const DETACHED: &str = "-detached";
 /// The user that RabbitMQ's packages and images run as. Where there is none, nobody is changed into it.
 const USER: &str = "rabbitmq";
 const USERS: &str = "/etc/passwd";
+/// How a directory is opened: not behind a link.
+const DIRECTORY: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// What is meant by one of the names.
 pub(super) enum Meant {
@@ -80,31 +86,31 @@ pub(super) fn detach(arguments: &[OsString]) -> ExitCode {
     }
 }
 
-/// Runs a command in the place of this process. It returns only if that cannot be.
+/// Runs a command in the place of this process. It returns only if that cannot be, or need not be any more.
 ///
-/// Root becomes the user `rabbitmq` for what is ours, as in RabbitMQ's image, and what is in that user's home is his then.
+/// Root becomes the user `rabbitmq` for what is ours, as in RabbitMQ's image, and what is in that user's home is his then. A
+/// signal that comes meanwhile ends it: nothing has begun.
 pub(super) fn run(command: &[OsString]) -> ExitCode {
     let [name, arguments @ ..] = command else { return ExitCode::SUCCESS };
     let mut replaced = Command::new(name);
     replaced.args(arguments);
-    if is_ours(name)
-        && rustix::process::geteuid().is_root()
-        && let Some(user) = fs::read_to_string(USERS).ok().and_then(|users| User::named(USER, &users))
-    {
-        if let Err((path, error)) = user.own(&user.home) {
-            // The server says what that leads to, if it leads to anything.
-            let path = path.display();
-            let _ = writeln!(io::stderr(), "leveret: {path} cannot be given to the user {USER}: {error}");
+    if is_ours(name) && rustix::process::geteuid().is_root() {
+        let handed_over = match Ear::open() {
+            Ok(ear) => ear.unless_told(hand_over),
+            Err(error) => return refuse(exit::UNAVAILABLE, &error),
+        };
+        let Some(user) = handed_over else { return ExitCode::SUCCESS };
+        if let Some(user) = user {
+            if let Err(error) = user.become_it() {
+                let (uid, gid) = (user.uid, user.gid);
+                let reason = format!(
+                    "root cannot become the user {USER}: {error}; start the container as that user (--user {uid}:{gid}), \
+                     or leave it the capabilities SETUID, SETGID and CHOWN"
+                );
+                return refuse(exit::NO_PERMISSION, &reason);
+            }
+            replaced.env("HOME", user.home);
         }
-        if let Err(error) = user.become_it() {
-            let (uid, gid) = (user.uid, user.gid);
-            let reason = format!(
-                "root cannot become the user {USER}: {error}; start the container as that user (--user {uid}:{gid}), or \
-                 leave it the capabilities SETUID, SETGID and CHOWN"
-            );
-            return refuse(exit::NO_PERMISSION, &reason);
-        }
-        replaced.env("HOME", &user.home);
     }
     let error = replaced.exec();
     // The codes of a shell.
@@ -112,9 +118,23 @@ pub(super) fn run(command: &[OsString]) -> ExitCode {
     refuse(code, &format!("{ENTRYPOINT}: {}: {error}", Path::new(name).display()))
 }
 
+/// The user that is to be become, if there is one, who has what is in his home now.
+fn hand_over() -> Option<User> {
+    let user = User::named(USER, &fs::read_to_string(USERS).ok()?)?;
+    if let Err((path, error)) = user.own_home() {
+        // The server says what that leads to, if it leads to anything.
+        let path = path.display();
+        let _ = writeln!(io::stderr(), "leveret: {path} cannot be given to the user {USER}: {error}");
+    }
+    Some(user)
+}
+
 fn is_ours(name: &OsStr) -> bool {
     name == "leveret" || name.as_encoded_bytes().starts_with(b"rabbitmq")
 }
+
+/// What could not be given, and why.
+type Refused = (PathBuf, io::Error);
 
 #[derive(Debug, PartialEq, Eq)]
 struct User {
@@ -133,22 +153,47 @@ impl User {
         Some(Self { uid, gid, home: PathBuf::from(fields.nth(1)?) })
     }
 
-    /// Gives it a file, or a directory with all that is in it. Links are given, and not followed. What cannot be given (a
-    /// secret that is mounted there) keeps nothing else from being given; the first such is told.
-    fn own(&self, path: &Path) -> Result<(), (PathBuf, io::Error)> {
-        let at = |error: io::Error| (path.to_owned(), error);
-        let found = match fs::symlink_metadata(path) {
+    /// Gives it what is in its home, and the home. Links are given, and not followed. What cannot be given (a secret that is
+    /// mounted there) keeps nothing else from being given; the first such is told.
+    ///
+    /// It goes by open directories, not by names from the root on: whoever may write there could exchange one that was looked
+    /// at for a link to somewhere else.
+    fn own_home(&self) -> Result<(), Refused> {
+        self.own(CWD, self.home.as_os_str(), &self.home)
+    }
+
+    /// Gives it what has this name in a directory. The path is for what is told.
+    fn own(&self, within: BorrowedFd<'_>, name: &OsStr, path: &Path) -> Result<(), Refused> {
+        let at = |error: Errno| (path.to_owned(), error.into());
+        let found = match statat(within, name, AtFlags::SYMLINK_NOFOLLOW) {
             // It went meanwhile.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(Errno::NOENT) => return Ok(()),
             found => found.map_err(at)?,
         };
         let mut given = Ok(());
-        if found.uid() != self.uid {
-            given = lchown(path, Some(self.uid), Some(self.gid)).map_err(at);
+        if found.st_uid != self.uid {
+            let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
+            given = chownat(within, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW).map_err(at);
         }
-        if found.is_dir() {
-            for entry in fs::read_dir(path).map_err(at)? {
-                given = given.and(entry.map_err(at).and_then(|entry| self.own(&entry.path())));
+        if FileType::from_raw_mode(found.st_mode).is_dir() {
+            given = given.and(
+                openat(within, name, DIRECTORY, Mode::empty())
+                    .map_err(at)
+                    .and_then(|directory| self.own_within(directory, path)),
+            );
+        }
+        given
+    }
+
+    fn own_within(&self, directory: OwnedFd, path: &Path) -> Result<(), Refused> {
+        let at = |error: Errno| (path.to_owned(), error.into());
+        let mut directory = Dir::new(directory).map_err(at)?;
+        let mut given = Ok(());
+        while let Some(entry) = directory.read() {
+            let entry = entry.map_err(at)?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            if name != "." && name != ".." {
+                given = given.and(self.own(directory.fd().map_err(at)?, name, &path.join(name)));
             }
         }
         given
@@ -166,8 +211,14 @@ impl User {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsFd as _;
+    use std::os::unix::fs::{MetadataExt as _, symlink};
+
+    use rustix::fs::{fstat, mkdirat};
+
     use super::*;
     use crate::cli::ctl::Program;
+    use crate::store::temporary::Temporary;
 
     fn told(arguments: &[&str], is_root: bool) -> String {
         let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
@@ -217,6 +268,71 @@ mod tests {
         }
         let version = concat!("ARG VERSION=", env!("CARGO_PKG_VERSION"), "\n");
         assert!(dockerfile.contains(version), "{version}");
+    }
+
+    /// Another user where this one may give files away, else oneself.
+    fn user(home: &Path) -> User {
+        let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+        let other = u32::from(uid.is_root()) * 4242;
+        User { uid: uid.as_raw() + other, gid: gid.as_raw() + other, home: home.to_owned() }
+    }
+
+    fn owner(path: &Path) -> u32 {
+        fs::symlink_metadata(path).unwrap().uid()
+    }
+
+    #[test]
+    fn a_home_is_given_with_all_that_is_in_it_and_nothing_behind_its_links() {
+        let folder = Temporary::new();
+        let (home, outside) = (folder.path().join("home"), folder.path().join("outside"));
+        for path in [&home, &outside] {
+            fs::create_dir_all(path.join("a/b")).unwrap();
+            fs::write(path.join("a/b/file"), "x").unwrap();
+        }
+        symlink(&outside, home.join("link")).unwrap();
+        symlink("nowhere", home.join("a/broken")).unwrap();
+        let (user, me) = (user(&home), rustix::process::geteuid().as_raw());
+        user.own_home().unwrap();
+        for given in ["", "a", "a/b", "a/b/file", "a/broken", "link"] {
+            assert_eq!(owner(&home.join(given)), user.uid, "{given}");
+        }
+        for kept in ["", "a", "a/b", "a/b/file"] {
+            assert_eq!(owner(&outside.join(kept)), me, "{kept}");
+        }
+    }
+
+    #[test]
+    fn what_is_given_is_what_was_opened_though_a_link_has_its_name_now() {
+        let folder = Temporary::new();
+        let [opened, outside, moved] = ["opened", "outside", "moved"].map(|name| folder.path().join(name));
+        for path in [&opened, &outside] {
+            fs::create_dir(path).unwrap();
+            fs::write(path.join("file"), "x").unwrap();
+        }
+        let (user, me) = (user(&opened), rustix::process::geteuid().as_raw());
+        let directory = openat(CWD, &opened, DIRECTORY, Mode::empty()).unwrap();
+        fs::rename(&opened, &moved).unwrap();
+        symlink(&outside, &opened).unwrap();
+        assert_eq!(openat(CWD, &opened, DIRECTORY, Mode::empty()).unwrap_err(), Errno::NOTDIR);
+        user.own_within(directory, &opened).unwrap();
+        assert_eq!((owner(&moved.join("file")), owner(&outside.join("file"))), (user.uid, me));
+    }
+
+    #[test]
+    fn a_home_that_is_deeper_than_a_path_may_be_long_is_given() {
+        let folder = Temporary::new();
+        let name = "d".repeat(250);
+        let user = user(&folder.path().join("d"));
+        let open = |within: BorrowedFd<'_>, name: &str| {
+            mkdirat(within, name, Mode::RWXU).unwrap();
+            openat(within, name, DIRECTORY, Mode::empty()).unwrap()
+        };
+        let mut deepest = open(CWD, user.home.to_str().unwrap());
+        for _ in 0..20 {
+            deepest = open(deepest.as_fd(), &name);
+        }
+        user.own_home().unwrap();
+        assert_eq!(fstat(&deepest).unwrap().st_uid, user.uid);
     }
 
     #[test]

@@ -47,6 +47,36 @@ impl Ear {
         let signals = runtime.block_on(async { StopSignals::new() })?;
         Ok(Self { runtime, signals })
     }
+
+    /// Does something that may take long, and says what came of it; nothing if a signal came before it was done. It is left
+    /// as it is then: the process is to end.
+    pub(super) fn unless_told<T: Send + 'static>(
+        self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let Self { runtime, mut signals } = self;
+        let (done, outcome) = tokio::sync::oneshot::channel();
+        let working = std::thread::spawn(move || done.send(work()).is_ok());
+        let outcome = runtime.block_on(async {
+            let outcome = tokio::select! {
+                biased;
+                () = signals.told() => None,
+                outcome = outcome => outcome.ok(),
+            };
+            // One that came before the end of the work may not have been looked at: the runtime looks whenever it is idle.
+            tokio::task::yield_now().await;
+            tokio::select! {
+                biased;
+                () = signals.told() => None,
+                () = std::future::ready(()) => outcome,
+            }
+        });
+        if outcome.is_some() {
+            // It has nothing to do any more: whoever goes on is alone.
+            let _ = working.join();
+        }
+        outcome
+    }
 }
 
 /// Serves until it is told to stop.

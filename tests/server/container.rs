@@ -1,9 +1,12 @@
 //! The names that a container is started by, and what scripts in it rely on.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{Broker, TempDir};
 use crate::{stderr, stdout};
@@ -68,4 +71,44 @@ fn a_rabbitmq_server_serves_and_tells_its_number_for_as_long_as_it_runs() {
     assert!(stdout(&status).contains("rabbit@elsewhere"), "{}", stdout(&status));
     broker.stop();
     assert!(!pid_file.exists());
+}
+
+/// Makes a file the list of users in a mount namespace, tells its process's id and becomes what is said.
+const FIRST_PROCESS: &str = r#"mount --bind "$1" /etc/passwd && shift && read -r pid rest </proc/self/stat && echo "$pid" && exec "$@""#;
+
+#[test]
+fn a_first_process_that_is_told_to_stop_while_it_hands_its_volume_over_begins_no_server() {
+    let folder = TempDir::new();
+    let entrypoint = named(&folder, "docker-entrypoint.sh");
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    named(&folder, "rabbitmq-server");
+    // Who reads it waits until somebody has written.
+    let users = folder.path().join("passwd");
+    assert!(Command::new("mkfifo").arg(&users).status().unwrap().success());
+    let mut command = Command::new("unshare");
+    if !rustix::process::geteuid().is_root() {
+        command.args(["--user", "--map-root-user"]);
+    }
+    command.args(["--mount", "--pid", "--fork", "--kill-child", "sh", "-c", FIRST_PROCESS, "sh"]);
+    command.arg(&users).arg(&entrypoint).args(["rabbitmq-server", "--in-memory", "--listen", "127.0.0.1:0"]);
+    command.args(["--management-listen", "none", "--metrics-listen", "none"]);
+    command.env("PATH", path).env("LEVERET_CONFIG", "/dev/null").env("HOME", folder.path());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let pid = lines.next().and_then(|line| Pid::from_raw(line.parse().ok()?));
+    let Some(pid) = pid else { panic!("{}", stderr(&child.wait_with_output().unwrap())) };
+    // There is somebody who reads: it has begun.
+    let mut written = OpenOptions::new().write(true).open(&users).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    let line = format!("rabbitmq:x:0:0::{}:/bin/sh\n", folder.path().join("home").display());
+    written.write_all(line.as_bytes()).unwrap();
+    drop(written);
+    if let Some(line) = lines.next() {
+        child.kill().unwrap();
+        child.wait().unwrap();
+        panic!("a server has begun: {line}");
+    }
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()));
 }
