@@ -4,10 +4,10 @@
 //! Needs a C compiler, as the broker itself does: the fault is a library of a few lines that is loaded into its process.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
 use crate::lives::Script;
+use crate::preloaded::compiled;
 use crate::support::frame::Frame;
 use crate::support::{Broker, Payload, Properties, Raw, Table, TempDir, method};
 
@@ -23,12 +23,7 @@ struct FailingDisk {
 impl FailingDisk {
     fn new() -> Self {
         let folder = TempDir::new();
-        let library = folder.path().join("failing_disk.so");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/durability/failing_disk.c");
-        let mut compile = Command::new("cc");
-        compile.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]).arg(&library).arg(source);
-        let output = compile.output().unwrap_or_else(|error| panic!("cc, a C compiler: {error}"));
-        assert!(output.status.success(), "{output:?}");
+        let library = compiled("failing_disk.c", folder.path());
         Self { library, folder }
     }
 

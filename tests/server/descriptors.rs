@@ -38,6 +38,17 @@ fn f8_a_lack_of_descriptors_is_waited_out_and_told_once_and_those_that_are_in_go
     assert!(told < 20, "{:#?}", ended.log);
 }
 
+#[test]
+fn as_many_files_may_be_open_as_the_hard_limit_says_whatever_the_soft_one_was() {
+    let temporary = TempDir::new();
+    let by = ["sh", "-c", "ulimit -S -n 100; ulimit -H -n 3000; exec \"$@\"", "sh"];
+    let broker = Broker::spawn_by::<&str>(&by, &temporary.path().join("data"), &[]).ready().unwrap();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", broker.pid())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let words: Vec<&str> = line.split_whitespace().collect();
+    assert_eq!(words[3..5], ["3000", "3000"], "{line}");
+}
+
 fn greeted(mut stream: TcpStream) -> std::io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     stream.write_all(b"AMQP\0\0\x09\x01")?;

@@ -21,5 +21,6 @@ mod http;
 mod listed;
 mod proxy;
 mod reload;
+mod renegotiation;
 mod traffic;
 mod tunnel;
