@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 
-const WAIT_MILLISECONDS = 10_000;
+const WAIT_MILLISECONDS = 60_000;
 const POLL_MILLISECONDS = 20;
 
 /** Lets the event loop run until the condition, which may be asynchronous, holds. */

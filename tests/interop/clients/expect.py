@@ -3,7 +3,7 @@
 import time
 from typing import Any, Callable
 
-WAIT_SECONDS = 10
+WAIT_SECONDS = 60
 
 
 def equal(got: Any, expected: Any, what: str) -> None:

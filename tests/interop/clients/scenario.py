@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable
 
-DEADLINE_SECONDS = 30
-RESTART_SECONDS = 40
+DEADLINE_SECONDS = 180
+RESTART_SECONDS = 180
 
 
 @dataclass

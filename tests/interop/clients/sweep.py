@@ -9,7 +9,7 @@ from pika.exceptions import ChannelClosedByBroker
 
 from .scenario import Run
 
-GONE_SECONDS = 5
+GONE_SECONDS = 30
 
 
 def main() -> int:

@@ -13,9 +13,9 @@ LISTENER = re.compile(r"started TCP listener on 127\.0\.0\.1:(\d+)")
 TLS_LISTENER = re.compile(r"started TLS \(SSL\) listener on 127\.0\.0\.1:(\d+)")
 MANAGEMENT_LISTENER = re.compile(r"HTTP \(non-TLS\) listener started on (?:port |127\.0\.0\.1:)(\d+)")
 READY = "Server startup complete"
-START_SECONDS = 30
-STOP_SECONDS = 15
-PROBE_SECONDS = 30
+START_SECONDS = 60
+STOP_SECONDS = 60
+PROBE_SECONDS = 60
 LINES_KEPT = 2000
 
 

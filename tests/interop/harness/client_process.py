@@ -15,9 +15,9 @@ from .catalogue import Client
 from .environment import HERE, TARGET
 from .own_broker import RESTARTING, OwnBroker
 
-LIST_SECONDS = 60
-DEADLINE_SECONDS = 30
-END_SECONDS = 20
+LIST_SECONDS = 120
+DEADLINE_SECONDS = 180
+END_SECONDS = 180
 LOG_TAIL = 3000
 
 

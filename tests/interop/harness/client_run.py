@@ -12,7 +12,7 @@ from .client_process import ClientProcess, Listed, Outcome, Surroundings, scenar
 from .environment import HERE, PYTHON
 from .own_broker import OwnBroker
 
-SWEEP_SECONDS = 30
+SWEEP_SECONDS = 120
 SWEEP = "nothing-left-behind"
 FOREIGN = "this needs a broker of the client's own, which only a broker that the command starts has"
 UNLISTED = "the client lists neither this core row nor a reason why it has no such thing"

@@ -15,8 +15,8 @@ VENV = HERE / ".venv"
 PYTHON = VENV / "bin" / "python"
 NODE_MODULES = HERE / "node_modules"
 TARGET = HERE / "target"
-PREPARE_SECONDS = 600
-BUILD_SECONDS = 1200
+PREPARE_SECONDS = 1800
+BUILD_SECONDS = 3600
 
 
 class Missing(Exception):

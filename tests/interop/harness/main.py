@@ -19,8 +19,8 @@ from .client_run import ClientRun
 from .environment import PYTHON
 from .table import failures, table
 
-DEADLINE_SECONDS = 150
-DEADLINE_OF_ALL_SECONDS = 300
+DEADLINE_SECONDS = 1200
+DEADLINE_OF_ALL_SECONDS = 2400
 
 
 def main() -> int:

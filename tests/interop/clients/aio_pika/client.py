@@ -9,7 +9,7 @@ import aio_pika
 from .. import expect
 from ..scenario import Run, Scenarios
 
-CONNECT_SECONDS = 10
+CONNECT_SECONDS = 60
 POLL_SECONDS = 0.02
 
 

@@ -10,7 +10,7 @@ from .. import expect, payload
 from .client import AIO_PIKA, CONNECT_SECONDS, connected, raises, wait
 
 AGAIN_SECONDS = 0.2
-RECONNECT_SECONDS = 30
+RECONNECT_SECONDS = 60
 
 
 @AIO_PIKA.scenario("declare")
@@ -114,7 +114,7 @@ async def ttl_dead_letter(run):
         expect.equal(got, wanted, "x-death")
 
 
-@AIO_PIKA.scenario("reconnect", deadline_seconds=60)
+@AIO_PIKA.scenario("reconnect", deadline_seconds=300)
 async def reconnect(run):
     connection = await aio_pika.connect_robust(run.restart_url, timeout=CONNECT_SECONDS, reconnect_interval=AGAIN_SECONDS)
     async with connection:

@@ -98,7 +98,7 @@ async def properties(run):
             expect.equal(getattr(received, name), value, name)
 
 
-@AIO_PIKA.scenario("message-16mb", deadline_seconds=60)
+@AIO_PIKA.scenario("message-16mb", deadline_seconds=300)
 async def message_16mb(run):
     body = payload.large_body()
     async with connected(run) as connection:
@@ -106,12 +106,12 @@ async def message_16mb(run):
         queue = await channel.declare_queue(run.queue())
         received = []
         await queue.consume(received.append, no_ack=True)
-        await channel.default_exchange.publish(Message(body), queue.name, timeout=30)
+        await channel.default_exchange.publish(Message(body), queue.name, timeout=expect.WAIT_SECONDS)
         await wait(lambda: received, "the large message")
         expect.true(received[0].body == body, f"the large body came back changed, {len(received[0].body)} bytes")
 
 
-@AIO_PIKA.scenario("channels-1000", deadline_seconds=60)
+@AIO_PIKA.scenario("channels-1000", deadline_seconds=300)
 async def channels_1000(run):
     async with connected(run) as connection:
         # Opened and used all at the same time.

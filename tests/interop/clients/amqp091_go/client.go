@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	waitFor   = 10 * time.Second
+	waitFor   = 60 * time.Second
 	pollEvery = 20 * time.Millisecond
 )
 

@@ -6,7 +6,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-const heartbeatEvery = time.Second
+const heartbeatEvery = 3 * time.Second
 
 func nackRequeue(r *run) {
 	r.withChannel(func(channel *amqp.Channel) {

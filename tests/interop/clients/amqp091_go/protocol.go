@@ -13,8 +13,8 @@ import (
 
 // Deadlines in seconds.
 const (
-	ordinary = 30
-	long     = 90
+	ordinary = 180
+	long     = 300
 )
 
 type scenario struct {

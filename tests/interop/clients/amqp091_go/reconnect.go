@@ -10,7 +10,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-const restartWithin = 40 * time.Second
+const restartWithin = 180 * time.Second
 
 // The library does not connect again by itself: this is the loop of its documentation, around NotifyClose.
 func reconnect(r *run) {

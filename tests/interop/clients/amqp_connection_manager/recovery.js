@@ -7,7 +7,7 @@ import { Received, text, until } from '../expect.js';
 import { MANAGER, managed, wrapped } from './client.js';
 
 const PREFETCH = 2;
-const RESTARTS_SECONDS = 60;
+const RESTARTS_SECONDS = 300;
 
 MANAGER.scenario('reconnect', (run) => managed(run.restartUrl, async (manager) => {
   const queue = run.queue();

@@ -8,7 +8,7 @@ from typing import Any
 from .. import expect
 from ..scenario import Run, Scenarios
 
-CALL_SECONDS = 20
+CALL_SECONDS = 60
 PROBE = "probe"
 
 

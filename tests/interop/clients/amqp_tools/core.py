@@ -63,7 +63,7 @@ def _next(run, queue):
     return expect.until(lambda: get_or_nothing(run, queue), "a message that comes back")
 
 
-@TOOLS.scenario("reconnect", deadline_seconds=60)
+@TOOLS.scenario("reconnect", deadline_seconds=300)
 def reconnect(run):
     own = replace(run, url=run.restart_url)
     queue = run.queue()

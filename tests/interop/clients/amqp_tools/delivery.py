@@ -7,7 +7,7 @@ import pika
 from .. import expect, payload
 from .client import TOOLS, consumer, declare, publish, script, tool
 
-HEARTBEAT_SECONDS = 1
+HEARTBEAT_SECONDS = 3
 
 
 @TOOLS.scenario("get")
@@ -25,7 +25,7 @@ def get(run):
     expect.true(named.startswith("amq.gen-"), f"a server-named queue, got {named}")
 
 
-@TOOLS.scenario("message-16mb", deadline_seconds=60)
+@TOOLS.scenario("message-16mb", deadline_seconds=300)
 def message_16mb(run):
     queue, body = declare(run), payload.large_body()
     tool(run, "publish", "-r", queue, body=body)

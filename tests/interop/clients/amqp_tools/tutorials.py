@@ -21,7 +21,7 @@ def work_queue(run):
     tool(run, "publish", "-r", queue, "-p", "-l", body="".join(f"{task}\n" for task in tasks).encode())
     with consumer(run, "-q", queue, "-p", "1", "-c", "4") as first:
         expect.equal(first.wait_for(4), tasks[:4], "tasks of the first worker")
-        expect.equal(first.process.wait(10), 0, "status of the first worker")
+        expect.equal(first.process.wait(expect.WAIT_SECONDS), 0, "status of the first worker")
     with consumer(run, "-q", queue, "-p", "1") as second:
         expect.equal(second.wait_for(2), tasks[4:], "tasks of the second worker")
 

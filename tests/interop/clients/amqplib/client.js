@@ -3,7 +3,7 @@
 import amqp from 'amqplib';
 import { Scenarios } from '../scenario.js';
 
-const CONNECT_MILLISECONDS = 10_000;
+const CONNECT_MILLISECONDS = 60_000;
 
 /** Calls `body` with a connection that is closed afterwards, whatever happened. */
 export async function connected(run, body, options = '', url = run.url) {

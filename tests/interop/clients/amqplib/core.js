@@ -5,7 +5,7 @@ import { Received, text, until } from '../expect.js';
 import { AMQPLIB, channelOf, connected } from './client.js';
 
 const PREFETCH = 2;
-const RESTARTS_SECONDS = 60;
+const RESTARTS_SECONDS = 300;
 
 AMQPLIB.scenario('declare', (run) => connected(run, async (connection) => {
   const channel = await channelOf(connection);

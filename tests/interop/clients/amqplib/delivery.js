@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { AMQPLIB, channelOf, connected } from './client.js';
 import { idle, text, until } from '../expect.js';
 
-const HEARTBEAT_SECONDS = 1;
+const HEARTBEAT_SECONDS = 3;
 
 AMQPLIB.scenario('get', (run) => connected(run, async (connection) => {
   const channel = await channelOf(connection);

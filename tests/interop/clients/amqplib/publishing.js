@@ -7,7 +7,7 @@ import { text, until } from '../expect.js';
 
 const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
 const CHANNELS = 1000;
-const LONG_SECONDS = 60;
+const LONG_SECONDS = 300;
 
 AMQPLIB.scenario('confirmed-publish', (run) => connected(run, async (connection) => {
   const channel = await channelOf(connection, 'createConfirmChannel');

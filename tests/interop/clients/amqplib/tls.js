@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import amqp from 'amqplib';
 import { AMQPLIB, channelOf } from './client.js';
 
-const CONNECT_MILLISECONDS = 10_000;
+const CONNECT_MILLISECONDS = 60_000;
 const LARGE_BYTES = 4 * 1024 * 1024;
 
 const file = (name) => readFileSync(join(process.env.INTEROP_CERTIFICATES, name));

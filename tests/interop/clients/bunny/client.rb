@@ -4,9 +4,9 @@ require "bunny"
 require "timeout"
 require "scenarios"
 
-WAIT_SECONDS = 10
+WAIT_SECONDS = 60
 POLL_SECONDS = 0.02
-LONG_SECONDS = 90
+LONG_SECONDS = 300
 
 # Takes what errors there are of the whole connection: Bunny would raise them in the thread that connected.
 class Errors

@@ -2,7 +2,7 @@
 
 # How messages come back, how far ahead they are sent, and what a consumer is told.
 
-HEARTBEAT_SECONDS = 1
+HEARTBEAT_SECONDS = 3
 
 CLIENT.scenario("nack-requeue") do |run|
   channel = connect(run).create_channel

@@ -4,7 +4,7 @@
 
 require "net/http"
 
-RESTART_SECONDS = 40
+RESTART_SECONDS = 180
 BATCH = 50
 PREFETCH = 10
 

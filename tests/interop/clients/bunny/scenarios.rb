@@ -45,7 +45,7 @@ end
 
 # The scenarios of one client, and the line protocol that the runner speaks with it.
 class Scenarios
-  DEADLINE_SECONDS = 30
+  DEADLINE_SECONDS = 180
 
   # The block closes what the run opened and deletes what it made.
   def initialize(client, &clean)

@@ -10,7 +10,7 @@ from celery.exceptions import Reject
 from .settings import Settings
 
 SETTINGS = Settings.from_environment()
-SECONDS_MAX = 20
+SECONDS_MAX = 120
 
 app = Celery("interop", broker=SETTINGS.broker, backend=SETTINGS.backend)
 app.conf.update(SETTINGS.configuration())

@@ -16,8 +16,8 @@ from .. import expect
 from ..scenario import Run, Scenarios
 from .settings import Settings
 
-READY_SECONDS = 40
-STOP_SECONDS = 15
+READY_SECONDS = 120
+STOP_SECONDS = 60
 APPLICATION = f"{__package__}.app"
 
 
@@ -133,7 +133,7 @@ class Application:
         """Stops the worker and deletes what Celery has made."""
         worker, self._worker = self._worker, None
         if self._module:
-            with Connection(self.settings.broker, connect_timeout=10) as connection, connection.channel() as channel:
+            with Connection(self.settings.broker, connect_timeout=60) as connection, connection.channel() as channel:
                 try:
                     if worker:
                         worker.stop()

@@ -7,7 +7,7 @@ from .. import expect, payload
 from .client import CELERY, MAIN, Application
 from .scenarios import RESULT_SECONDS, START_SECONDS
 
-RESTART_SECONDS = 90
+RESTART_SECONDS = 300
 
 CELERY.not_applicable("return", "its publisher looks at no returned message")
 CELERY.not_applicable("get", "it only consumes")
@@ -40,7 +40,7 @@ def bind(run):
     exchange, queue = Exchange(run.exchange("topic"), "topic"), run.queue()
     control = tasks.app.control
     # The worker declares the queue, binds it by the pattern and consumes from it.
-    inspect = control.inspect([worker.name], timeout=5)
+    inspect = control.inspect([worker.name], timeout=60)
 
     def consumed():
         return [each["name"] for each in inspect.active_queues()[worker.name]]

@@ -7,8 +7,8 @@ from celery import chain, group
 from .. import expect
 from .client import CELERY, MAIN
 
-RESULT_SECONDS = 20
-START_SECONDS = 60
+RESULT_SECONDS = 60
+START_SECONDS = 300
 
 
 @CELERY.scenario("hello", START_SECONDS)
@@ -88,13 +88,15 @@ def consume_ack_prefetch(run):
     expect.until(
         lambda: len(list(scratch.glob("started.*"))) == tasks.SETTINGS.concurrency, "as many tasks started as the pool has processes"
     )
-    inspect = tasks.app.control.inspect([running.name], timeout=5)
+    inspect = tasks.app.control.inspect([running.name], timeout=60)
     limit = inspect.stats()[running.name]["prefetch_count"]
     expect.equal(limit, tasks.SETTINGS.concurrency * tasks.SETTINGS.multiplier, "the worker's prefetch")
     # Acknowledged late, the tasks under way are all that the worker may have: the rest waits in the queue.
     with tasks.app.connection_for_read() as connection:
         queue = tasks.app.amqp.queues[tasks.SETTINGS.queue](connection.default_channel)
-        expect.equal(queue.queue_declare(passive=True).message_count, count - limit, "tasks that wait in the queue")
+        expect.until(
+            lambda: queue.queue_declare(passive=True).message_count == count - limit, "the other tasks wait in the queue"
+        )
     release.touch()
     expect.equal({result.get(timeout=RESULT_SECONDS) for result in held}, {running.name}, "workers of the tasks")
 
@@ -103,9 +105,9 @@ def consume_ack_prefetch(run):
 def remote_control(run):
     tasks = MAIN.tasks(run)
     running = MAIN.worker(run)
-    answers = expect.until(lambda: tasks.app.control.ping([running.name], timeout=5), "an answer to ping")
+    answers = expect.until(lambda: tasks.app.control.ping([running.name], timeout=60), "an answer to ping")
     expect.equal(answers, [{running.name: {"ok": "pong"}}], "answer to ping")
-    registered = tasks.app.control.inspect([running.name], timeout=5).registered()[running.name]
+    registered = tasks.app.control.inspect([running.name], timeout=60).registered()[running.name]
     expect.true(tasks.add.name in registered, f"the worker knows its tasks, got {registered}")
 
 

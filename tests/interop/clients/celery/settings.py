@@ -61,7 +61,7 @@ class Settings:
             "task_acks_late": True,
             "task_reject_on_worker_lost": True,
             "broker_connection_retry_on_startup": False,
-            "broker_connection_timeout": 10,
+            "broker_connection_timeout": 60,
             "broker_transport_options": {"confirm_publish": True},
             "result_expires": 300,
             "task_track_started": True,

@@ -11,7 +11,7 @@ from dramatiq.middleware import CurrentMessage
 
 PRIORITY_MAX = 10
 QUEUE = os.environ["INTEROP_DRAMATIQ_QUEUE"]
-SECONDS_MAX = 20
+SECONDS_MAX = 120
 
 broker = RabbitmqBroker(url=os.environ["INTEROP_DRAMATIQ_URL"], confirm_delivery=True, max_priority=PRIORITY_MAX)
 broker.add_middleware(CurrentMessage())

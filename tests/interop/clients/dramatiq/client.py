@@ -16,8 +16,8 @@ from dramatiq.common import dq_name, xq_name
 from .. import expect
 from ..scenario import Run, Scenarios
 
-READY_SECONDS = 30
-STOP_SECONDS = 15
+READY_SECONDS = 120
+STOP_SECONDS = 60
 PRIORITY_MAX = 10
 
 

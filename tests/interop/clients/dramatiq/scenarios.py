@@ -9,8 +9,8 @@ from dramatiq.results.backends import StubBackend
 from .. import expect, payload
 from .client import DRAMATIQ, Worker, connected, queue_of, send
 
-DELAY_MILLISECONDS = 1000
-WORK_SECONDS = 20
+DELAY_MILLISECONDS = 5000
+WORK_SECONDS = 60
 
 
 def lines(path):

@@ -9,7 +9,7 @@ from faststream.rabbit import Channel, ExchangeType, RabbitExchange, RabbitMessa
 from .. import expect, payload
 from .client import FASTSTREAM, broker_of, ready, started, wait
 
-RECONNECT_SECONDS = 20
+RECONNECT_SECONDS = 60
 
 
 @FASTSTREAM.scenario("declare")
@@ -173,7 +173,7 @@ async def ttl_dead_letter(run):
     expect.equal(got, wanted, "x-death")
 
 
-@FASTSTREAM.scenario("reconnect", deadline_seconds=60)
+@FASTSTREAM.scenario("reconnect", deadline_seconds=300)
 async def reconnect(run):
     queue, held = RabbitQueue(run.queue(), durable=True), []
     broker = broker_of(run.restart_url, default_channel=Channel(prefetch_count=1))

@@ -15,7 +15,7 @@ import java.util.stream.IntStream;
 
 /** What the scenarios expect, how they wait, and the calls that most of them make. */
 final class Check {
-    static final int WAIT_SECONDS = 10;
+    static final int WAIT_SECONDS = 60;
     private static final int POLL_MILLISECONDS = 20;
 
     private Check() {}

@@ -13,7 +13,7 @@ import java.util.concurrent.TimeUnit;
 
 /** How messages come back, how far ahead they are sent, and what a consumer is told. */
 final class Delivering {
-    private static final int HEARTBEAT_SECONDS = 1;
+    private static final int HEARTBEAT_SECONDS = 3;
 
     private Delivering() {}
 

@@ -19,7 +19,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 
 /** The library connects again by itself, and makes again what the connection had: channels, consumers, temporary queues. */
 final class Recovery {
-    private static final int RESTART_MILLISECONDS = 40_000;
+    private static final int RESTART_MILLISECONDS = 180_000;
     private static final int INTERVAL_MILLISECONDS = 100;
     private static final int MESSAGES = 50;
     private static final int PREFETCH = 10;

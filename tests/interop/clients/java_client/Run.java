@@ -11,7 +11,7 @@ import java.util.Map;
 
 /** One run of one scenario: where the broker is, and names that nobody else uses. */
 final class Run {
-    private static final int CONNECT_MILLISECONDS = 10_000;
+    private static final int CONNECT_MILLISECONDS = 60_000;
 
     private record Made(String kind, String name) {}
 

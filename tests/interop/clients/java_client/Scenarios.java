@@ -11,8 +11,8 @@ import java.util.stream.Collectors;
 
 /** The registry of the scenarios, and the line protocol that the runner speaks with it. */
 final class Scenarios {
-    private static final int DEADLINE_SECONDS = 30;
-    private static final int LONG_SECONDS = 90;
+    private static final int DEADLINE_SECONDS = 180;
+    private static final int LONG_SECONDS = 300;
 
     /** A piece of behaviour that throws where the broker differs from it. */
     interface Body {

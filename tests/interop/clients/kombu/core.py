@@ -11,7 +11,7 @@ from kombu.mixins import ConsumerMixin
 from .. import expect, payload
 from .client import KOMBU, connected, connected_to, serve, wait
 
-RECONNECT_SECONDS = 30
+RECONNECT_SECONDS = 60
 REPLY_TO = "amq.rabbitmq.reply-to"
 
 
@@ -161,10 +161,10 @@ class _Holder(ConsumerMixin):
         return [consumer([self.queue], callbacks=[lambda _, message: self.held.append(message)], prefetch_count=1)]
 
 
-@KOMBU.scenario("reconnect", deadline_seconds=60)
+@KOMBU.scenario("reconnect", deadline_seconds=300)
 def reconnect(run):
     queue = Queue(run.queue())
-    holder = _Holder(kombu.Connection(run.restart_url, connect_timeout=10), queue)
+    holder = _Holder(kombu.Connection(run.restart_url, connect_timeout=60), queue)
     serving = threading.Thread(target=holder.run, daemon=True)
     with connected_to(run.restart_url, transport_options={"confirm_publish": True}) as connection:
         # With `retry` a producer connects again as well.

@@ -10,7 +10,7 @@ from kombu.mixins import ConsumerMixin
 from .. import expect
 from .client import KOMBU, connected, serve, wait
 
-HEARTBEAT_SECONDS = 1
+HEARTBEAT_SECONDS = 3
 
 
 @KOMBU.scenario("get")

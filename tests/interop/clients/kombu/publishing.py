@@ -17,7 +17,7 @@ def confirms(run):
     with connected(run, transport_options=CONFIRM) as connection:
         producer = connection.Producer()
         for number in range(100):
-            producer.publish(number, routing_key=queue.name, declare=[queue], confirm_timeout=10)
+            producer.publish(number, routing_key=queue.name, declare=[queue], confirm_timeout=expect.WAIT_SECONDS)
         expect.equal(queue(connection.default_channel).queue_declare(passive=True).message_count, 100, "confirmed messages")
 
 
@@ -65,7 +65,7 @@ def properties(run):
         expect.equal(got, sent, "properties")
 
 
-@KOMBU.scenario("message-16mb", deadline_seconds=60)
+@KOMBU.scenario("message-16mb", deadline_seconds=300)
 def message_16mb(run):
     queue, body = Queue(run.queue()), payload.large_body()
     with connected(run, transport_options=CONFIRM) as connection:

@@ -8,7 +8,7 @@ import { Received, until } from '../expect.js';
 import { NEST, calling, controller, serving } from './application.js';
 
 const PREFETCH = 2;
-const RESTARTS_SECONDS = 60;
+const RESTARTS_SECONDS = 300;
 
 NEST.notApplicable('return', "Nest's client does not listen for messages that are returned");
 NEST.notApplicable('get', 'Nest has consumers only');

@@ -8,7 +8,7 @@ import { lastValueFrom, of, toArray } from 'rxjs';
 import { until } from '../expect.js';
 import { NEST, calling, controller, serving } from './application.js';
 
-const RESTARTS_SECONDS = 60;
+const RESTARTS_SECONDS = 300;
 
 /** Answers once, in parts, and with an error. */
 class Questions {

@@ -11,9 +11,9 @@ use PhpAmqpLib\Connection\AMQPConnectionFactory;
 use PhpAmqpLib\Exception\AMQPProtocolException;
 use PhpAmqpLib\Message\AMQPMessage;
 
-const WAIT_SECONDS = 10;
+const WAIT_SECONDS = 60;
 const POLL_MICROSECONDS = 20_000;
-const LONG_SECONDS = 90;
+const LONG_SECONDS = 300;
 
 /** The configuration for a URL. */
 function configured(string $url): AMQPConnectionConfig

@@ -11,7 +11,7 @@ use PhpAmqpLib\Exception\AMQPIOException;
 use PhpAmqpLib\Exception\AMQPTimeoutException;
 use PhpAmqpLib\Message\AMQPMessage;
 
-const RESTART_SECONDS = 40;
+const RESTART_SECONDS = 180;
 const BATCH = 50;
 const PREFETCH = 10;
 

@@ -45,7 +45,7 @@ final class Run
 /** The scenarios of one client. */
 final class Scenarios
 {
-    private const DEADLINE_SECONDS = 30;
+    private const DEADLINE_SECONDS = 180;
 
     /** @var array<string, array{callable, int, bool}> */
     private array $scenarios = [];

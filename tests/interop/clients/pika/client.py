@@ -9,7 +9,7 @@ from pika.adapters.blocking_connection import BlockingChannel, BlockingConnectio
 from .. import expect
 from ..scenario import Run, Scenarios
 
-SOCKET_SECONDS = 10
+SOCKET_SECONDS = 60
 
 
 @contextmanager

@@ -115,7 +115,7 @@ def ttl_dead_letter(run):
         expect.equal(got, wanted, "x-death")
 
 
-@PIKA.scenario("reconnect", deadline_seconds=60)
+@PIKA.scenario("reconnect", deadline_seconds=300)
 def reconnect(run):
     queue = run.queue()
     with connected_to(run.restart_url) as connection:

@@ -5,7 +5,7 @@ import time
 from .. import expect
 from .client import PIKA, connected, wait
 
-HEARTBEAT_SECONDS = 1
+HEARTBEAT_SECONDS = 3
 
 
 @PIKA.scenario("get")

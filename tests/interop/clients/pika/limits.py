@@ -6,7 +6,7 @@ from .client import PIKA, connected
 CHANNELS = 1000
 
 
-@PIKA.scenario("channels-1000", deadline_seconds=60)
+@PIKA.scenario("channels-1000", deadline_seconds=300)
 def channels_1000(run):
     queue = run.queue()
     with connected(run) as connection:

@@ -113,7 +113,7 @@ def properties(run):
         expect.equal((body, vars(received)), (b"", vars(pika.BasicProperties())), "message without anything")
 
 
-@PIKA.scenario("message-16mb", deadline_seconds=60)
+@PIKA.scenario("message-16mb", deadline_seconds=300)
 def message_16mb(run):
     queue, body = run.queue(), payload.large_body()
     with connected(run) as connection:

@@ -10,7 +10,7 @@ import amqp
 from .. import expect
 from ..scenario import Run, Scenarios
 
-SOCKET_SECONDS = 10
+SOCKET_SECONDS = 60
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def bind(run):
 
         def got():
             for key in ("a.one", "b.one.two", "c"):
-                channel.basic_publish(Message(key), source, key, timeout=10)
+                channel.basic_publish(Message(key), source, key, timeout=expect.WAIT_SECONDS)
             bodies = []
             while message := channel.basic_get(queue, no_ack=True):
                 bodies.append(message.body)
@@ -115,7 +115,7 @@ def ttl_dead_letter(run):
         expect.equal(got, wanted, "x-death")
 
 
-@PY_AMQP.scenario("reconnect", deadline_seconds=60)
+@PY_AMQP.scenario("reconnect", deadline_seconds=300)
 def reconnect(run):
     queue = run.queue()
     with connected_to(run.restart_url) as connection:
@@ -124,7 +124,7 @@ def reconnect(run):
         with connected_to(run.restart_url, confirm_publish=True) as connection:
             channel = connection.channel()
             for body in ("unacked", "ready"):
-                channel.basic_publish(Message(body, delivery_mode=2), routing_key=queue, timeout=10)
+                channel.basic_publish(Message(body, delivery_mode=2), routing_key=queue, timeout=expect.WAIT_SECONDS)
             channel.basic_qos(0, 1, False)
             held = []
             channel.basic_consume(queue, callback=held.append)

@@ -18,7 +18,7 @@ def confirms(run):
         channel.queue_declare(queue, auto_delete=False)
         # With confirm_publish basic_publish returns once the broker has confirmed; a nack raises.
         for number in range(100):
-            channel.basic_publish(Message(str(number), delivery_mode=2 - number % 2), routing_key=queue, timeout=10)
+            channel.basic_publish(Message(str(number), delivery_mode=2 - number % 2), routing_key=queue, timeout=expect.WAIT_SECONDS)
         expect.equal(channel.queue_declare(queue, passive=True).message_count, 100, "confirmed messages")
 
 
@@ -94,18 +94,18 @@ def properties(run):
         expect.equal((len(received.body), received.properties), (0, {}), "message without anything")
 
 
-@PY_AMQP.scenario("message-16mb", deadline_seconds=60)
+@PY_AMQP.scenario("message-16mb", deadline_seconds=300)
 def message_16mb(run):
     queue, body = run.queue(), payload.large_body()
     with connected(run, confirm_publish=True) as connection:
         channel = connection.channel()
         channel.queue_declare(queue, auto_delete=False)
-        channel.basic_publish(Message(body), routing_key=queue, timeout=30)
+        channel.basic_publish(Message(body), routing_key=queue, timeout=expect.WAIT_SECONDS)
         received = channel.basic_get(queue, no_ack=True)
         expect.true(received.body == body, f"the large body came back changed, {len(received.body)} bytes")
 
 
-@PY_AMQP.scenario("channels-1000", deadline_seconds=60)
+@PY_AMQP.scenario("channels-1000", deadline_seconds=300)
 def channels_1000(run):
     queue = run.queue()
     with connected(run) as connection:

@@ -5,7 +5,7 @@ import { Received, until } from '../expect.js';
 import { RASCAL, at, configured, published, scenario, subscribed } from './client.js';
 
 const PREFETCH = 2;
-const RESTARTS_SECONDS = 60;
+const RESTARTS_SECONDS = 300;
 
 const contents = (received) => received.map(({ content }) => content);
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-const WAIT: Duration = Duration::from_secs(10);
+const WAIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(10);
 
-/// Waits for what happens, and panics when it has not within ten seconds.
+/// Waits for what happens, and panics when it has not within a minute.
 pub async fn soon<T>(what: impl Display, happens: impl Future<Output = T>) -> T {
     match timeout(WAIT, happens).await {
         Ok(value) => value,
@@ -17,7 +17,7 @@ pub async fn soon<T>(what: impl Display, happens: impl Future<Output = T>) -> T 
     }
 }
 
-/// Asks again and again until the condition holds, and panics when it has not within ten seconds.
+/// Asks again and again until the condition holds, and panics when it has not within a minute.
 pub async fn until(what: impl Display, mut condition: impl AsyncFnMut() -> bool) {
     let ends = Instant::now() + WAIT;
     while !condition().await {

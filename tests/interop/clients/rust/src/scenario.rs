@@ -13,9 +13,9 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
-const DEADLINE_SECONDS: u64 = 30;
+const DEADLINE_SECONDS: u64 = 180;
 /// For scenarios that restart a broker.
-const RESTARTS_SECONDS: u64 = 60;
+const RESTARTS_SECONDS: u64 = 300;
 
 pub type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
 type Body = Box<dyn Fn(Run) -> Pin<Box<dyn Future<Output = Outcome>>>>;
