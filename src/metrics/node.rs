@@ -203,5 +203,6 @@ pub(super) fn write_state(subject: &Subject, text: &mut Text) {
     text.plain(RABBITMQ, name, 0_u64);
     let name = "process_start_time_seconds";
     text.family("", name, Kind::Gauge, "Start time of the process since unix epoch in seconds.");
-    text.plain("", name, subject.site.started.as_millis() / 1000);
+    // In fractions: who counts restarts by its changes would take two starts within a second for one.
+    text.plain("", name, Duration::from_millis(subject.site.started.as_millis()).as_secs_f64());
 }

@@ -12,6 +12,13 @@ use crate::support::{Broker, Properties, Raw, Table, TempDir, method};
 const OTHER: &str = "a \"b\"\\";
 
 #[test]
+fn two_starts_within_a_second_are_told_apart() {
+    let [first, second] = [Desk::new(), Desk::new()]
+        .map(|desk| scrape(&desk, "/metrics").value("process_start_time_seconds", &[]));
+    assert!(first < second && second < first + DEADLINE.as_secs_f64(), "{first} and {second}");
+}
+
+#[test]
 fn what_a_client_did_is_told_exactly_in_sums() {
     let desk = Desk::new();
     let client = busy(&desk);
