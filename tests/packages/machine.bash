@@ -20,6 +20,8 @@ machine_root=$machine_scratch/root
 machine_kind=
 machine_image=
 machine_capabilities=()
+# What a network does not give at once is asked for again, and another who installs is waited for.
+machine_patience=(-o Acquire::Retries=5 -o DPkg::Lock::Timeout=300)
 # Commands that go on behind, by their pid: whoever begins one enters it here.
 machine_behind=()
 # Debian's programs ask nothing, and find what it is that this machine trusts.
@@ -40,6 +42,7 @@ machine_close() {
         docker rm --force --volumes "$machine_name" >/dev/null 2>&1 || true
         [[ -z $machine_image ]] || docker image rm "$machine_image" >/dev/null 2>&1 || true
     fi
+    machine_unmount
     rm -rf --one-file-system "$machine_scratch"
 }
 trap machine_close EXIT
@@ -52,20 +55,36 @@ machine_cap() {
     machine_capabilities+=("--cap-add=$1")
 }
 
+# debootstrap mounts /proc in there; one that did not come to its end leaves it.
+machine_unmount() {
+    local point
+    while read -r point; do
+        umount --lazy "$point" || true
+    done < <(awk -v below="$machine_root/" 'index($2, below) == 1 { print $2 }' /proc/mounts | tac)
+}
+
 machine_debootstrap() {
     if ! command -v debootstrap >/dev/null; then
         if ((EUID != 0)) || ! command -v apt-get >/dev/null; then
             echo "there is no debootstrap, and this is no Debian with a user who may install it" >&2
             exit "$MACHINE_NONE"
         fi
-        DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends debootstrap >/dev/null
+        DEBIAN_FRONTEND=noninteractive apt-get install "${machine_patience[@]}" --yes --quiet --no-install-recommends \
+            debootstrap >/dev/null
     fi
     machine_say "a bare Debian by debootstrap"
-    debootstrap --variant=minbase --include=ca-certificates bookworm "$machine_root" >"$machine_scratch/log" 2>&1 || {
-        tail -n 20 "$machine_scratch/log" >&2
-        echo "debootstrap failed" >&2
-        exit 1
-    }
+    local attempt
+    for attempt in 1 2 3; do
+        if debootstrap --variant=minbase --include=ca-certificates bookworm "$machine_root" >"$machine_scratch/log" 2>&1; then
+            return
+        fi
+        # Most of what it does is to fetch: what a mirror did not give it, it may give now.
+        echo "debootstrap failed, attempt $attempt" >&2
+        machine_unmount
+        rm -rf --one-file-system "$machine_root"
+    done
+    tail -n 20 "$machine_scratch/log" >&2
+    exit 1
 }
 
 machine_open() {
@@ -92,7 +111,7 @@ machine_open() {
     fi
     machine_say "made: a $machine_kind"
     [[ ! -e $MACHINE_TRUST ]] || machine_put "$MACHINE_TRUST" "$(dirname "$MACHINE_TRUST")"
-    machine_do sh -c 'echo "APT::Get::Assume-Yes \"true\";" >/etc/apt/apt.conf.d/90test
+    machine_do sh -c 'printf "%s\n" "APT::Get::Assume-Yes \"true\";" "Acquire::Retries \"5\";" >/etc/apt/apt.conf.d/90test
         printf "#!/bin/sh\nexit 101\n" >/usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d'
     machine_do apt-get update --quiet >/dev/null
     (($# == 0)) || machine_install "$@"

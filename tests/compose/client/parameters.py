@@ -6,8 +6,9 @@ import time
 import pika
 
 RETRY_SECONDS = 0.2
-# A connection attempt to a host that the network does not reach ends by this, and is made again.
-ATTEMPT_SECONDS = 2
+# A connection attempt to a host that the network does not reach ends by this, where it is made again; else by the other.
+ATTEMPT_SECONDS = 4
+ONLY_ATTEMPT_SECONDS = 60
 
 
 def parameters(url: str, heartbeat: int | None = None, ca: str | None = None, certificate: str | None = None,
@@ -16,8 +17,7 @@ def parameters(url: str, heartbeat: int | None = None, ca: str | None = None, ce
     made = pika.URLParameters(url)
     if heartbeat is not None:
         made.heartbeat = heartbeat
-    made.socket_timeout = ATTEMPT_SECONDS
-    made.stack_timeout = ATTEMPT_SECONDS * 2
+    made.socket_timeout = made.stack_timeout = ONLY_ATTEMPT_SECONDS
     made.client_properties = {"connection_name": name}
     if ca:
         context = ssl.create_default_context(cafile=ca)
@@ -30,6 +30,8 @@ def parameters(url: str, heartbeat: int | None = None, ca: str | None = None, ce
 def connected(made: pika.URLParameters, seconds: float) -> pika.BlockingConnection:
     """An open connection; for as long as `seconds` it is tried again, and 0 tries once."""
     ends = time.monotonic() + seconds
+    if seconds > 0:
+        made.socket_timeout, made.stack_timeout = ATTEMPT_SECONDS, 2 * ATTEMPT_SECONDS
     while True:
         try:
             return pika.BlockingConnection(made)

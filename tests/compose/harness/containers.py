@@ -21,10 +21,10 @@ DATA = "/var/lib/rabbitmq"
 TLS_FOLDER = "/tls"
 # Volumes without a name do not go over to the new container: only the one that the file names is kept.
 ANEW = ("--renew-anon-volumes", )
-UP_SECONDS = 120
-STOP_GRACE_SECONDS = 30
-SECOND_SECONDS = 60
-REFUSAL_SECONDS = 60
+UP_SECONDS = 600
+STOP_GRACE_SECONDS = 60
+SECOND_SECONDS = 180
+REFUSAL_SECONDS = 180
 
 
 class Containers(Site):
@@ -164,7 +164,7 @@ class Containers(Site):
             service["read_only"] = True
         if settings.impatient:
             # The first check comes after the interval: who does not wait for it starts long before.
-            service["healthcheck"] = {"interval": "4s", "timeout": "1s", "retries": 2}
+            service["healthcheck"] = {"interval": "4s", "timeout": "5s", "retries": 3}
         clients = {"volumes": [f"{self._certificates}:{TLS_FOLDER}:ro"]} if settings.tls else {}
         secrets = {
             name: {"file": str(self._written("secrets", name, text))} for name, text in settings.secrets.items()
@@ -222,7 +222,7 @@ class ContainerBroker(Broker):
     def _ended_by(self, *command: str) -> End:
         started = time.monotonic()
         self._site.docker(*command, self._id)
-        end = until(self.end, "the broker's container has ended", STOP_GRACE_SECONDS)
+        end = until(self.end, "the broker's container has ended", REFUSAL_SECONDS)
         return End(end.status, end.killed_for_memory, time.monotonic() - started)
 
     def begin(self) -> None:

@@ -1,5 +1,6 @@
 """The container engine: the one that runs, or one of our own, installed from Debian and ended afterwards."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -11,9 +12,9 @@ from pathlib import Path
 from .shell import Failed, Missing, done, unmount_below, until
 
 PACKAGES = {"dockerd": "docker.io", "docker-compose": "docker-compose", "iptables": "iptables", "ip": "iproute2"}
-INSTALL_SECONDS = 600
-START_SECONDS = 60
-END_SECONDS = 30
+INSTALL_SECONDS = 1800
+START_SECONDS = 180
+END_SECONDS = 90
 LOG_TAIL = 12
 CAP_NET_ADMIN = 12
 CAP_SYS_ADMIN = 21
@@ -21,6 +22,10 @@ CAP_SYS_ADMIN = 21
 # networks behind it. They lie in a range that is for tests of networks (RFC 2544), so that they are nobody's here.
 LINK = f"198.18.{128 + os.getpid() % 60}"
 BRIDGE = "198.18.0.1/24"
+# Whether this machine forwards between networks, what it was before any run, and the lock that tells that a run wants it.
+FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+FORWARDING_BEFORE = Path("/run/leveret-test-forwarding-before")
+FORWARDING_LOCK = Path("/run/leveret-test-forwarding")
 POOL = "base=198.18.64.0/18,size=26"
 
 
@@ -106,10 +111,11 @@ def install(packages: list[str], say: Callable[[str], None]) -> None:
     say(f"installing {' '.join(packages)}")
     # No service is started by installing it: a policy of 101 forbids it for the length of this.
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    command = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *packages]
+    patient = ["-o", "Acquire::Retries=5", "-o", "DPkg::Lock::Timeout=300"]
+    command = ["apt-get", "install", *patient, "--yes", "--quiet", "--no-install-recommends", *packages]
     with _no_services():
         if done(*command, environment=environment, seconds=INSTALL_SECONDS).returncode != 0:
-            done("apt-get", "update", "--quiet", environment=environment, seconds=INSTALL_SECONDS)
+            done("apt-get", "update", *patient, "--quiet", environment=environment, seconds=INSTALL_SECONDS)
             ran = done(*command, environment=environment, seconds=INSTALL_SECONDS)
             if ran.returncode != 0:
                 raise Missing(f"`{' '.join(command)}` failed:\n{ran.stdout}")
@@ -181,6 +187,30 @@ def _stop(daemon: subprocess.Popen, folder: Path) -> None:
     unmount_below(folder)
 
 
+def _forward(stack: ExitStack) -> None:
+    """Has this machine forward until the last run is done that wants it: each holds a lock that others may hold as well."""
+    lock = stack.enter_context(open(FORWARDING_LOCK, "w"))
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    stack.callback(_forward_no_more, lock)
+    before = FORWARDING.read_text()
+    if before.strip() != "1":
+        try:
+            FORWARDING.write_text("1")
+        except OSError as error:
+            raise Refused(f"{FORWARDING} cannot be written, so that containers would reach nothing: {error}") from None
+        FORWARDING_BEFORE.write_text(before)
+
+
+def _forward_no_more(lock) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    if FORWARDING_BEFORE.exists():
+        FORWARDING.write_text(FORWARDING_BEFORE.read_text())
+        FORWARDING_BEFORE.unlink()
+
+
 def _network(stack: ExitStack) -> str:
     """A network namespace with a way out, so that the engine's bridges and rules are none of this machine's."""
     namespace = f"lev-{os.getpid()}"
@@ -201,14 +231,7 @@ def _network(stack: ExitStack) -> str:
     ip("-n", namespace, "link", "set", peer, "up")
     ip("-n", namespace, "link", "set", "lo", "up")
     ip("-n", namespace, "route", "add", "default", "via", f"{LINK}.1")
-    forwarding = Path("/proc/sys/net/ipv4/ip_forward")
-    before = forwarding.read_text()
-    if before.strip() != "1":
-        try:
-            forwarding.write_text("1")
-        except OSError as error:
-            raise Refused(f"{forwarding} cannot be written, so that containers would reach nothing: {error}") from None
-        stack.callback(forwarding.write_text, before)
+    _forward(stack)
     for rule in (
         ("nat", "POSTROUTING", "--source", f"{LINK}.0/30", "--jump", "MASQUERADE"),
         ("filter", "FORWARD", "--in-interface", link, "--jump", "ACCEPT"),

@@ -10,7 +10,7 @@ from .shell import Missing, done
 
 HERE = Path(__file__).resolve().parent.parent
 VENV = HERE / ".venv"
-INSTALL_SECONDS = 300
+INSTALL_SECONDS = 1200
 
 
 def python() -> str:
@@ -25,7 +25,7 @@ def python() -> str:
         return program
     shutil.rmtree(VENV, ignore_errors=True)
     _call(sys.executable, "-m", "venv", str(VENV))
-    _call(program, "-m", "pip", "install", "--quiet", "--no-deps", "--requirement", str(requirements))
+    _call(program, "-m", "pip", "install", "--quiet", "--retries", "10", "--no-deps", "--requirement", str(requirements))
     stamp.write_text(wanted)
     return program
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from .engine import Engine, install
-from .shell import Missing, done, unmount_below
+from .shell import Missing, check_interrupted, done, unmount_below
 
 HERE = Path(__file__).resolve().parents[1]
 ROOT = HERE.parents[1]
@@ -25,9 +25,10 @@ TOOLS = "ca-certificates,gcc,libc6-dev,python3,python3-pip"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "CARGO_HTTP_CAINFO")
 PULL_SECONDS = 300
-IMPORT_SECONDS = 300
-BUILD_SECONDS = 1500
-DEBOOTSTRAP_SECONDS = 300
+IMPORT_SECONDS = 1200
+BUILD_SECONDS = 5400
+DEBOOTSTRAP_SECONDS = 1200
+DEBOOTSTRAP_ATTEMPTS = 3
 
 
 class Images:
@@ -44,8 +45,9 @@ class Images:
         public = {"RUNTIME": RUNTIME, "BUILD": BUILD, "CLIENT": CLIENT}
         if not local and all(self._has(image) or self._pulls(image) for image in public.values()):
             return public
+        # By names of this run: another one on the same engine removes its own when it is done.
         self._make_bases()
-        return {"RUNTIME": LOCAL_RUNTIME, "BUILD": LOCAL_TOOLS, "CLIENT": LOCAL_TOOLS}
+        return {"RUNTIME": _ours(LOCAL_RUNTIME), "BUILD": _ours(LOCAL_TOOLS), "CLIENT": _ours(LOCAL_TOOLS)}
 
     def build(self, tag: str, context: Path, dockerfile: Path, arguments: dict[str, str]) -> str:
         """Builds an image and returns its name."""
@@ -85,7 +87,9 @@ class Images:
 
     def _make_bases(self) -> None:
         wanted = {LOCAL_RUNTIME: ("ca-certificates", False), LOCAL_TOOLS: (TOOLS, True)}
-        missing = {tag: how for tag, how in wanted.items() if not self._has(tag)}
+        for tag in wanted:
+            self._stack.callback(done, "docker", "image", "rm", _ours(tag), environment=self._engine.environment)
+        missing = {tag: how for tag, how in wanted.items() if not self._tagged(tag, _ours(tag))}
         if not missing:
             return
         if not shutil.which("debootstrap"):
@@ -101,8 +105,15 @@ class Images:
         try:
             root = folder / "root"
             command = ["debootstrap", "--variant=minbase", f"--include={packages}", "bookworm", str(root)]
-            ran = done(*command, seconds=DEBOOTSTRAP_SECONDS)
-            if ran.returncode != 0:
+            for _ in range(DEBOOTSTRAP_ATTEMPTS):
+                ran = done(*command, seconds=DEBOOTSTRAP_SECONDS)
+                if ran.returncode == 0:
+                    break
+                check_interrupted()
+                # Most of what it does is to fetch: what a mirror did not give it, it may give now.
+                unmount_below(folder)
+                shutil.rmtree(root, ignore_errors=True)
+            else:
                 raise Missing(f"`{' '.join(command)}` failed:\n{ran.stdout[-3000:]}")
             for package in (root / "var/cache/apt/archives").glob("*.deb"):
                 package.unlink()
@@ -110,15 +121,21 @@ class Images:
                 shutil.copyfile(CERTIFICATES, root / CERTIFICATES.relative_to("/"))
             if toolchain:
                 _copy_toolchain(root / "usr/local")
-            self._import(root, tag)
-            self._forget_later(tag)
+            self._import(root, _ours(tag))
+            if self._keep:
+                self._tagged(_ours(tag), tag)
         finally:
             # debootstrap mounts /proc in there; one that was interrupted leaves it.
             unmount_below(folder)
             shutil.rmtree(folder, ignore_errors=True)
 
+    def _tagged(self, tag: str, another: str) -> bool:
+        """Gives an image another name, if there is one of this name."""
+        return done("docker", "image", "tag", tag, another, environment=self._engine.environment).returncode == 0
+
     def _import(self, root: Path, tag: str) -> None:
         changes = [word for name in VARIABLES for word in ("--change", f"ENV {name}={CERTIFICATES}")]
+        changes += ["--change", "ENV CARGO_NET_RETRY=10 PIP_RETRIES=10"]
         changes += ["--change", "ENV CARGO_HOME=/usr/local/cargo", "--change", 'CMD ["bash"]']
         tar = subprocess.Popen(
             ["tar", "--directory", str(root), "--numeric-owner", "--create", "--file", "-", "."], stdout=subprocess.PIPE,
@@ -137,6 +154,10 @@ class Images:
         finally:
             tar.kill()
             tar.wait()
+
+
+def _ours(tag: str) -> str:
+    return f"{tag}-{os.getpid()}"
 
 
 def _copy_toolchain(local: Path) -> None:

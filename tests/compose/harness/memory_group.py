@@ -6,7 +6,7 @@ from pathlib import Path
 from .shell import done
 
 ROOT = Path("/sys/fs/cgroup")
-REMOVE_SECONDS = 5
+REMOVE_SECONDS = 60
 
 
 class MemoryGroup:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from .apart import Bridge, Namespace, Proxy
@@ -21,10 +22,10 @@ ROOT = Path(__file__).resolve().parents[3]
 NAMES = (
     "rabbitmqctl", "rabbitmq-diagnostics", "rabbitmq-plugins", "rabbitmq-queues", "rabbitmq-upgrade", "rabbitmqadmin",
 )
-BUILD_SECONDS = 1800
-STOP_SECONDS = 30
-CHECK_SECONDS = 5
-IMPATIENT_SECONDS = 1
+BUILD_SECONDS = 5400
+STOP_SECONDS = 60
+CHECK_SECONDS = 15
+IMPATIENT_SECONDS = 5
 KILLED = 128
 # Makes every mounted file system but the data directory's read-only, for itself and what it starts.
 READ_ONLY = """
@@ -169,7 +170,7 @@ class ProcessBroker(Broker):
         self._site = site
         self._settings = settings
         self._host = address or "127.0.0.1"
-        self.port, self._management_port, self._tls_port = _free_ports(3, self._host)
+        self.port, self._management_port, self._tls_port = _kept_ports(3, self._host, site.stack)
         self._data = site.scratch / "data"
         self._data.mkdir(mode=0o700)
         self._log = site.scratch / "log"
@@ -294,7 +295,7 @@ class ProcessBroker(Broker):
         return End(status if status >= 0 else KILLED - status, bool(self._group and self._group.kills()))
 
     def second(self) -> subprocess.CompletedProcess:
-        port, management_port = _free_ports(2, self._host)
+        port, management_port = _kept_ports(2, self._host, self._site.stack)
         return done(*self._command(port, management_port), environment=self._environment, folder=self._site.scratch)
 
     def log(self) -> str:
@@ -316,9 +317,13 @@ def _unshare() -> tuple[str, ...]:
     raise Unavailable("no namespace for mounts can be made: neither CAP_SYS_ADMIN nor user namespaces are there")
 
 
-def _free_ports(count: int, host: str) -> list[int]:
-    sockets = [socket.create_server((host, 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+def _kept_ports(count: int, host: str, stack: ExitStack) -> list[int]:
+    """Ports that nobody else is given until the stack is closed, also while the broker is not there.
+
+    They are bound and never listened at: the broker, which is told of them, may do that, and who connects before is refused.
+    """
+    keepers = [stack.enter_context(socket.socket()) for _ in range(count)]
+    for keeper in keepers:
+        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        keeper.bind((host, 0))
+    return [keeper.getsockname()[1] for keeper in keepers]

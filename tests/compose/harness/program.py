@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 from .shell import Failed, check_interrupted
 
-ANSWER_SECONDS = 30
-EVENT_SECONDS = 30
-END_SECONDS = 10
+ANSWER_SECONDS = 90
+EVENT_SECONDS = 90
+END_SECONDS = 60
 TURN_SECONDS = 0.5
 STDERR_TAIL = 2000
 

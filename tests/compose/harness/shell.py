@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 POLL_SECONDS = 0.05
-COMMAND_SECONDS = 120
+COMMAND_SECONDS = 300
 
 
 class Missing(Exception):

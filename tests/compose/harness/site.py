@@ -16,7 +16,7 @@ from .shell import Failed, until
 USER = "tester"
 PASSWORD = "secret"
 READY = "Server startup complete"
-READY_SECONDS = 60
+READY_SECONDS = 180
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from harness.site import PASSWORD, READY, USER, Settings, Site
 
 DOCKER = Path(__file__).resolve().parents[3] / "docker"
 FOUND = Path(__file__).resolve().parents[1] / "fixtures" / "found"
-ILL_SECONDS = 30
-READY_SECONDS = 30
+ILL_SECONDS = 120
+READY_SECONDS = 120
 
 
 @scenario("health")

@@ -9,7 +9,7 @@ MEMORY_MB = 256
 SIZE = 64 * 1024
 BACKLOG = 2 * 1024**3 // SIZE
 FLOOD = 1024**3 // SIZE
-SECONDS = 240
+SECONDS = 900
 
 
 @scenario("memory-backlog", alone=True)

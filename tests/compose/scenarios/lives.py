@@ -7,7 +7,8 @@ from harness.site import Broker, Client, Site
 
 # What it says of its end to those who are connected: 320, CONNECTION_FORCED.
 FORCED = "320"
-STOP_SECONDS_MAX = 10
+# Much more than it takes: a slow machine and its engine have their share in what is measured.
+STOP_SECONDS_MAX = 30
 CONFIRMED_FIRST = 1000
 
 
@@ -88,13 +89,13 @@ def _load(client: Client, broker: Broker) -> Program:
     """A publisher that has had its first confirms and goes on."""
     client.connected(broker).declare_queue(queue="load", durable=True)
     load = client.program("load", broker.url(), "load", "--size", "1024")
-    load.line(lambda line: line.get("confirmed") == CONFIRMED_FIRST, f"{CONFIRMED_FIRST} confirms", 60)
+    load.line(lambda line: line.get("confirmed") == CONFIRMED_FIRST, f"{CONFIRMED_FIRST} confirms", 180)
     return load
 
 
 def _check_confirmed(client: Client, broker: Broker, end: dict, site: Site) -> None:
     """All that was confirmed is in the queue, in order, whole and once."""
-    found = client.program("drain", broker.url(), "load").event("end", seconds=120)
+    found = client.program("drain", broker.url(), "load").event("end", seconds=300)
     site.remark(f"sent {end['sent']}, confirmed {_count(end['confirmed'])}, found {found['count']}")
     equal(found["reason"], "done", "how the reader ended")
     equal(found["damaged"], 0, "messages with another body than was sent")

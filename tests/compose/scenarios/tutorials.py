@@ -37,7 +37,7 @@ def work_queue(site: Site) -> None:
         task = quick.delivery()
         taken.append(task["body"])
         # As long as this one is not acked there is no other: prefetch is 1.
-        until(lambda: _unacked(boss) == 20 - len(taken), "one task less is ready", 10)
+        until(lambda: _unacked(boss) == 20 - len(taken), "one task less is ready", 60)
         expect(not quick.has("delivery"), "a second task came before the first was acked, with prefetch 1")
         quick.ack(tag=task["tag"])
     equal(taken, [str(number) for number in range(1, 20)], "the tasks of the quick worker")

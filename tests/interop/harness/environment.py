@@ -88,10 +88,10 @@ def _install(packages: list[str]) -> None:
         raise Missing(f"not installed: {names} (Debian's names); run `apt-get install --no-install-recommends {names}` as root")
     print(f"installing {names}", flush=True)
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    options = ["--yes", "--quiet", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120"]
+    options = ["--yes", "--quiet", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=5"]
     install = ["apt-get", "install", *options, *packages]
     if _fails(install, quiet):
-        _call(["apt-get", "update", "--quiet"], quiet=True)
+        _call(["apt-get", "update", *options[-4:], "--quiet"], quiet=True)
         _call(install, environment=quiet, quiet=True)
 
 
@@ -108,7 +108,7 @@ def _make_virtual_environment() -> None:
         if not shutil.which("virtualenv"):
             raise Missing("no virtual environment can be made: install python3-venv or virtualenv")
         _call(["virtualenv", "--quiet", "--python", sys.executable, str(VENV)])
-    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--retries", "10", "--disable-pip-version-check"]
     _call([*pip, "--no-deps", "--requirement", str(requirements)])
     _call([str(PYTHON), "-m", "pip", "--disable-pip-version-check", "check"], quiet=True)
     stamp.write_text(wanted)
@@ -120,7 +120,7 @@ def _make_node_modules() -> None:
     if _says(stamp, wanted):
         return
     print("making node_modules", flush=True)
-    _call(["npm", "ci", "--silent"])
+    _call(["npm", "ci", "--silent", "--fetch-retries=10"])
     stamp.write_text(wanted)
 
 
