@@ -1,5 +1,6 @@
 //! Channels, listed.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 use super::answer::Answer;
 use super::call::{Call, MONITORING, has_any};
 use super::connections;
-use super::consumers;
+use super::consumers::{self, channel_details};
 use super::failure::Failure;
 use super::listing::{one, paged};
 use super::site::Site;
@@ -15,6 +16,7 @@ use super::stand_ins;
 use super::statistics::Telling;
 use crate::auth::Tags;
 use crate::channel::entry::ChannelEntry;
+use crate::vhost::Vhost;
 
 /// A channel with its name.
 struct Row {
@@ -116,29 +118,65 @@ pub(super) fn show(call: &Call) -> Result<Answer, Failure> {
         let consumers = row.channel.subscribers();
         let consumers = consumers.iter().map(|consumer| consumers::object(consumer, &call.site));
         fields.insert("consumer_details".to_owned(), consumers.collect());
-        fields.insert("deliveries".to_owned(), json!([]));
-        fields.insert("publishes".to_owned(), call.publishes_of(&row.channel));
+        let [deliveries, publishes] = breakdown(call, &row.channel);
+        fields.insert("deliveries".to_owned(), deliveries);
+        fields.insert("publishes".to_owned(), publishes);
     }
     Ok(one(call, object))
 }
 
-impl Call {
-    /// What a channel publishes to each exchange, where so much is told.
-    fn publishes_of(&self, channel: &ChannelEntry) -> Value {
-        if !self.tells_details() {
-            return json!([]);
-        }
-        let flows = channel.flows().into_iter().map(|(exchange, flow)| {
-            json!({
-                "exchange": { "name": exchange.as_str(), "vhost": channel.whose.vhost.as_str() },
-                "stats": {
-                    "publish": flow.publish.get(),
-                    "confirm": flow.confirm.get(),
-                    "return_unroutable": flow.return_unroutable.get(),
-                    "drop_unroutable": flow.drop_unroutable.get(),
-                },
-            })
-        });
-        flows.collect()
+/// The channels in a virtual host.
+fn of(call: &Call, vhost: &Vhost) -> Vec<Arc<ChannelEntry>> {
+    let connections = call.environment().connections.described().into_iter();
+    let connections = connections.filter(|connection| connection.vhost == *vhost.name());
+    connections.flat_map(|connection| connection.about.entry.channels()).collect()
+}
+
+/// What each channel publishes to an exchange, where so much is told.
+pub(super) fn publishing(call: &Call, vhost: &Vhost, exchange: &str) -> Value {
+    let told = |channel: &ChannelEntry| call.site.statistics.told_of_publishes(call.telling(), channel);
+    beside_channels(call, vhost, |channel| stats_of(told(channel), exchange))
+}
+
+/// What the consumers of each channel were given from a queue, where so much is told.
+pub(super) fn delivered(call: &Call, vhost: &Vhost, queue: &str) -> Value {
+    let told = |channel: &ChannelEntry| call.site.statistics.told_of_deliveries(call.telling(), channel);
+    beside_channels(call, vhost, |channel| stats_of(told(channel), queue))
+}
+
+fn stats_of<N: Borrow<str>>(told: Vec<(N, Value)>, name: &str) -> Option<Value> {
+    told.into_iter().find(|(known, _)| known.borrow() == name).map(|(_, stats)| stats)
+}
+
+fn beside_channels(call: &Call, vhost: &Vhost, stats: impl Fn(&ChannelEntry) -> Option<Value>) -> Value {
+    if !call.tells_details() {
+        return json!([]);
     }
+    let channels = of(call, vhost).into_iter().filter_map(|channel| {
+        let stats = stats(&channel)?;
+        Some(json!({ "channel_details": channel_details(&channel.whose, &call.site), "stats": stats }))
+    });
+    channels.collect()
+}
+
+/// What a channel's consumers were given from each queue, and what it publishes to each exchange, where so much is told.
+fn breakdown(call: &Call, channel: &ChannelEntry) -> [Value; 2] {
+    if !call.tells_details() {
+        return [json!([]), json!([])];
+    }
+    let (statistics, telling) = (&call.site.statistics, call.telling());
+    [
+        each_of("queue", channel, statistics.told_of_deliveries(telling, channel)),
+        each_of("exchange", channel, statistics.told_of_publishes(telling, channel)),
+    ]
+}
+
+/// What a channel does with each of these.
+fn each_of<N: Borrow<str>>(kind: &str, channel: &ChannelEntry, told: Vec<(N, Value)>) -> Value {
+    let vhost = channel.whose.vhost.as_str();
+    let each = told.into_iter().map(|(name, stats)| {
+        let name: &str = name.borrow();
+        json!({ kind: { "name": name, "vhost": vhost }, "stats": stats })
+    });
+    each.collect()
 }

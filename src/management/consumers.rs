@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::listing::whole;
 use super::site::Site;
 use super::wire_json::from_table;
-use crate::queue::subscriber::Subscriber;
+use crate::queue::subscriber::{Subscriber, Whose};
 
 /// A consumer, as it is listed with its queue and its channel too.
 pub(super) fn object(consumer: &Subscriber, site: &Site) -> Value {
@@ -19,15 +19,7 @@ pub(super) fn object(consumer: &Subscriber, site: &Site) -> Value {
     json!({
         "consumer_tag": consumer.tag.as_str(),
         "queue": { "name": consumer.queue.as_str(), "vhost": whose.vhost.as_str() },
-        "channel_details": {
-            "name": whose.channel_name(),
-            "number": whose.number,
-            "connection_name": whose.connection_name,
-            "node": site.node,
-            "peer_host": whose.peer.map(|peer| peer.ip().to_string()),
-            "peer_port": whose.peer.map(|peer| peer.port()),
-            "user": whose.user.as_str(),
-        },
+        "channel_details": channel_details(whose, site),
         "ack_required": !consumer.no_ack,
         "exclusive": consumer.exclusive,
         "prefetch_count": consumer.prefetch,
@@ -36,6 +28,19 @@ pub(super) fn object(consumer: &Subscriber, site: &Site) -> Value {
         "activity_status": consumer.activity(),
         "arguments": from_table(consumer.arguments.as_table()),
         "consumer_timeout": timeout(consumer, site).as_millis(),
+    })
+}
+
+/// A channel, as it is named beside what it does.
+pub(super) fn channel_details(whose: &Whose, site: &Site) -> Value {
+    json!({
+        "name": whose.channel_name(),
+        "number": whose.number,
+        "connection_name": whose.connection_name,
+        "node": site.node,
+        "peer_host": whose.peer.map(|peer| peer.ip().to_string()),
+        "peer_port": whose.peer.map(|peer| peer.port()),
+        "user": whose.user.as_str(),
     })
 }
 

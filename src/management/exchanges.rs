@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
 use super::call::Call;
+use super::channels;
 use super::direct::Direct;
 use super::failure::Failure;
 use super::fields::{switch, text};
@@ -86,10 +87,11 @@ fn declaration(row: &Row) -> Value {
 pub(super) fn show(call: &Call) -> Result<Answer, Failure> {
     let vhost = call.vhost()?;
     let exchange = named(call, &vhost)?;
-    let mut object = object(&Row { vhost, exchange }, &call.site, call.telling_exchanges());
+    let row = Row { vhost, exchange };
+    let mut object = object(&row, &call.site, call.telling_exchanges());
     if let Some(object) = object.as_object_mut() {
-        // Counters of single publishers and queues, as RabbitMQ has them where it counts so finely.
-        object.insert("incoming".to_owned(), json!([]));
+        object.insert("incoming".to_owned(), channels::publishing(call, &row.vhost, row.name()));
+        // To which queues nobody counts.
         object.insert("outgoing".to_owned(), json!([]));
     }
     Ok(one(call, object))

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
 use super::call::Call;
+use super::channels;
 use super::consumers;
 use super::direct::Direct;
 use super::exchanges::{arguments, vhost};
@@ -69,12 +70,13 @@ pub(super) fn show(call: &Call) -> Result<Answer, Failure> {
     let mut object =
         object(&vhost, &queue, &call.site, (told, call.telling())).ok_or_else(Failure::no_object)?;
     if let (Told::Everything, Some(object)) = (told, object.as_object_mut()) {
-        // Counters of single consumers and publishers, as RabbitMQ has them where it counts so finely.
         let consumers = queue.subscribers();
         let consumers = consumers.iter().map(|consumer| consumers::object(consumer, &call.site));
         object.insert("consumer_details".to_owned(), consumers.collect());
         object.insert("head_message_timestamp".to_owned(), json!(head_timestamp(&queue)));
-        object.insert("deliveries".to_owned(), json!([]));
+        let deliveries = channels::delivered(call, &vhost, queue.name().as_str());
+        object.insert("deliveries".to_owned(), deliveries);
+        // Through which exchanges nobody counts.
         object.insert("incoming".to_owned(), json!([]));
     }
     Ok(one(call, object))

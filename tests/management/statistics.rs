@@ -205,6 +205,96 @@ fn rates_are_seen_and_fall_to_zero() {
 }
 
 #[test]
+fn what_each_channel_does_with_each_exchange_and_queue_is_told_where_that_is_asked_for() {
+    for rates_mode in [RatesMode::Basic, RatesMode::Detailed] {
+        let desk = desk(StatisticsConfig { rates_mode, ..sampling() });
+        let mut raw = connected(&desk);
+        raw.open_channel(1);
+        raw.declare(1, "q", 0, &Table::new());
+        raw.declare(1, "other", 0, &Table::new());
+        raw.open_channel(2);
+        for (queue, tag) in [("q", "one"), ("q", "two"), ("other", "three")] {
+            raw.send(2, method::basic_consume(queue, tag, 0, &Table::new()));
+            raw.expect(2, method::BASIC_CONSUME_OK);
+        }
+        for (key, count) in [("q", 3), ("other", 1), ("nowhere", 1)] {
+            for _ in 0..count {
+                raw.publish(1, "", key, &Properties::new(), b"body");
+            }
+        }
+        for _ in 0..4 {
+            raw.expect(2, method::BASIC_DELIVER);
+            raw.recv();
+            raw.recv();
+        }
+        raw.send(2, method::basic_ack(0, true));
+        raw.message_count(2, "q");
+        let channels = desk.get("/api/channels");
+        let of_channel = |at: usize| {
+            let name = channels[at]["name"].as_str().unwrap();
+            desk.get(&format!("/api/channels/{}", escaped(name)))
+        };
+        let (publishing, consuming) = (of_channel(0), of_channel(1));
+        let (exchange, queue) = (desk.get("/api/exchanges/%2F/amq.default"), desk.get("/api/queues/%2F/q"));
+        assert_eq!(
+            (&exchange["outgoing"], &queue["incoming"]),
+            (&json!([]), &json!([])),
+            "which nobody counts"
+        );
+        let told = [
+            &publishing["publishes"],
+            &publishing["deliveries"],
+            &consuming["publishes"],
+            &consuming["deliveries"],
+            &exchange["incoming"],
+            &queue["deliveries"],
+        ];
+        if rates_mode == RatesMode::Basic {
+            assert_eq!(told, [&json!([]); 6]);
+            continue;
+        }
+        assert_eq!(told.map(|told| told.as_array().unwrap().len()), [1, 0, 0, 2, 1, 1]);
+        let in_numbers = |told: &Value| numbers(&json!({ "message_stats": told["stats"] }));
+        let details = |channel: usize| {
+            let peer = &channels[channel];
+            json!({
+                "name": peer["name"], "number": channel + 1, "connection_name": peer["connection_details"]["name"],
+                "node": peer["node"], "peer_host": "127.0.0.1", "peer_port": peer["connection_details"]["peer_port"],
+                "user": "guest",
+            })
+        };
+        for (told, beside, what, expected) in [
+            (
+                &publishing["publishes"][0],
+                "exchange",
+                json!({ "name": "", "vhost": "/" }),
+                publishers(5, 0, 1),
+            ),
+            (&exchange["incoming"][0], "channel_details", details(0), publishers(5, 0, 1)),
+            (&consuming["deliveries"][0], "queue", json!({ "name": "other", "vhost": "/" }), consumers(1, 1)),
+            (&consuming["deliveries"][1], "queue", json!({ "name": "q", "vhost": "/" }), consumers(3, 3)),
+            (&queue["deliveries"][0], "channel_details", details(1), consumers(3, 3)),
+        ] {
+            assert_eq!((&told[beside], in_numbers(told)), (&what, expected));
+        }
+        for (path, list, number) in [
+            ("/api/queues/%2F/q", "deliveries", "deliver"),
+            ("/api/exchanges/%2F/amq.default", "incoming", "publish"),
+        ] {
+            wait_for(path, || {
+                raw.publish(1, "", "q", &Properties::new(), b"body");
+                let rate = &desk.get(path)[list][0]["stats"][format!("{number}_details")]["rate"];
+                rate.as_f64() > Some(0.0)
+            });
+        }
+        let window = "?msg_rates_age=60&msg_rates_incr=5";
+        let queue = desk.get(&format!("/api/queues/%2F/q{window}"));
+        let samples = &queue["deliveries"][0]["stats"]["ack_details"]["samples"];
+        assert_eq!(samples.as_array().unwrap().len(), 13);
+    }
+}
+
+#[test]
 fn consumers_are_listed_and_one_of_a_queue_with_a_single_active_one_is_active() {
     let desk = desk(sampling());
     let mut raw = connected(&desk);

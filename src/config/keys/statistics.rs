@@ -18,7 +18,8 @@ pub(super) static KEYS: [Key; 4] = [
     Key {
         name: "statistics.rates_mode",
         doc: "How much the HTTP API tells of how fast things happen: nothing (none), what each thing does (basic), or what each \
-              channel does with each exchange and queue as well (detailed).",
+              channel does with each exchange and queue as well (detailed; through which exchange a message came to a queue is \
+              not counted).",
         reload: Reload::AtOnce,
         rabbitmq: &[same("management.rates_mode")],
         field: one!(RATES_MODE, statistics.rates_mode),

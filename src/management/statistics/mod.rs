@@ -3,6 +3,7 @@
 //! Numbers themselves are read when somebody asks. What does not move costs one comparison, and no queue, exchange or channel is
 //! looked at while no total moves and every rate has fallen to zero.
 
+mod finely;
 mod rows;
 mod sampler;
 mod series;
@@ -13,10 +14,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::connection::Environment;
-use crate::name::{ConnectionId, VhostName};
+use crate::name::{ConnectionId, ExchangeName, QueueName, VhostName};
 use crate::place::QueueId;
 use crate::time::Time;
 use crate::vhost::exchange::ExchangeId;
+use finely::With;
 use rows::{CONNECTION, EXCHANGE, NODE, OVERVIEW, QUEUE, VHOST};
 pub use sampler::{NodeSample, Sampler};
 use series::Series;
@@ -45,6 +47,9 @@ struct Past {
     default_exchanges: HashMap<VhostName, Series<EXCHANGE>>,
     channels: HashMap<(ConnectionId, u16), Series<VHOST>>,
     connections: HashMap<ConnectionId, Series<CONNECTION>>,
+    /// Where it is told so finely: what channels publish to each exchange, and their consumers are given from each queue.
+    published: HashMap<With<ExchangeName>, Series<VHOST>>,
+    given: HashMap<With<QueueName>, Series<VHOST>>,
     /// Memory of the series that may be shortened, in bytes.
     memory: usize,
 }

@@ -1,8 +1,9 @@
 //! The numbers that are sampled of each kind of thing, and where each stands among them.
 
 use super::QueueTotals;
-use crate::count::{Churn, Event, MessageCounts, TrafficCounts, What};
+use crate::count::{Churn, Event, FlowCounts, MessageCounts, TrafficCounts, What};
 use crate::queue::queue::Observation;
+use crate::queue::subscriber::Subscriber;
 
 /// Messages in queues.
 const READY: usize = 0;
@@ -81,6 +82,36 @@ pub(super) fn of_channels(counts: &MessageCounts) -> [u64; VHOST] {
         0,
         0,
     ]
+}
+
+/// What a channel published to an exchange.
+pub(super) fn of_flow(counts: &FlowCounts) -> [u64; VHOST] {
+    entered(&[
+        (PUBLISH, counts.publish),
+        (CONFIRM, counts.confirm),
+        (RETURN_UNROUTABLE, counts.return_unroutable),
+        (DROP_UNROUTABLE, counts.drop_unroutable),
+    ])
+}
+
+/// What a consumer was given.
+pub(super) fn of_consumer(consumer: &Subscriber) -> [u64; VHOST] {
+    let deliver = if consumer.no_ack { DELIVER_NO_ACK } else { DELIVER };
+    entered(&[
+        (deliver, consumer.deliver.get()),
+        (REDELIVER, consumer.redeliver.get()),
+        (ACK, consumer.ack.get()),
+    ])
+}
+
+fn entered(some: &[(usize, u64)]) -> [u64; VHOST] {
+    let mut values = [0; VHOST];
+    for (index, value) in some {
+        if let Some(place) = values.get_mut(*index) {
+            *place = *value;
+        }
+    }
+    values
 }
 
 /// What queues hold, and disks did for them.

@@ -6,10 +6,13 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::finely::{given, published, with};
 use super::rows;
 use super::series::Series;
 use super::totals::{QueueTotals, Totals, enter};
 use super::{Past, Statistics};
+use crate::channel::entry::ChannelEntry;
+use crate::config::RatesMode;
 use crate::connection::Environment;
 use crate::count::{Event, MessageCounts};
 use crate::net::open_descriptors;
@@ -192,8 +195,12 @@ impl Statistics {
     }
 
     fn channels(&self, environment: &Environment, tick: Tick) {
+        let finely = environment.config().statistics.rates_mode == RatesMode::Detailed;
         for connection in environment.connections.described() {
             for channel in connection.about.entry.channels() {
+                if finely {
+                    self.finely(&channel, tick);
+                }
                 let values = rows::of_channels(&channel.tally.messages.counts());
                 if values.iter().any(|value| *value > 0) {
                     let key = (connection.id, channel.whose.number);
@@ -202,7 +209,22 @@ impl Statistics {
                 }
             }
         }
-        self.past_mut().channels.retain(|_, series| series.until() == tick.now);
+        let mut past = self.past_mut();
+        past.channels.retain(|_, series| series.until() == tick.now);
+        past.published.retain(|_, series| series.until() == tick.now);
+        past.given.retain(|_, series| series.until() == tick.now);
+    }
+
+    /// What a channel does with each exchange and queue. What it begins with was not there before.
+    fn finely(&self, channel: &ChannelEntry, tick: Tick) {
+        let (published, given) = (published(channel), given(channel));
+        let mut past = self.past_mut();
+        for (exchange, values) in published {
+            push(&mut past.published, with(channel, exchange), tick, true, values);
+        }
+        for (queue, values) in given {
+            push(&mut past.given, with(channel, queue), tick, true, values);
+        }
     }
 
     fn connections(&self, environment: &Environment, tick: Tick) {
@@ -269,11 +291,15 @@ impl Past {
             + tidy(&mut self.exchanges, now)
             + tidy(&mut self.default_exchanges, now)
             + tidy(&mut self.channels, now)
+            + tidy(&mut self.published, now)
+            + tidy(&mut self.given, now)
             + tidy(&mut self.connections, now);
         if self.memory > MEMORY_MAX {
             self.queues.values_mut().for_each(Series::shorten);
             self.exchanges.values_mut().for_each(Series::shorten);
             self.channels.values_mut().for_each(Series::shorten);
+            self.published.values_mut().for_each(Series::shorten);
+            self.given.values_mut().for_each(Series::shorten);
             self.connections.values_mut().for_each(Series::shorten);
         }
     }

@@ -53,11 +53,11 @@ impl Telling {
 type Object = Map<String, Value>;
 
 /// The numbers of one thing.
-struct Numbers<'a, const N: usize> {
-    now: Time,
-    live: &'a [u64; N],
-    series: Option<&'a Series<N>>,
-    telling: Telling,
+pub(super) struct Numbers<'a, const N: usize> {
+    pub(super) now: Time,
+    pub(super) live: &'a [u64; N],
+    pub(super) series: Option<&'a Series<N>>,
+    pub(super) telling: Telling,
 }
 
 impl<const N: usize> Numbers<'_, N> {
@@ -71,7 +71,7 @@ impl<const N: usize> Numbers<'_, N> {
     }
 
     /// The same, once any of it has happened.
-    fn tell_once(&self, names: &[Named<N>], into: &mut Object) {
+    pub(super) fn tell_once(&self, names: &[Named<N>], into: &mut Object) {
         if !self.telling.without_rates && names.iter().any(|(_, number)| number(self.live) > 0) {
             self.tell(names, self.telling.messages, into);
         }

@@ -136,3 +136,47 @@ fn dead_letters_are_followed_through_exchanges_and_alternates_in_a_circle() {
     vhost.queue_declare(Some(QueueName::from("work")), &options, MINE).unwrap();
     assert_eq!(resting(&vhost), ["dead"]);
 }
+
+#[test]
+fn many_keys_that_lead_to_many_queues_are_not_followed_to_each() {
+    use ExchangeType::{Direct, Fanout, Topic};
+    let names: Vec<[String; 2]> = (0..50).map(|n| [format!("work{n}"), format!("dead{n}")]).collect();
+    let by_name = |binding_key: Option<&'static str>| {
+        let key = |work| binding_key.unwrap_or(work);
+        names.iter().map(|[work, dead]| (dead.as_str(), key(work.as_str()))).collect::<Vec<_>>()
+    };
+    let senders: Vec<Sender<'_>> =
+        names.iter().map(|[work, _]| (work.as_str(), "x", Some(work.as_str()))).collect();
+    let mut dead: Vec<&str> = names.iter().map(|[_, dead]| dead.as_str()).collect();
+    dead.sort_unstable();
+    for (exchange_type, binding_key, ways_max, expected_ways) in [
+        (Direct, None, 50, 50),
+        (Fanout, Some(""), 1_000_000, 50),
+        (Topic, Some("#"), 1_000_000, 50 * 50),
+        (Topic, Some("#"), 50 * 50, 50 * 50),
+        (Topic, Some("#"), 50 * 50 - 1, 50),
+    ] {
+        let vhost = vhost(&senders, &[("x", exchange_type, &by_name(binding_key))]);
+        let (_, ways) = vhost.resting_places_within(ways_max);
+        assert_eq!(
+            (resting(&vhost), ways),
+            (dead.iter().map(|name| (*name).to_owned()).collect(), expected_ways)
+        );
+    }
+}
+
+#[test]
+fn a_fanout_with_bindings_leaves_nothing_to_its_alternate() {
+    let vhost = vhost(&[("work", "x", None)], &[("y", ExchangeType::Fanout, &[("other", "")])]);
+    let options = ExchangeOptions {
+        alternate_exchange: Some(ExchangeName::from("y")),
+        ..ExchangeOptions::durable(ExchangeType::Fanout)
+    };
+    vhost.exchange_declare(&ExchangeName::from("x"), options).unwrap();
+    assert_eq!(resting(&vhost), ["other"]);
+    let options = QueueOptions::restored(false, Table::EMPTY.to_owned());
+    vhost.queue_declare(Some(QueueName::from("dead")), &options, MINE).unwrap();
+    let destination = Destination::Queue("dead", MINE);
+    vhost.bind(&BindingEnds { source: "x", destination, binding_key: "", arguments: Table::EMPTY }).unwrap();
+    assert_eq!(resting(&vhost), ["dead"]);
+}
