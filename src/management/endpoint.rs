@@ -68,6 +68,13 @@ pub struct Endpoint {
 /// Serves a call. It may wait for the disk.
 pub(super) type Serve = fn(&Call) -> Result<Answer, Failure>;
 
+impl Endpoint {
+    /// Whether it waits for nothing and tells who watches the broker that it lives: it has a thread whatever the others do.
+    pub(super) fn is_health_check(&self) -> bool {
+        self.path.starts_with("/api/health/checks/") || self.path.starts_with("/api/healthchecks/")
+    }
+}
+
 impl std::fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {} ({:?})", self.method.as_str(), self.path, self.needs)

@@ -72,6 +72,11 @@ impl Failure {
         Self::new(StatusCode::NOT_FOUND, "Object Not Found", "Not Found")
     }
 
+    /// 404: there is no such thing any more, and why.
+    pub(super) fn gone(reason: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "Object Not Found", reason)
+    }
+
     /// 404: something that the request needs is not there.
     pub(super) fn not_found(reason: impl Into<Value>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", reason)

@@ -12,6 +12,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{Method as HttpMethod, Response, StatusCode};
 use axum::routing::any;
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
@@ -24,7 +25,7 @@ use super::guard::guard;
 use super::login::{Unknown, log_in};
 use super::permit::permit;
 use super::query::Query;
-use super::server::{By, Comer};
+use super::server::{By, Comer, LONG_AT_A_TIME};
 use super::site::Site;
 use crate::access::operator;
 use crate::event::acting_for;
@@ -50,25 +51,31 @@ pub(super) fn router(site: &Arc<Site>) -> Router {
         by_path.entry(endpoint.path).or_default().push(endpoint);
     }
     let mut router = Router::new();
+    let threads = Arc::new(Semaphore::new(LONG_AT_A_TIME));
     for (path, endpoints) in by_path {
-        let (site, endpoints) = (Arc::clone(site), Arc::<[&Endpoint]>::from(endpoints));
+        let served =
+            Served { site: Arc::clone(site), endpoints: endpoints.into(), threads: Arc::clone(&threads) };
         let served = any(move |parameters: Parameters, request: Request| {
-            let (site, endpoints) = (Arc::clone(&site), Arc::clone(&endpoints));
-            async move { serve(site, endpoints, parameters, request).await }
+            let served = served.clone();
+            async move { serve(served, parameters, request).await }
         });
         router = router.route(path, served);
     }
     router.fallback(async || Failure::no_object().into_response())
 }
 
-async fn serve(
+/// What is at a path.
+#[derive(Clone)]
+struct Served {
     site: Arc<Site>,
     endpoints: Arc<[&'static Endpoint]>,
-    parameters: Parameters,
-    request: Request,
-) -> Response<Body> {
+    /// Those that all paths share.
+    threads: Arc<Semaphore>,
+}
+
+async fn serve(served: Served, parameters: Parameters, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
-    match tried(site, &endpoints, parameters, parts, body).await {
+    match tried(served, parameters, parts, body).await {
         Ok(response) => response,
         Err(failure) => {
             // A login that failed: nothing is held meanwhile but this task.
@@ -81,8 +88,7 @@ async fn serve(
 }
 
 async fn tried(
-    site: Arc<Site>,
-    endpoints: &[&'static Endpoint],
+    Served { site, endpoints, threads }: Served,
     parameters: Parameters,
     parts: Parts,
     body: Body,
@@ -96,12 +102,12 @@ async fn tried(
         guard(&parts.method, &parts.headers, comer.address, &names, origins)?;
     }
     if parts.method == HttpMethod::OPTIONS {
-        return Ok(methods(StatusCode::OK, &allowed(endpoints)));
+        return Ok(methods(StatusCode::OK, &allowed(&endpoints)));
     }
     let found = method(&parts.method)
         .and_then(|method| endpoints.iter().copied().find(|endpoint| endpoint.method == method));
     let Some(endpoint) = found else {
-        return Ok(methods(StatusCode::METHOD_NOT_ALLOWED, &allowed(endpoints)));
+        return Ok(methods(StatusCode::METHOD_NOT_ALLOWED, &allowed(&endpoints)));
     };
     let path = parameters.map_err(|_| Failure::bad_request("The path is not UTF-8"))?;
     let path: Vec<_> = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -138,7 +144,14 @@ async fn tried(
         },
     };
     let call = Call { body, ..call };
+    let thread = if endpoint.is_health_check() {
+        None
+    } else {
+        // Nobody closes it.
+        Some(threads.acquire_owned().await.map_err(|_| Failure::internal())?)
+    };
     let served = spawn_blocking(move || {
+        let _thread = thread;
         let _acting = call.user.as_ref().map(|user| acting_for(user.name.as_str()));
         (endpoint.serve)(&call)
     });

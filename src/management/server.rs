@@ -25,8 +25,10 @@ use super::comers::Comers;
 use super::patient::Patient;
 use crate::net::{Accepted, CurrentTls, Listener, LocalListener, LocalPeer};
 
-/// Threads for what may wait for the disk or takes long.
-const BLOCKING_THREADS: usize = 8;
+/// Requests that may wait for the disk or take long, at a time: each has a thread for as long.
+pub(super) const LONG_AT_A_TIME: usize = 8;
+/// Threads for these, and for what is short: logins, health checks, slices of answers.
+const BLOCKING_THREADS: usize = LONG_AT_A_TIME + 4;
 /// Connections from the network at a time; whoever comes beyond that waits.
 const CONNECTIONS_MAX: usize = 512;
 /// Of these so many may come from one address, so that nobody has them all; who comes beyond that is told so (503).

@@ -1,7 +1,9 @@
 //! The server itself: who it lets in, what it bears, how it ends.
 
+use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
 
 use leveret::config::{Config, ManagementConfig};
 use serde_json::{Value, json};
@@ -9,6 +11,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::desk::{Desk, bad_request, no_object};
 use crate::http::Request;
+use crate::support::TempDir;
 
 #[test]
 fn a_path_that_there_is_not_is_404_and_a_slash_at_the_end_does_not_matter() {
@@ -131,6 +134,38 @@ fn one_address_cannot_have_all_connections() {
     assert_eq!(ask([127, 0, 0, 2]), "HTTP/1.1 200 OK");
     drop(silent);
     while ask([127, 0, 0, 1]) != "HTTP/1.1 200 OK" {}
+}
+
+#[test]
+fn health_checks_are_answered_while_as_many_long_requests_as_may_take_their_time() {
+    let data = TempDir::new();
+    let fifo = data.path().join("log");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let mut config = Config { in_memory: true, ..Config::default() };
+    config.log.file.path = Some(fifo.clone());
+    let desk = Desk::with(config);
+    let mut long = Vec::new();
+    for _ in 0..30 {
+        // Nobody writes there, so that whoever opens it to read waits.
+        let mut stream = TcpStream::connect(desk.address).unwrap();
+        stream
+            .write_all(
+                b"GET /api/leveret/log HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+                  authorization: Basic Z3Vlc3Q6Z3Vlc3Q=\r\n\r\n",
+            )
+            .unwrap();
+        long.push(stream);
+        for check in ["health/checks/is-in-service", "health/checks/alarms", "healthchecks/node"] {
+            assert_eq!(desk.get(&format!("/api/{check}"))["status"], "ok");
+        }
+    }
+    let _writer = OpenOptions::new().read(true).write(true).open(&fifo).unwrap();
+    for mut stream in long {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 412"), "{answer}");
+    }
+    assert_eq!(desk.get("/api/whoami")["name"], "guest");
 }
 
 #[test]

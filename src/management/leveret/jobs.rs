@@ -134,7 +134,22 @@ fn is_own(call: &Call, job: &Job) -> bool {
 
 fn found(call: &Call) -> Result<Arc<Job>, Failure> {
     let id = call.part("job");
-    visible(call).into_iter().find(|job| job.id == id).ok_or_else(Failure::no_object)
+    visible(call).into_iter().find(|job| job.id == id).ok_or_else(|| unknown(call, id))
+}
+
+/// 404. Who asks for a job of a broker that has ended is told what became of it.
+fn unknown(call: &Call, id: &str) -> Failure {
+    let begun = id.split_once('-').and_then(|(begun, number)| {
+        number.parse::<u64>().ok()?;
+        begun.parse::<u64>().ok().map(Time::from_millis)
+    });
+    match begun {
+        Some(begun) if begun <= call.site.started => Failure::gone(
+            "The job ended with a broker that has stopped since. What it moved stays moved, and the rest is where it was: \
+             ask for it again to go on",
+        ),
+        _ => Failure::no_object(),
+    }
 }
 
 /// `GET /api/leveret/jobs`

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::house::{
     Client, bodies, browse, counts, declare, ended, job, payloads, publish, reject_all, until,
 };
-use crate::desk::{Desk, not_authorised};
+use crate::desk::{Desk, no_object, not_authorised};
+use crate::support::TempDir;
 
 const MOVE: &str = "/api/leveret/queues/%2F/q/move";
 const REDRIVE: &str = "/api/leveret/queues/%2F/dead/redrive";
@@ -237,6 +238,41 @@ fn a_job_keeps_to_its_rate_and_is_cancelled() {
     assert!(done <= 20 * (took + 1000) / 1000 + 2, "{end}");
     assert_eq!(bodies(&desk, "to").len() as u64, done);
     assert_eq!(counts(&desk, "q")[0], 500 - done);
+}
+
+#[test]
+fn a_job_ends_with_the_broker_and_whoever_asks_for_it_later_is_told_so() {
+    let data = TempDir::new();
+    let desk = Desk::on(data.path());
+    declare(&desk, "q", &json!({}));
+    declare(&desk, "to", &json!({}));
+    let all: Vec<String> = (0..50).map(|number| number.to_string()).collect();
+    for body in &all {
+        publish(&desk, "", "q", &json!({}), body);
+    }
+    let answer = desk.ask("POST", MOVE, &json!({ "to": { "queue": "to" }, "rate": 2 }));
+    let place = answer.header("location").unwrap().to_owned();
+    until("it does not begin", || (desk.get(&place)["done"].as_u64() >= Some(3)).then_some(()));
+    desk.stop();
+
+    let desk = Desk::on(data.path());
+    let (moved, rest) = (bodies(&desk, "to"), bodies(&desk, "q"));
+    assert!(moved.len() >= 3, "{moved:?} {rest:?}");
+    assert_eq!([moved, rest].concat(), all);
+    let reason = "The job ended with a broker that has stopped since. What it moved stays moved, and the rest is where it was: \
+                  ask for it again to go on";
+    let gone = json!({ "error": "Object Not Found", "reason": reason });
+    for (method, path, expected) in [
+        ("GET", place.as_str(), gone.clone()),
+        ("DELETE", &place, gone),
+        ("GET", "/api/leveret/jobs/99999999999999-0", no_object()),
+        ("GET", "/api/leveret/jobs/1", no_object()),
+        ("GET", "/api/leveret/jobs/1-x", no_object()),
+    ] {
+        let answer = desk.ask(method, path, &Value::Null);
+        assert_eq!((answer.status, answer.json()), (404, expected), "{method} {path}");
+    }
+    assert_eq!(desk.get("/api/leveret/jobs"), json!([]));
 }
 
 #[test]
