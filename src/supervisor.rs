@@ -113,7 +113,7 @@ mod tests {
 
     fn told(to: &UnixDatagram) -> String {
         let mut buffer = [0; 1024];
-        to.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        to.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         let length = to.recv(&mut buffer).unwrap();
         String::from_utf8(buffer[..length].to_vec()).unwrap()
     }

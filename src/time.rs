@@ -137,12 +137,15 @@ mod tests {
     #[test]
     fn about_now_is_near_to_now_and_never_goes_back() {
         let (mut last, first) = (Time::about(), Time::now());
-        while Time::now().since(first) < Duration::from_millis(30) {
+        let mut is_near = false;
+        while !is_near {
+            assert!(Time::now().since(first) < Duration::from_mins(1), "it stands still");
             let (before, about) = (Time::now(), Time::about());
             assert!(about >= last, "{about:?} after {last:?}");
-            // The kernel looks every ten milliseconds at least; this thread may have been away longer.
-            let away = Time::now().since(before);
-            assert!(before.since(about) <= away + Duration::from_millis(25), "{before:?} {about:?}");
+            // The kernel looks every ten milliseconds at least, unless its machine stood still. What stands still is near
+            // at first only.
+            is_near = before.since(first) > Duration::from_millis(50)
+                && before.since(about) <= Duration::from_millis(25);
             assert!(about <= Time::now().plus(Duration::from_millis(25)));
             last = about;
         }

@@ -19,8 +19,8 @@ use lapin::{
 
 use crate::support::Broker;
 
-/// Nothing here takes longer than this, however busy the machine is.
-const DEADLINE: Duration = Duration::from_mins(1);
+/// Nothing here takes longer than this, however busy the machine is: some of it is thousands of questions.
+const DEADLINE: Duration = Duration::from_mins(5);
 
 /// Runs a conversation of lapin's with a broker of its own.
 fn with_broker<F: Future<Output = ()>>(conversation: impl FnOnce(Connection) -> F) {

@@ -65,9 +65,11 @@ fn a_message_expires_wherever_it_stands_in_its_queue() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
     dying(&mut peer, "q", "");
-    for (body, expiration) in [("a", "60000"), ("b", "300"), ("c", "60000"), ("d", "20"), ("e", "0")] {
-        peer.send(&format!("basic.publish routing-key=q | expiration={expiration} | {body}"));
-    }
+    // At once, so that their times are what tells them apart.
+    let lines = [("a", "600000"), ("b", "2000"), ("c", "600000"), ("d", "500"), ("e", "0")];
+    let lines = lines
+        .map(|(body, expiration)| format!("basic.publish routing-key=q | expiration={expiration} | {body}"));
+    peer.send_all(&lines.each_ref().map(String::as_str));
     peer.send("basic.publish routing-key=q | | f");
     assert_eq!(bodies(&consumed(&mut peer, "dead", 3)), ["e", "d", "b"]);
     assert_eq!(peer.drain(1, "q"), ["a", "c", "f"]);
@@ -78,8 +80,8 @@ fn a_message_expires_in_its_queue_after_the_shorter_of_both_times() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
     dying(&mut peer, "short", ",x-message-ttl:100");
-    dying(&mut peer, "long", ",x-message-ttl:60000");
-    for (queue, expiration) in [("short", "60000"), ("long", "400")] {
+    dying(&mut peer, "long", ",x-message-ttl:600000");
+    for (queue, expiration) in [("short", "600000"), ("long", "3000")] {
         peer.send(&format!("basic.publish routing-key={queue} | expiration={expiration} | {queue}"));
     }
     peer.send("basic.publish routing-key=long | | stays");
@@ -109,8 +111,8 @@ fn what_is_unacked_does_not_expire_and_what_comes_back_too_late_does() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
     dying(&mut peer, "q", ",x-message-ttl:150");
-    peer.send("basic.publish routing-key=q | | held");
-    peer.send("basic.get queue=q");
+    // At once, since it would expire.
+    peer.send_all(&["basic.publish routing-key=q | | held", "basic.get queue=q"]);
     assert_eq!(peer.next().text(), "held");
     // A younger one of the same queue has expired by then.
     peer.send("basic.publish routing-key=q | | younger");
@@ -228,7 +230,7 @@ fn b63_dead_messages_that_go_in_a_circle_are_dropped_unless_they_were_rejected()
              x-dead-letter-routing-key:\"{next}\"}}"
         ));
     }
-    peer.ok("queue.declare queue=mark arguments={x-message-ttl:100,x-dead-letter-exchange:\"\",x-dead-letter-routing-key:\"out\"}");
+    peer.ok("queue.declare queue=mark arguments={x-message-ttl:1000,x-dead-letter-exchange:\"\",x-dead-letter-routing-key:\"out\"}");
     peer.ok("queue.declare queue=out");
     peer.send("basic.publish routing-key=a | | goes round");
     peer.send("basic.publish routing-key=mark | | long after");
@@ -317,6 +319,8 @@ fn a_long_chain_of_full_queues_is_gone_through_to_its_end() {
     peer.ok(&format!("queue.declare queue=q{QUEUES}"));
     for number in 0..=QUEUES {
         peer.send(&format!("basic.publish routing-key=q0 | | {number}"));
+        // Each of them has its time to go through.
+        peer.ok("basic.qos");
     }
     assert_eq!(peer.drain(1, &format!("q{QUEUES}")), ["0"]);
 }

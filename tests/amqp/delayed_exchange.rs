@@ -43,27 +43,30 @@ fn messages_are_routed_when_they_are_due_by_the_bindings_of_then() {
     }
     peer.ok("queue.bind queue=early exchange=x routing-key=k");
     let start = Instant::now();
+    let mut lines = Vec::new();
     for (fields, body) in [
-        ("routing-key=k | headers={x-delay:2300,a:1} message-id=m", "last"),
-        ("routing-key=k | headers={x-delay:2000}", "first"),
+        ("routing-key=k | headers={x-delay:6000,a:1} message-id=m", "last"),
+        ("routing-key=k | headers={x-delay:5000}", "first"),
         ("routing-key=k | headers={x-delay:0}", "at once"),
         ("routing-key=k | ", "at once too"),
         ("routing-key=k | headers={x-delay:-300}", "and this"),
         ("routing-key=other | headers={x-delay:200}", "nobody's"),
     ] {
-        peer.send(&format!("basic.publish exchange=x {fields} | {body}"));
-        peer.await_method("basic.ack");
+        lines.push(format!("basic.publish exchange=x {fields} | {body}"));
     }
+    // At once, so that their times are what tells them apart.
+    peer.send_all(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    while peer.await_method("basic.ack").number("delivery-tag") < lines.len() as u64 {}
     assert_eq!(peer.drain(1, "early"), ["at once", "at once too", "and this"]);
     peer.ok("queue.unbind queue=early exchange=x routing-key=k");
     peer.ok("queue.bind queue=late exchange=x routing-key=k");
     peer.ok("basic.consume queue=late consumer-tag=c no-ack");
     assert_eq!(next(&mut peer), "x k first");
-    assert_waited(start, 2000, "the first");
+    assert_waited(start, 5000, "the first");
     let last = peer.await_method("basic.deliver").to_string();
-    assert_waited(start, 2300, "the last");
+    assert_waited(start, 6000, "the last");
     assert!(
-        last.ends_with("exchange=x routing-key=k | headers={x-delay:-2300,a:1} message-id=m | last"),
+        last.ends_with("exchange=x routing-key=k | headers={x-delay:-6000,a:1} message-id=m | last"),
         "{last}"
     );
     assert_eq!(peer.drain(1, "early"), [""; 0]);
@@ -77,7 +80,7 @@ fn what_waits_is_out_of_reach_and_goes_with_the_exchange() {
         peer.ok(&format!("{DECLARE} auto-delete"));
         peer.ok("queue.declare queue=q");
         peer.ok("queue.bind queue=q exchange=x routing-key=k");
-        peer.send("basic.publish exchange=x routing-key=k | headers={x-delay:1500} | body");
+        peer.send("basic.publish exchange=x routing-key=k | headers={x-delay:5000} | body");
         let hidden = "amq.delayed-message.x";
         let none = format!("no queue '{hidden}' in vhost '/'");
         for request in ["queue.declare passive", "queue.purge", "basic.get", "basic.consume"] {
@@ -89,7 +92,7 @@ fn what_waits_is_out_of_reach_and_goes_with_the_exchange() {
         // The same name again is another exchange, without what waited.
         peer.ok(&format!("{DECLARE} auto-delete"));
         peer.ok("queue.bind queue=q exchange=x routing-key=k");
-        peer.send("basic.publish exchange=x routing-key=k | headers={x-delay:1700} | after");
+        peer.send("basic.publish exchange=x routing-key=k | headers={x-delay:5200} | after");
         peer.await_counts(1, "q", (1, 0));
         assert_eq!(peer.drain(1, "q"), ["after"], "{end}");
         peer.ok("exchange.delete exchange=x");
@@ -106,7 +109,6 @@ fn what_nobody_takes_when_it_is_due_goes_to_the_alternate_exchange_and_is_not_re
     peer.ok("exchange.declare exchange=x type=x-delayed-message \
          arguments={x-delayed-type:\"direct\",alternate-exchange:\"alternate\"}");
     peer.ok("exchange.declare exchange=y type=x-delayed-message arguments={x-delayed-type:\"fanout\"}");
-    peer.ok("basic.consume queue=q consumer-tag=c no-ack");
     peer.ok("confirm.select");
     peer.send("basic.publish exchange=x routing-key=k mandatory | headers={x-delay:100} | later");
     peer.await_method("basic.ack");
@@ -115,6 +117,7 @@ fn what_nobody_takes_when_it_is_due_goes_to_the_alternate_exchange_and_is_not_re
     peer.send("basic.publish exchange=y routing-key=k mandatory | | nobody's");
     peer.await_method("basic.return");
     peer.await_method("basic.ack");
+    peer.ok("basic.consume queue=q consumer-tag=c no-ack");
     assert_eq!(next(&mut peer), "x k later");
 }
 
@@ -133,11 +136,11 @@ fn messages_wait_wherever_they_meet_the_exchange_once_and_are_routed_by_all_thei
     peer.ok("queue.bind queue=copied exchange=second routing-key=copy.*");
     peer.ok("confirm.select");
     let start = Instant::now();
-    peer.send("basic.publish exchange=from routing-key=k | headers={CC:[\"copy.1\"],x-delay:800} | body");
+    peer.send("basic.publish exchange=from routing-key=k | headers={CC:[\"copy.1\"],x-delay:5000} | body");
     peer.await_method("basic.ack");
     assert_eq!(peer.drain(1, "direct"), ["body"], "not delayed by what it does not pass");
     peer.ok("basic.consume queue=copied consumer-tag=c no-ack");
     assert_eq!(next(&mut peer), "from k body");
     let waited = start.elapsed();
-    assert!((800..1600).contains(&waited.as_millis()), "once, and not in each of them: {waited:?}");
+    assert!((4980..10_000).contains(&waited.as_millis()), "once, and not in each of them: {waited:?}");
 }

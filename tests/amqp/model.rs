@@ -249,7 +249,7 @@ impl<'a> Model<'a> {
         for queue in 0..QUEUES {
             // Nothing else comes: the count is what the model says, and a round trip of the channel brings no delivery.
             let counts = self.ready[queue].len() as u64;
-            let deadline = Instant::now() + Duration::from_secs(5);
+            let deadline = Instant::now() + Duration::from_mins(1);
             while self.peer.counts(COUNT, &self.names[queue]).0 != counts {
                 assert!(Instant::now() < deadline, "{counts} ready in {}", self.names[queue]);
             }

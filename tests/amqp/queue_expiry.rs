@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::peer::Peer;
-use crate::support::Broker;
+use crate::support::{Broker, assert_waited};
 
 const DEADLINE: Duration = Duration::from_mins(1);
 
@@ -19,14 +19,13 @@ fn exists(peer: &mut Peer, queue: &str) -> bool {
     true
 }
 
-/// Waits until the queue has gone, and gives how long that took.
-fn await_end(peer: &mut Peer, queue: &str) -> Duration {
+/// Waits until the queue has gone.
+fn await_end(peer: &mut Peer, queue: &str) {
     let start = Instant::now();
     while exists(peer, queue) {
         assert!(start.elapsed() < DEADLINE, "{queue} is still there");
         std::thread::yield_now();
     }
-    start.elapsed()
 }
 
 #[test]
@@ -35,8 +34,11 @@ fn a_queue_that_nobody_uses_goes_with_its_messages_and_its_bindings() {
     let mut peer = Peer::connect(&broker);
     peer.ok("confirm.select");
     for durable in ["", "durable"] {
-        peer.ok(&format!("queue.declare queue=q {durable} arguments={{x-expires:100}}"));
-        peer.ok("queue.bind queue=q exchange=amq.direct routing-key=k");
+        // At once, since it goes soon.
+        let declare = format!("queue.declare queue=q {durable} arguments={{x-expires:500}}");
+        peer.send_all(&[declare.as_str(), "queue.bind queue=q exchange=amq.direct routing-key=k"]);
+        peer.await_method("queue.declare-ok");
+        peer.await_method("queue.bind-ok");
         await_end(&mut peer, "q");
         peer.refused("queue.declare queue=q passive", 404, "no queue 'q' in vhost '/'");
         peer.ok("confirm.select");
@@ -54,25 +56,27 @@ fn a_declare_a_passive_one_and_a_get_renew_it_and_consumers_suspend_it() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
     peer.ok("confirm.select");
-    let declare = "queue.declare queue=q arguments={x-expires:700}";
+    let declare = |queue: usize| format!("queue.declare queue=q{queue} arguments={{x-expires:4000}}");
+    for queue in 0..4 {
+        peer.ok(&declare(queue));
+    }
+    peer.ok("basic.consume queue=q3 consumer-tag=c no-ack");
+    // Each of them for longer than its queue would live without.
     let start = Instant::now();
-    peer.ok(declare);
-    // Each of them for longer than the queue would live without.
-    for keeps in [declare, "queue.declare queue=q passive", "basic.get queue=q"] {
-        let until = start.elapsed() + Duration::from_secs(1);
-        while start.elapsed() < until {
-            peer.send(keeps);
+    while start.elapsed() < Duration::from_millis(5500) {
+        let keeps =
+            [declare(0), "queue.declare queue=q1 passive".to_owned(), "basic.get queue=q2".to_owned()];
+        for keeps in keeps {
+            peer.send(&keeps);
             let found = peer.next();
             assert!(["queue.declare-ok", "basic.get-empty"].contains(&found.method.name), "{keeps}: {found}");
         }
     }
-    peer.ok("queue.declare queue=other");
-    peer.ok("basic.consume queue=q consumer-tag=c no-ack");
-    let consumed = Instant::now();
-    while consumed.elapsed() < Duration::from_secs(1) {
-        peer.ok("queue.declare queue=other passive");
-    }
+    let start = Instant::now();
     peer.ok("basic.cancel consumer-tag=c");
-    let took = await_end(&mut peer, "q");
-    assert!(took >= Duration::from_millis(600), "a consumer that goes leaves the whole time: {took:?}");
+    await_end(&mut peer, "q3");
+    assert_waited(start, 4000, "a consumer that goes leaves the whole time: its end");
+    for queue in ["q0", "q1", "q2"] {
+        await_end(&mut peer, queue);
+    }
 }

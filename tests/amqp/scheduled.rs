@@ -14,23 +14,26 @@ fn messages_are_delivered_when_they_are_due_and_behind_what_is_ready_then() {
     peer.ok(DECLARE);
     peer.ok("confirm.select");
     let start = Instant::now();
+    let mut lines = Vec::new();
     for (headers, body) in [
-        ("headers={x-delay:2600,a:1}", "last"),
-        ("headers={x-delay:2300l}", "second"),
-        ("headers={x-delay:2000}", "first"),
+        ("headers={x-delay:6000,a:1}", "last"),
+        ("headers={x-delay:5500l}", "second"),
+        ("headers={x-delay:5000}", "first"),
         ("headers={x-delay:0}", "at once"),
         ("headers={x-delay:-5}", "at once too"),
         ("headers={x-delay:\"soon\"}", "and this"),
         ("headers={x-deliver-at:5l}", "long past"),
         ("headers={x-deliver-at:4102444800000l}", "in another century"),
     ] {
-        peer.send(&format!("basic.publish routing-key=q | {headers} | {body}"));
-        peer.await_method("basic.ack");
+        lines.push(format!("basic.publish routing-key=q | {headers} | {body}"));
     }
+    // At once, so that their times are what tells them apart.
+    peer.send_all(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    while peer.await_method("basic.ack").number("delivery-tag") < lines.len() as u64 {}
     assert_eq!(peer.counts(1, "q"), (4, 0), "what waits is not ready");
     assert_eq!(peer.drain(1, "q"), ["at once", "at once too", "and this", "long past"]);
     peer.ok("basic.consume queue=q consumer-tag=c no-ack");
-    for (wait, body) in [(2000, "first"), (2300, "second"), (2600, "last")] {
+    for (wait, body) in [(5000, "first"), (5500, "second"), (6000, "last")] {
         let line = peer.next();
         assert_eq!(line.text(), body);
         assert_waited(start, wait, body);
@@ -61,7 +64,7 @@ fn a_purge_leaves_what_waits_and_if_empty_minds_it() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
     peer.ok(DECLARE);
-    peer.send("basic.publish routing-key=q | headers={x-delay:1500} | later");
+    peer.send("basic.publish routing-key=q | headers={x-delay:5000} | later");
     peer.send("basic.publish routing-key=q | | now");
     assert_eq!(peer.ok("queue.purge queue=q").number("message-count"), 1);
     peer.refused("queue.delete queue=q if-empty", 406, "queue 'q' in vhost '/' not empty");
@@ -76,14 +79,17 @@ fn the_time_to_live_of_a_message_begins_when_it_is_ready() {
     let mut peer = Peer::connect(&broker);
     peer.ok("queue.declare queue=dead");
     peer.ok(
-        "queue.declare queue=q arguments={x-scheduled:true,x-message-ttl:100,x-dead-letter-exchange:\"\",\
+        "queue.declare queue=q arguments={x-scheduled:true,x-message-ttl:1000,x-dead-letter-exchange:\"\",\
          x-dead-letter-routing-key:\"dead\"}",
     );
     let start = Instant::now();
-    peer.send("basic.publish routing-key=q | headers={x-delay:400} | by the queue");
-    peer.send("basic.publish routing-key=q | headers={x-delay:400} expiration=50 | its own");
+    // At once, so that both are ready at the same time.
+    peer.send_all(&[
+        "basic.publish routing-key=q | headers={x-delay:400} | by the queue",
+        "basic.publish routing-key=q | headers={x-delay:400} expiration=50 | its own",
+    ]);
     peer.ok("basic.consume queue=dead consumer-tag=c no-ack");
-    for (body, after) in [("its own", 450), ("by the queue", 500)] {
+    for (body, after) in [("its own", 450), ("by the queue", 1400)] {
         assert_eq!(peer.next().text(), body);
         assert_waited(start, after, body);
     }
@@ -102,7 +108,7 @@ fn what_a_full_queue_refuses_when_it_is_due_waits_until_there_is_room() {
         peer.await_method("basic.ack");
     }
     let mut found = Vec::new();
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while found.len() < 3 {
         assert!(Instant::now() < deadline, "{found:?}");
         found.extend(peer.drain(1, "q"));

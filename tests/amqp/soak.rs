@@ -437,11 +437,18 @@ fn whatever_several_connections_do_no_message_is_lost_or_settled_twice_and_then_
     });
     if !broker.is_external() {
         // All are connected still, with consumers, and nobody says a word.
-        let before = ticks(broker.pid());
-        let since = Instant::now();
-        assert!(peer.try_next(|| since.elapsed() < Duration::from_secs(1)).is_none());
-        let used = ticks(broker.pid()) - before;
-        assert!(used < 10, "{used} ticks of 10 ms in a second of rest");
+        // It may have something to do still; what never rests is never at rest for a second.
+        let deadline = Instant::now() + Duration::from_mins(1);
+        loop {
+            let before = ticks(broker.pid());
+            let since = Instant::now();
+            assert!(peer.try_next(|| since.elapsed() < Duration::from_secs(1)).is_none());
+            let used = ticks(broker.pid()) - before;
+            if used < 10 {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{used} ticks of 10 ms in a second of rest");
+        }
     }
     for mut worker in stay {
         worker.leave();

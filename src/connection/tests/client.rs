@@ -32,7 +32,7 @@ use crate::vhost::topology::Declared;
 /// What the pipe holds in each direction, in bytes.
 pub(super) const PIPE_BYTES: usize = 64 * 1024;
 /// Only a test that fails waits for so long.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_mins(1);
 /// Delivery mode 2 and nothing else.
 const PERSISTENT: [u8; 3] = [0x10, 0x00, 2];
 

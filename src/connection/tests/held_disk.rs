@@ -9,7 +9,7 @@ use crate::store::disk::{Disk, DiskFile};
 use crate::store::simulated::SimDisk;
 
 /// Only a test that fails waits for so long.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// The disk. At first its syncs go through.
 pub(super) struct HeldDisk {
