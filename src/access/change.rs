@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 
 use super::Access;
 use super::book::{Book, Entry};
-use crate::auth::{Hashing, PasswordHash, Permission, SALT_BYTES, Tags, TopicPermission, User, UserLimits};
+use crate::auth::{PasswordHash, Permission, SALT_BYTES, Tags, TopicPermission, User, UserLimits};
 use crate::config::VhostUser;
 use crate::name::{UserName, VhostName};
 use crate::place::Batch;
@@ -73,14 +73,14 @@ pub(super) enum Change {
 }
 
 impl Access {
-    /// The hash of a password, with a salt of its own.
+    /// The hash of a password, with a salt of its own, by the algorithm that the configuration says.
     ///
     /// # Errors
     /// The system has no randomness.
-    pub fn hash(password: &[u8]) -> io::Result<PasswordHash> {
+    pub fn hash(&self, password: &[u8]) -> io::Result<PasswordHash> {
         let mut salt = [0; SALT_BYTES];
         getrandom::fill(&mut salt).map_err(io::Error::other)?;
-        Ok(PasswordHash::new(Hashing::default(), salt, password))
+        Ok(PasswordHash::new(self.settings().hashing, salt, password))
     }
 
     /// Adds a user. Gives what to wait for until that is on the disk, here as below.
@@ -109,7 +109,7 @@ impl Access {
             let made = if self.user(name.as_str()).is_some() {
                 self.set_permission(name.as_str(), vhost, permission.clone())
             } else {
-                let hash = password.as_ref().map(|password| Self::hash(password.expose())).transpose();
+                let hash = password.as_ref().map(|password| self.hash(password.expose())).transpose();
                 let salt_of = |error| tracing::error!("user '{name}' gets no password: {error}");
                 let (password, limits) = (hash.map_err(salt_of).ok().flatten(), UserLimits::default());
                 let user = User { name: name.clone(), password, tags: tags.clone(), limits };
@@ -257,8 +257,12 @@ impl Access {
     pub fn add_default_user(&self) -> Option<Batch> {
         let settings = self.settings();
         let default = &settings.default_user;
+        if let Err(refused) = settings.credentials.check(Some(default.password.expose())) {
+            tracing::error!("the default user is not made, since its password is not taken: {refused}");
+            return None;
+        }
         let salt_of = |error| tracing::error!("the default user gets no password: {error}");
-        let password = Self::hash(default.password.expose()).map_err(salt_of).ok();
+        let password = self.hash(default.password.expose()).map_err(salt_of).ok();
         let limits = UserLimits::default();
         let user = User { name: default.name.clone(), password, tags: default.tags.clone(), limits };
         let made = match Permission::parse(&default.configure, &default.write, &default.read) {

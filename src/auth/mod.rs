@@ -1,6 +1,7 @@
 //! Who a peer is, and what it may do. Knows nothing of frames, reply codes or where users are kept.
 
 mod authorize;
+mod credentials;
 mod mechanism;
 mod password;
 mod penalty;
@@ -10,6 +11,7 @@ mod settings;
 mod user;
 
 pub use authorize::{Action, DEFAULT_EXCHANGE, Denied, Resource, Rights, authorize};
+pub use credentials::{CredentialRules, CredentialValidator, CredentialsRefused};
 pub use mechanism::{Claim, Credentials, MalformedResponse, Mechanism};
 pub use password::{Hashing, InvalidHash, PasswordHash, SALT_BYTES};
 pub use penalty::{Penalties, network};

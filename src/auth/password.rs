@@ -13,7 +13,7 @@ use super::secret::Secret;
 /// How passwords are hashed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Hashing {
-    /// SHA-256, for all that is set here.
+    /// SHA-256, for what is set here unless the configuration says another.
     #[default]
     Sha256,
     /// SHA-512.

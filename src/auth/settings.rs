@@ -1,7 +1,9 @@
 //! What the configuration says of users: the first one, who may come from where, and how they may log in.
 
 use super::DEFAULT_VHOST;
+use super::credentials::CredentialRules;
 use super::mechanism::Mechanism;
+use super::password::Hashing;
 use super::secret::Secret;
 use super::user::Tags;
 use crate::name::{UserName, VhostName};
@@ -24,6 +26,10 @@ pub struct AccessSettings {
     pub cluster_queue_limit: Option<u64>,
     /// How many consumers a channel may have (`consumer_max_per_channel`).
     pub consumer_max_per_channel: Option<u64>,
+    /// How passwords that are set are hashed (`password_hashing_module`).
+    pub hashing: Hashing,
+    /// What they have to be like (`credential_validator`).
+    pub credentials: CredentialRules,
 }
 
 /// The user and the virtual host that there are from the start.
@@ -69,6 +75,8 @@ impl Default for AccessSettings {
             channel_max_per_node: None,
             cluster_queue_limit: None,
             consumer_max_per_channel: None,
+            hashing: Hashing::default(),
+            credentials: CredentialRules::default(),
         }
     }
 }

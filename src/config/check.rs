@@ -1,6 +1,6 @@
 //! Values that can be read and cannot be served.
 
-use crate::auth::Names;
+use crate::auth::{CredentialValidator, Names};
 
 use super::{
     BACKLOG_MEMORY_MIN, Config, FRAME_MAX_CEILING, FRAME_MIN_SIZE, HttpTls, MEMORY_LIMIT_MIN,
@@ -128,6 +128,21 @@ pub(super) fn auth_mechanisms(config: &Config) -> Result<(), String> {
         return Err("at least one mechanism is needed".to_owned());
     }
     Ok(())
+}
+
+pub(super) fn validation_backend(config: &Config) -> Result<(), String> {
+    let rules = &config.access.credentials;
+    if rules.validator == CredentialValidator::Pattern && rules.pattern.is_none() {
+        return Err("it needs credential_validator.regexp".to_owned());
+    }
+    Ok(())
+}
+
+pub(super) fn credential_pattern(config: &Config) -> Result<(), String> {
+    config.access.credentials.pattern.as_deref().map_or(Ok(()), |pattern| {
+        let invalid = |error: regex::Error| format!("invalid regular expression '{pattern}': {error}");
+        regex::bytes::Regex::new(pattern).map(|_| ()).map_err(invalid)
+    })
 }
 
 pub(super) fn configure(config: &Config) -> Result<(), String> {

@@ -1,5 +1,6 @@
 //! How values of a kind are written: read from text, shown as text.
 
+mod access;
 mod http;
 mod tls;
 
@@ -16,6 +17,7 @@ use super::{
     DefaultLimits, DefaultPolicy, DiskLimit, Durability, Listen, ListenAddress, LogFormat, LogLevel,
     MemoryLimit, RatesMode, VhostUser,
 };
+pub(super) use access::{CREDENTIAL_VALIDATOR, HASHING};
 pub(super) use http::{HEADER, MODE, PREFIX, SOCKET, URL_PATH};
 pub(super) use tls::{CERT_LOGIN, NETWORK, SAN_TYPE, TLS_VERSION, VERIFY};
 

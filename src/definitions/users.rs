@@ -36,7 +36,7 @@ pub(super) fn read(fields: &Fields<'_>, reading: &mut Reading<'_>) -> Read {
     let tags = Tags::new(tags.iter().map(String::as_str));
     let tags = tags.map_err(|error| fields.finding(&[tags_at], error.to_string()))?;
     let known = reading.environment.access.user(name);
-    let password = password(fields, known.as_ref().and_then(|user| user.password.as_ref()))?;
+    let password = password(fields, &reading.environment.access, known.as_deref())?;
     reading.remarks.extend(fields.unknown(&KNOWN));
     let limits = limits(fields)?;
     some(UserEntry(User { name: name.into(), password, tags, limits }))
@@ -44,7 +44,12 @@ pub(super) fn read(fields: &Fields<'_>, reading: &mut Reading<'_>) -> Read {
 
 /// What its password has to match. A password that it has already stays as it is hashed. Neither a password nor a hash, or an
 /// empty hash: it cannot log in by one.
-fn password(fields: &Fields<'_>, known: Option<&PasswordHash>) -> Result<Option<PasswordHash>, Finding> {
+fn password(
+    fields: &Fields<'_>,
+    access: &Access,
+    user: Option<&User>,
+) -> Result<Option<PasswordHash>, Finding> {
+    let known = user.and_then(|user| user.password.as_ref());
     let said = match fields.maybe_text("hashing_algorithm")? {
         None => None,
         Some(name) => Some(Hashing::from_name(name).ok_or_else(|| {
@@ -58,7 +63,8 @@ fn password(fields: &Fields<'_>, known: Option<&PasswordHash>) -> Result<Option<
         if known.is_some() && bool::from(PasswordHash::verify(known, password.as_bytes())) {
             return Ok(known.cloned());
         }
-        return match Access::hash(password.as_bytes()) {
+        check(fields, access, Some(password))?;
+        return match access.hash(password.as_bytes()) {
             Ok(hash) => Ok(Some(hash)),
             Err(error) => {
                 Err(fields.finding(&["password"], format!("the system has no randomness: {error}")))
@@ -66,7 +72,13 @@ fn password(fields: &Fields<'_>, known: Option<&PasswordHash>) -> Result<Option<
         };
     }
     match fields.maybe_text("password_hash")? {
-        None | Some("") => Ok(None),
+        None => {
+            if user.is_none() {
+                check(fields, access, None)?;
+            }
+            Ok(None)
+        }
+        Some("") => Ok(None),
         Some(text) => {
             let hash = match said {
                 Some(hashing) => PasswordHash::from_base64(hashing, text),
@@ -79,6 +91,13 @@ fn password(fields: &Fields<'_>, known: Option<&PasswordHash>) -> Result<Option<
             hash.map(Some).map_err(|invalid| fields.finding(&["password_hash"], invalid.to_string()))
         }
     }
+}
+
+/// Whether a password is as the configuration wants it.
+fn check(fields: &Fields<'_>, access: &Access, password: Option<&str>) -> Result<(), Finding> {
+    let judged = access.settings().credentials.check(password.map(str::as_bytes));
+    judged
+        .map_err(|refused| fields.finding(&["password"], format!("credential_validation_failed: {refused}")))
 }
 
 fn limits(fields: &Fields<'_>) -> Result<UserLimits, Finding> {

@@ -57,9 +57,9 @@ pub(super) fn put(call: &Call) -> Result<Answer, Failure> {
     let tags = object.get("tags").or_else(|| object.get("administrator"));
     let tags = tags.ok_or_else(|| Failure::bad_request("tags_not_present"))?;
     let tags = parsed_tags(tags)?;
-    let password = password(&object)?;
     let access = &call.environment().access;
     let known = access.user(name);
+    let password = password(&object, name, access, known.is_some())?;
     let limits = known.as_ref().map_or_else(UserLimits::default, |user| user.limits);
     let put = access.put_user(User { name: name.into(), password, tags, limits });
     call.changed(put.map_err(Unchanged::from))?;
@@ -71,22 +71,41 @@ fn parsed_tags(value: &Value) -> Result<Tags, Failure> {
     Tags::new(tags.iter().map(String::as_str)).map_err(|error| Failure::bad_request(error.to_string()))
 }
 
-/// What its password has to match. Neither a password nor a hash, or an empty hash: it cannot log in by one.
-fn password(object: &Map<String, Value>) -> Result<Option<PasswordHash>, Failure> {
+/// What its password has to match. Neither a password nor a hash, or an empty hash: it cannot log in by one. Passwords are
+/// judged, and that a new user has none; what is hashed is not.
+fn password(
+    object: &Map<String, Value>,
+    name: &str,
+    access: &Access,
+    is_known: bool,
+) -> Result<Option<PasswordHash>, Failure> {
     let hashing = match text(object, "hashing_algorithm")? {
-        None => Hashing::default(),
-        Some(name) => Hashing::from_name(name)
-            .ok_or_else(|| Failure::bad_request(format!("unknown hashing algorithm '{name}'")))?,
+        None => None,
+        Some(name) => Some(
+            Hashing::from_name(name)
+                .ok_or_else(|| Failure::bad_request(format!("unknown hashing algorithm '{name}'")))?,
+        ),
     };
-    if let Some(password) = text(object, "password")? {
-        let hash = Access::hash(password.as_bytes()).map_err(|_| Failure::internal())?;
+    let given = text(object, "password")?;
+    if given.is_some() || (!is_known && !object.contains_key("password_hash")) {
+        let judged = access.settings().credentials.check(given.map(str::as_bytes));
+        judged.map_err(|refused| {
+            tracing::error!("Credential validation for '{name}' failed!");
+            Failure::bad_request(format!("credential_validation_failed: {refused}"))
+        })?;
+    }
+    if let Some(password) = given {
+        let hash = access.hash(password.as_bytes()).map_err(|_| Failure::internal())?;
         return Ok(Some(hash));
     }
     match text(object, "password_hash")? {
         None | Some("") => Ok(None),
-        Some(hash) => PasswordHash::from_base64(hashing, hash)
-            .map(Some)
-            .map_err(|_| Failure::bad_request(json!(["not_base64", hash]))),
+        Some(hash) => {
+            // The lengths of hashes differ.
+            let mut any = hashing.map_or_else(|| Hashing::ALL.to_vec(), |hashing| vec![hashing]).into_iter();
+            let found = any.find_map(|hashing| PasswordHash::from_base64(hashing, hash).ok());
+            found.map(Some).ok_or_else(|| Failure::bad_request(json!(["not_base64", hash])))
+        }
     }
 }
 
@@ -117,6 +136,7 @@ pub(super) fn bulk_delete(call: &Call) -> Result<Answer, Failure> {
 
 /// `GET /api/auth/hash_password/{password}`
 pub(super) fn hash_password(call: &Call) -> Result<Answer, Failure> {
-    let hash = Access::hash(call.part("password").as_bytes()).map_err(|_| Failure::internal())?;
+    let hash =
+        call.environment().access.hash(call.part("password").as_bytes()).map_err(|_| Failure::internal())?;
     Ok(Answer::Json(json!({ "ok": hash.to_base64() })))
 }

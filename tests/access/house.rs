@@ -66,7 +66,7 @@ impl House {
 
     /// Adds a user whose password is its name.
     pub(crate) fn add(&self, name: &str, tags: &str) {
-        let password = Some(Access::hash(name.as_bytes()).unwrap());
+        let password = Some(self.access().hash(name.as_bytes()).unwrap());
         let (tags, limits) = (Tags::parse(tags).unwrap(), UserLimits::default());
         let until = self.access().add_user(User { name: name.into(), password, tags, limits }).unwrap();
         assert!(self.environment().wait(until));

@@ -1,5 +1,7 @@
 //! Users.
 
+use leveret::auth::{AccessSettings, CredentialRules, CredentialValidator, DefaultUser, Hashing, Secret};
+use leveret::config::Config;
 use serde_json::{Value, json};
 
 use crate::desk::{Desk, bad_request, no_object, not_authorised};
@@ -70,6 +72,53 @@ fn a_user_is_made_changed_and_deleted() {
         ("POST", "/api/users/bulk-delete", json!({ "users": ["h", "u"] }), 204, Value::Null),
         ("GET", "/api/users/h", Value::Null, 404, no_object()),
     ]);
+}
+
+#[test]
+fn passwords_are_as_the_configuration_wants_them_and_hashed_as_it_says() {
+    let credentials = CredentialRules {
+        validator: CredentialValidator::MinLength,
+        min_length: 8,
+        ..CredentialRules::default()
+    };
+    let default_user = DefaultUser { password: Secret::new(*b"a long one"), ..DefaultUser::default() };
+    let access =
+        AccessSettings { default_user, hashing: Hashing::Sha512, credentials, ..AccessSettings::default() };
+    let desk = Desk::with(Config { in_memory: true, access, ..Config::default() });
+    let why = "credential_validation_failed: minimum required password length is 8; it is \
+               credential_validator.min_length in the configuration";
+    let hash = "27cx5+wEi8R8uwTeTr3hk5azuV3yYxxAtwPPhCyrbdsxVhqq";
+    let ask = |method: &str, path: &str, body: &Value| {
+        Request::new(method, path).login("guest", "a long one").body(body.to_string()).send(desk.address)
+    };
+    for (path, body, status) in [
+        ("/api/users/u", json!({ "password": "7 bytes", "tags": "" }), 400),
+        ("/api/users/u", json!({ "tags": "" }), 400),
+        ("/api/users/u", json!({ "password": "8  bytes", "tags": "" }), 201),
+        ("/api/users/u", json!({ "password": "", "tags": "" }), 400),
+        // Its password is taken away.
+        ("/api/users/u", json!({ "tags": "" }), 204),
+        ("/api/users/h", json!({ "password_hash": hash, "tags": "" }), 201),
+        ("/api/users/n", json!({ "password_hash": "", "tags": "" }), 201),
+        ("/api/users/g", json!({ "password": "another one", "tags": "" }), 201),
+    ] {
+        let answer = ask("PUT", path, &body);
+        assert_eq!(answer.status, status, "{path} {body}");
+        if status == 400 {
+            assert_eq!(answer.json(), bad_request(why), "{path} {body}");
+        }
+    }
+    let short = json!({ "users": [{ "name": "d", "password": "short", "tags": "" }] });
+    let answer = ask("POST", "/api/definitions", &short);
+    assert!(answer.json().to_string().contains(why), "{}", answer.json());
+    let algorithm = |user: &str| {
+        let answer = ask("GET", &format!("/api/users/{user}"), &Value::Null);
+        answer.json()["hashing_algorithm"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(algorithm("g"), "rabbit_password_hashing_sha512");
+    assert_eq!(algorithm("guest"), "rabbit_password_hashing_sha512");
+    assert_eq!(algorithm("h"), "rabbit_password_hashing_sha256", "what is hashed stays");
+    assert_eq!(ask("GET", "/api/users/d", &Value::Null).status, 404);
 }
 
 #[test]

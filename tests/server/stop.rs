@@ -1,11 +1,11 @@
 //! The end of the process.
 
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::raw::Received;
+use crate::support::raw::{DEADLINE, Received};
 use crate::support::{Broker, Ended, Properties, Raw, Table, TempDir, method};
 
 #[test]
@@ -155,6 +155,9 @@ fn f10_a_server_that_stood_still_drops_the_silent_and_keeps_what_has_time_left()
     broker.signal(Signal::CONT);
     broker.wait_for_line("missed heartbeats from client");
     drop(silent);
-    assert_eq!(steady.message_count(1, &brief), 0, "its time is over");
+    let deadline = Instant::now() + DEADLINE;
+    while steady.message_count(1, &brief) > 0 {
+        assert!(Instant::now() < deadline, "its time is over");
+    }
     assert_eq!(steady.message_count(1, &lasting), 1, "nothing expires early");
 }

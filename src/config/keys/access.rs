@@ -4,7 +4,7 @@ use super::{PLAIN, many, maybe, named, one, same};
 use crate::config::key::{Alias, Key, Reload, Written};
 use crate::config::{check, rabbitmq_values as from};
 
-pub(super) static KEYS: [Key; 13] = [
+pub(super) static KEYS: [Key; 17] = [
     Key {
         name: "default_user",
         doc: "The user that a broker makes whose data directory is empty.",
@@ -98,6 +98,14 @@ pub(super) static KEYS: [Key; 13] = [
         ..PLAIN
     },
     Key {
+        name: "password_hashing_module",
+        doc: "How passwords that are set are hashed. Those that are there stay as they are.",
+        reload: Reload::AtOnce,
+        rabbitmq: &[same("password_hashing_module")],
+        field: one!(HASHING, access.hashing),
+        ..PLAIN
+    },
+    Key {
         name: "default_permissions.configure",
         doc: "The regular expression of the names that the default user may declare and delete in the default virtual host.",
         rabbitmq: &[same("default_permissions.configure")],
@@ -119,6 +127,35 @@ pub(super) static KEYS: [Key; 13] = [
         rabbitmq: &[same("default_permissions.read")],
         check: check::read,
         field: one!(TEXT, access.default_user.read),
+        ..PLAIN
+    },
+    Key {
+        name: "credential_validator.validation_backend",
+        doc: "What passwords that are set have to be like: anything, of some length, or such that a regular expression is \
+              found in them. It holds for passwords, not for hashes.",
+        reload: Reload::AtOnce,
+        rabbitmq: &[same("credential_validator.validation_backend")],
+        check: check::validation_backend,
+        field: one!(CREDENTIAL_VALIDATOR, access.credentials.validator),
+        ..PLAIN
+    },
+    Key {
+        name: "credential_validator.min_length",
+        doc: "How many bytes they have at least, by rabbit_credential_validator_min_password_length.",
+        reload: Reload::AtOnce,
+        rabbitmq: &[same("credential_validator.min_length")],
+        field: one!(NUMBER_64, access.credentials.min_length),
+        ..PLAIN
+    },
+    Key {
+        name: "credential_validator.regexp",
+        doc: "What is found in them, by rabbit_credential_validator_password_regexp: without backreferences and looking around.",
+        unset: Some("none"),
+        example: Some("^[A-Za-z0-9!]{12,}$"),
+        reload: Reload::AtOnce,
+        rabbitmq: &[same("credential_validator.regexp")],
+        check: check::credential_pattern,
+        field: maybe!(TEXT, access.credentials.pattern),
         ..PLAIN
     },
 ];

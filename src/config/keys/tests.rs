@@ -110,9 +110,19 @@ fn every_key_refuses_a_bad_value_with_what_it_expects() {
         ("channel_max_per_node", &[("-1", "expected a whole number")]),
         ("cluster_queue_limit", &[("many", "expected a whole number")]),
         ("consumer_max_per_channel", &[("many", "expected a whole number")]),
+        ("password_hashing_module", &[("bcrypt", "expected rabbit_password_hashing_sha256")]),
         ("default_permissions.configure", &[("(", "invalid regular expression '('")]),
         ("default_permissions.write", &[("*", "invalid regular expression '*'")]),
         ("default_permissions.read", &[("[", "invalid regular expression '['"), ("a\0", "without control")]),
+        (
+            "credential_validator.validation_backend",
+            &[
+                ("min_length", "expected rabbit_credential_validator_accept_everything"),
+                ("rabbit_credential_validator_password_regexp", "it needs credential_validator.regexp"),
+            ],
+        ),
+        ("credential_validator.min_length", &[("-1", "expected a whole number")]),
+        ("credential_validator.regexp", &[("(?=x)", "invalid regular expression '(?=x)'"), ("(", "invalid")]),
         ("default_limits.vhosts", &[("10", "name=value"), ("pattern=( max_queues=1", "pattern '('")]),
         ("default_policies.operator", &[("name=p", "no policy provided"), ("max-length=1", "name=NAME")]),
         (

@@ -94,6 +94,7 @@ fn alternative_name(name: &GeneralName) -> Option<(SanType, String)> {
         GeneralName::DnsName(name) => (SanType::Dns, name.to_string()),
         GeneralName::Rfc822Name(name) => (SanType::Email, name.to_string()),
         GeneralName::UniformResourceIdentifier(name) => (SanType::Uri, name.to_string()),
+        // As text: RabbitMQ takes the octets as they are for a name, which nobody can give to a user.
         GeneralName::IpAddress(octets) => (SanType::Ip, address(octets.as_bytes())?.to_string()),
         GeneralName::OtherName(name) => (SanType::OtherName, subject::value(&name.value)?),
         _ => return None,
