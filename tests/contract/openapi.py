@@ -26,7 +26,7 @@ def ask(method, path, body=None):
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(BASE + path, data=data, method=method, headers={"authorization": LOGIN})
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             status, text = answer.status, answer.read()
     except urllib.error.HTTPError as failed:
         status, text = failed.code, failed.read()

@@ -14,7 +14,7 @@ use rabbitmq_http_client::blocking_api::Client;
 use crate::Api;
 
 /// How long a broker may take until it serves.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_secs(180);
 
 /// A running broker on ports and with a data directory of its own; both end with it.
 pub struct Broker {
@@ -38,6 +38,8 @@ impl Broker {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let directory =
             std::env::temp_dir().join(format!("leveret-contract-{}-{number}", std::process::id()));
+        // A process of the same number may have been ended before it could.
+        let _ = fs::remove_dir_all(&directory);
         let mut child = Command::new(program)
             .args([
                 "--listen",
