@@ -200,7 +200,9 @@ async fn delegate(run: Run) -> Outcome {
     // lapin spawns a task for each delivery, so that either of two may be told first.
     let mut told = Vec::new();
     for _ in &bodies {
-        told.push(String::from_utf8(soon("a task", receiver.recv()).await.expect("the delegate is there")).unwrap());
+        told.push(
+            String::from_utf8(soon("a task", receiver.recv()).await.expect("the delegate is there")).unwrap(),
+        );
     }
     told.sort();
     let mut expected = bodies;
