@@ -317,7 +317,7 @@ fn publish_until_blocked<'a>(raw: &mut Raw, publish: &'a [u8], max: u64) -> (u64
                 assert_eq!(frame.arguments().shortstr(), "low on memory");
                 return (sent, rest);
             }
-            end => panic!("after {sent} bytes: {end:?}"),
+            end @ Received::End(_) => panic!("after {sent} bytes: {end:?}"),
         }
     }
 }
