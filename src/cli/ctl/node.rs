@@ -186,6 +186,15 @@ fn limit(desk: &Desk, of_memory: &str) -> Result<(String, String), Trouble> {
 
 pub(super) fn set_vm_memory_high_watermark(desk: &mut Desk) -> Done {
     let (limit, shown) = limit(desk, "relative")?;
+    let is_size = desk.find(1).is_some() && desk.argument(0) == "absolute";
+    // A number by itself is a share, also without a point: so many bytes would block all publishers.
+    let limit = match limit.parse::<f64>() {
+        Ok(share) if !is_size && !(0.0..=1.0).contains(&share) => {
+            return Err(Trouble::bad_argument("The threshold should be a fraction between 0.0 and 1.0"));
+        }
+        Ok(share) if !is_size => format!("{share:?}"),
+        _ => limit,
+    };
     let node = desk.node()?;
     desk.say(&format!("Setting memory threshold on {node} to {shown} ..."))?;
     // Nothing at all blocks all publishers, which is what tests want of it: so does one byte.

@@ -35,6 +35,11 @@ impl Trouble {
         Self { wants_usage: true, ..Self::new(exit::USAGE, text) }
     }
 
+    /// The same of a value, in RabbitMQ's words and with its code.
+    pub(super) fn bad_argument(text: &str) -> Self {
+        Self { wants_usage: true, ..Self::data(format!("Bad argument: {text}")) }
+    }
+
     pub(super) fn unavailable(text: impl Into<String>) -> Self {
         Self::new(exit::UNAVAILABLE, text)
     }

@@ -32,6 +32,19 @@ pub(super) struct Kind<'a> {
     pub(super) name: &'a str,
 }
 
+impl Kind<'_> {
+    /// The virtual host whose things they are, where nothing else can be missing.
+    fn vhost(&self) -> Option<&str> {
+        const OF_VHOSTS: [&str; 6] =
+            ["bindings", "consumers", "exchanges", "operator-policies", "policies", "queues"];
+        match self.parts {
+            [kind, vhost] if OF_VHOSTS.contains(kind) => Some(vhost),
+            ["vhosts", vhost, _] => Some(vhost),
+            _ => None,
+        }
+    }
+}
+
 impl ListFlags {
     /// Shows them.
     pub(super) fn show(&self, desk: &mut Desk, kind: &Kind<'_>) -> Result<(), Failure> {
@@ -68,15 +81,22 @@ impl ListFlags {
             fields.push(("sort_reverse", "true"));
         }
         let place = path(kind.parts);
-        let value = desk.get(&query(&place, &fields)).map_err(|failure| match failure.why {
-            Some(why) if failure.status == Some(404) => Failure {
-                what: "there is no such list".to_owned(),
-                next: Some("Is the virtual host there, or whatever else it is of?".to_owned()),
-                why: Some(why),
-                ..failure
-            },
-            why => Failure { why, ..failure },
-        })?;
+        let value =
+            desk.get(&query(&place, &fields)).map_err(|failure| match (failure.why, kind.vhost()) {
+                (_, Some(vhost)) if failure.status == Some(404) => Failure {
+                    what: format!("there is no vhost '{vhost}'"),
+                    next: Some("'leveret vhosts ls' shows those that there are.".to_owned()),
+                    why: None,
+                    ..failure
+                },
+                (Some(why), None) if failure.status == Some(404) => Failure {
+                    what: "there is no such list".to_owned(),
+                    next: Some("Is the virtual host there, or whatever else it is of?".to_owned()),
+                    why: Some(why),
+                    ..failure
+                },
+                (why, _) => Failure { why, ..failure },
+            })?;
         let Value::Array(mut objects) = value else {
             return Err(Failure::new(exit::PROTOCOL, "the broker answered with something that is no list"));
         };
