@@ -19,7 +19,9 @@ fn named(folder: &TempDir, name: &str) -> PathBuf {
 }
 
 fn run(program: &PathBuf, arguments: &[&str]) -> Output {
-    Command::new(program).args(arguments).stdin(Stdio::null()).output().unwrap()
+    // A folder on the way that may not be looked into would keep a command from being known as one that is not there.
+    let mut command = Command::new(program);
+    command.args(arguments).env("PATH", "/usr/bin:/bin").stdin(Stdio::null()).output().unwrap()
 }
 
 #[test]
