@@ -165,7 +165,8 @@ impl TargetFlags {
     }
 
     fn answer_time(&self) -> Duration {
-        Duration::from_secs(self.timeout.max(1))
+        // Programs that do not have the flag begin with none of these set.
+        if self.timeout == 0 { ANSWER_TIME } else { Duration::from_secs(self.timeout) }
     }
 }
 
@@ -244,6 +245,11 @@ mod tests {
         ] {
             assert_eq!(resolved(&flags, variables, &saved(in_use)), expected);
         }
+    }
+
+    #[test]
+    fn an_answer_may_take_as_long_where_there_is_no_flag_for_it() {
+        assert_eq!(TargetFlags::default().answer_time(), ANSWER_TIME);
     }
 
     #[test]
