@@ -134,18 +134,22 @@ fn of(call: &Call, vhost: &Vhost) -> Vec<Arc<ChannelEntry>> {
 
 /// What each channel publishes to an exchange, where so much is told.
 pub(super) fn publishing(call: &Call, vhost: &Vhost, exchange: &str) -> Value {
-    let told = |channel: &ChannelEntry| call.site.statistics.told_of_publishes(call.telling(), channel);
-    beside_channels(call, vhost, |channel| stats_of(told(channel), exchange))
+    let (statistics, telling) = (&call.site.statistics, call.telling());
+    beside_channels(call, vhost, |channel| {
+        stats_of(statistics.told_of_publishes(telling, channel, Some(exchange)))
+    })
 }
 
 /// What the consumers of each channel were given from a queue, where so much is told.
 pub(super) fn delivered(call: &Call, vhost: &Vhost, queue: &str) -> Value {
-    let told = |channel: &ChannelEntry| call.site.statistics.told_of_deliveries(call.telling(), channel);
-    beside_channels(call, vhost, |channel| stats_of(told(channel), queue))
+    let (statistics, telling) = (&call.site.statistics, call.telling());
+    beside_channels(call, vhost, |channel| {
+        stats_of(statistics.told_of_deliveries(telling, channel, Some(queue)))
+    })
 }
 
-fn stats_of<N: Borrow<str>>(told: Vec<(N, Value)>, name: &str) -> Option<Value> {
-    told.into_iter().find(|(known, _)| known.borrow() == name).map(|(_, stats)| stats)
+fn stats_of<N>(told: Vec<(N, Value)>) -> Option<Value> {
+    told.into_iter().next().map(|(_, stats)| stats)
 }
 
 fn beside_channels(call: &Call, vhost: &Vhost, stats: impl Fn(&ChannelEntry) -> Option<Value>) -> Value {
@@ -166,8 +170,8 @@ fn breakdown(call: &Call, channel: &ChannelEntry) -> [Value; 2] {
     }
     let (statistics, telling) = (&call.site.statistics, call.telling());
     [
-        each_of("queue", channel, statistics.told_of_deliveries(telling, channel)),
-        each_of("exchange", channel, statistics.told_of_publishes(telling, channel)),
+        each_of("queue", channel, statistics.told_of_deliveries(telling, channel, None)),
+        each_of("exchange", channel, statistics.told_of_publishes(telling, channel, None)),
     ]
 }
 

@@ -88,8 +88,9 @@ pub(super) fn show(call: &Call) -> Result<Answer, Failure> {
     let vhost = call.vhost()?;
     let exchange = named(call, &vhost)?;
     let row = Row { vhost, exchange };
-    let mut object = object(&row, &call.site, call.telling_exchanges());
-    if let Some(object) = object.as_object_mut() {
+    let telling = call.telling_exchanges();
+    let mut object = object(&row, &call.site, telling);
+    if let (Some(_), Some(object)) = (telling, object.as_object_mut()) {
         object.insert("incoming".to_owned(), channels::publishing(call, &row.vhost, row.name()));
         // To which queues nobody counts.
         object.insert("outgoing".to_owned(), json!([]));

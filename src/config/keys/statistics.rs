@@ -19,7 +19,8 @@ pub(super) static KEYS: [Key; 4] = [
         name: "statistics.rates_mode",
         doc: "How much the HTTP API tells of how fast things happen: nothing (none), what each thing does (basic), or what each \
               channel does with each exchange and queue as well (detailed; through which exchange a message came to a queue is \
-              not counted).",
+              not counted, nor what is got without consuming; what cancelled consumers were given is told no more; beyond \
+              20000 pairs of a channel and an exchange or queue there are no rates).",
         reload: Reload::AtOnce,
         rabbitmq: &[same("management.rates_mode")],
         field: one!(RATES_MODE, statistics.rates_mode),

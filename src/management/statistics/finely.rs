@@ -2,14 +2,14 @@
 //! (`statistics.rates_mode`). Channels and consumers count it anyway, so that it costs those who read and nobody else.
 //!
 //! What nobody counts is not told: through which exchange a message came to a queue, which it enters once whatever led it there,
-//! and from which queue a channel gets without consuming.
+//! from which queue a channel gets without consuming, and what its consumers were given that it has cancelled.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
 use super::Statistics;
-use super::rows::{self, VHOST, of_consumers, of_publishers};
+use super::rows::{self, VHOST, of_given, of_publishers};
 use super::series::Series;
 use super::told::{Numbers, Telling};
 use crate::channel::entry::ChannelEntry;
@@ -24,19 +24,35 @@ pub(super) fn with<N>(channel: &ChannelEntry, name: N) -> With<N> {
     (channel.whose.connection, channel.whose.number, name)
 }
 
+/// What is looked at: all, or what has this name.
+type Wanted<'a> = Option<&'a str>;
+
+fn is_wanted(wanted: Wanted<'_>, name: &str) -> bool {
+    wanted.is_none_or(|wanted| wanted == name)
+}
+
+/// Numbers by the exchange or queue.
+pub(super) type By<N> = BTreeMap<N, [u64; VHOST]>;
+
 /// What a channel publishes, by the exchange.
-pub(super) fn published(channel: &ChannelEntry) -> BTreeMap<ExchangeName, [u64; VHOST]> {
+pub(super) fn published(channel: &ChannelEntry, wanted: Wanted<'_>) -> By<ExchangeName> {
     let mut all = BTreeMap::new();
     for (exchange, flow) in channel.flows() {
+        if !is_wanted(wanted, exchange.as_str()) {
+            continue;
+        }
         add(all.entry(exchange).or_insert([0; VHOST]), rows::of_flow(&flow.total()));
     }
     all
 }
 
 /// What its consumers were given, by the queue.
-pub(super) fn given(channel: &ChannelEntry) -> BTreeMap<QueueName, [u64; VHOST]> {
+pub(super) fn given(channel: &ChannelEntry, wanted: Wanted<'_>) -> By<QueueName> {
     let mut all = BTreeMap::new();
     for consumer in channel.subscribers() {
+        if !is_wanted(wanted, consumer.queue.as_str()) {
+            continue;
+        }
         add(all.entry(consumer.queue.clone()).or_insert([0; VHOST]), rows::of_consumer(&consumer));
     }
     all
@@ -52,9 +68,11 @@ impl Statistics {
         &self,
         telling: Telling,
         channel: &ChannelEntry,
+        wanted: Wanted<'_>,
     ) -> Vec<(ExchangeName, Value)> {
+        let published = published(channel, wanted);
         let past = self.past();
-        let told = published(channel).into_iter().filter_map(|(exchange, live)| {
+        let told = published.into_iter().filter_map(|(exchange, live)| {
             let series = past.published.get(&with(channel, exchange.clone()));
             let mut stats = Map::new();
             numbers(past.now, &live, series, telling).tell_once(&of_publishers(), &mut stats);
@@ -68,12 +86,14 @@ impl Statistics {
         &self,
         telling: Telling,
         channel: &ChannelEntry,
+        wanted: Wanted<'_>,
     ) -> Vec<(QueueName, Value)> {
+        let given = given(channel, wanted);
         let past = self.past();
-        let told = given(channel).into_iter().filter_map(|(queue, live)| {
+        let told = given.into_iter().filter_map(|(queue, live)| {
             let series = past.given.get(&with(channel, queue.clone()));
             let mut stats = Map::new();
-            numbers(past.now, &live, series, telling).tell_once(&of_consumers(), &mut stats);
+            numbers(past.now, &live, series, telling).tell_once(&of_given(), &mut stats);
             (!stats.is_empty()).then_some((queue, Value::Object(stats)))
         });
         told.collect()

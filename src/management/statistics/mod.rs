@@ -50,6 +50,8 @@ struct Past {
     /// Where it is told so finely: what channels publish to each exchange, and their consumers are given from each queue.
     published: HashMap<With<ExchangeName>, Series<VHOST>>,
     given: HashMap<With<QueueName>, Series<VHOST>>,
+    /// The last tick at which all of that was known: what is not there then is new when it comes.
+    fine_until: Time,
     /// Memory of the series that may be shortened, in bytes.
     memory: usize,
 }

@@ -184,6 +184,12 @@ pub(super) const fn of_consumers<const N: usize>() -> [Named<N>; 8] {
     ]
 }
 
+/// The same of consumers alone: what is got is not among it.
+pub(super) const fn of_given<const N: usize>() -> [Named<N>; 5] {
+    let [ack, deliver, deliver_get, deliver_no_ack, .., redeliver] = of_consumers();
+    [ack, deliver, deliver_get, deliver_no_ack, redeliver]
+}
+
 /// What is told of what is published to a queue.
 pub(super) const fn of_publishes<const N: usize>() -> [Named<N>; 1] {
     [("publish", |values| at(values, PUBLISH))]

@@ -6,8 +6,8 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::finely::{given, published, with};
-use super::rows;
+use super::finely::{By, given, published, with};
+use super::rows::{self, VHOST};
 use super::series::Series;
 use super::totals::{QueueTotals, Totals, enter};
 use super::{Past, Statistics};
@@ -15,6 +15,7 @@ use crate::channel::entry::ChannelEntry;
 use crate::config::RatesMode;
 use crate::connection::Environment;
 use crate::count::{Event, MessageCounts};
+use crate::name::{ExchangeName, QueueName};
 use crate::net::open_descriptors;
 use crate::place::QueueId;
 use crate::time::Time;
@@ -32,6 +33,8 @@ const MEMORY_MAX: usize = 64 * 1024 * 1024;
 const TIDY_TICKS: u64 = 12;
 /// So many queues that are gone are kept at most.
 const GONE_MAX: usize = 256;
+/// What channels do with each exchange and queue is kept of so many at most; of others it is told without rates.
+const FINE_MAX: usize = 20_000;
 /// So many are entered before those who read have a turn.
 const ENTERED_AT_ONCE: usize = 1024;
 
@@ -114,15 +117,21 @@ impl Sampler {
         self.last = totalled;
         let tick = statistics.past_mut().begin(now);
         statistics.connections(environment, tick);
+        let finely = environment.config().statistics.rates_mode == RatesMode::Detailed;
         let totals = if looks {
             let begun = Instant::now();
             let totals = Arc::new(statistics.queues(environment, &mut self.newest_queue, tick));
             statistics.totals.set(Arc::clone(&totals), begun.elapsed());
             statistics.exchanges(environment, tick);
-            statistics.channels(environment, tick);
+            statistics.channels(environment, tick, finely);
             totals
         } else {
-            // Heartbeats alone make bytes move, and nothing else.
+            // Heartbeats alone make bytes move, and nothing else: what was known of it all still is.
+            let mut past = statistics.past_mut();
+            if finely && past.fine_until == tick.before {
+                past.fine_until = tick.now;
+            }
+            drop(past);
             statistics.totals.last()
         };
         let mut past = statistics.past_mut();
@@ -194,12 +203,13 @@ impl Statistics {
         past.default_exchanges.retain(|_, series| series.until() == tick.now);
     }
 
-    fn channels(&self, environment: &Environment, tick: Tick) {
-        let finely = environment.config().statistics.rates_mode == RatesMode::Detailed;
+    fn channels(&self, environment: &Environment, tick: Tick, finely: bool) {
+        let mut knows_all = finely;
         for connection in environment.connections.described() {
             for channel in connection.about.entry.channels() {
                 if finely {
-                    self.finely(&channel, tick);
+                    let (published, given) = (published(&channel, None), given(&channel, None));
+                    knows_all &= self.past_mut().enter_finely(&channel, tick, published, given);
                 }
                 let values = rows::of_channels(&channel.tally.messages.counts());
                 if values.iter().any(|value| *value > 0) {
@@ -213,17 +223,8 @@ impl Statistics {
         past.channels.retain(|_, series| series.until() == tick.now);
         past.published.retain(|_, series| series.until() == tick.now);
         past.given.retain(|_, series| series.until() == tick.now);
-    }
-
-    /// What a channel does with each exchange and queue. What it begins with was not there before.
-    fn finely(&self, channel: &ChannelEntry, tick: Tick) {
-        let (published, given) = (published(channel), given(channel));
-        let mut past = self.past_mut();
-        for (exchange, values) in published {
-            push(&mut past.published, with(channel, exchange), tick, true, values);
-        }
-        for (queue, values) in given {
-            push(&mut past.given, with(channel, queue), tick, true, values);
+        if knows_all {
+            past.fine_until = tick.now;
         }
     }
 
@@ -245,6 +246,29 @@ impl Past {
         }
         (self.before, self.now) = (self.now, now);
         Tick { now, before: self.before }
+    }
+
+    /// Enters what a channel does with each exchange and queue, and says whether there was room for all of it. What it begins with
+    /// was not there before if that is known.
+    fn enter_finely(
+        &mut self,
+        channel: &ChannelEntry,
+        tick: Tick,
+        published: By<ExchangeName>,
+        given: By<QueueName>,
+    ) -> bool {
+        let is_new = channel.opened_at > tick.before || self.fine_until == tick.before;
+        let mut room = FINE_MAX.saturating_sub(self.published.len() + self.given.len());
+        let mut has_room = true;
+        for (exchange, values) in published {
+            let key = with(channel, exchange);
+            has_room &= push_finely(&mut self.published, key, tick, is_new, values, &mut room);
+        }
+        for (queue, values) in given {
+            let key = with(channel, queue);
+            has_room &= push_finely(&mut self.given, key, tick, is_new, values, &mut room);
+        }
+        has_room
     }
 
     /// Samples what there is of all, and of virtual hosts.
@@ -271,6 +295,7 @@ impl Past {
         self.overview.as_ref().is_some_and(Series::moves)
             || self.queues.values().any(Series::moves)
             || self.channels.values().any(Series::moves)
+            || self.published.values().chain(self.given.values()).any(Series::moves)
             || self.exchanges.values().chain(self.default_exchanges.values()).any(Series::moves)
     }
 
@@ -291,8 +316,9 @@ impl Past {
             + tidy(&mut self.exchanges, now)
             + tidy(&mut self.default_exchanges, now)
             + tidy(&mut self.channels, now)
-            + tidy(&mut self.published, now)
-            + tidy(&mut self.given, now)
+            // If these were forgotten while they are idle, they would look new.
+            + thin(&mut self.published, now)
+            + thin(&mut self.given, now)
             + tidy(&mut self.connections, now);
         if self.memory > MEMORY_MAX {
             self.queues.values_mut().for_each(Series::shorten);
@@ -320,12 +346,129 @@ fn push<K: Hash + Eq, const N: usize>(
     }
 }
 
+/// The same of what may begin anew at less than it was, such as when a consumer is cancelled, while there is room for more.
+fn push_finely<K: Hash + Eq>(
+    all: &mut HashMap<K, Series<VHOST>>,
+    key: K,
+    Tick { now, before }: Tick,
+    is_new: bool,
+    values: [u64; VHOST],
+    room: &mut usize,
+) -> bool {
+    if values == [0; VHOST] {
+        return true;
+    }
+    match all.entry(key) {
+        Entry::Occupied(mut known) => {
+            let series = known.get_mut();
+            if series.last().iter().zip(&values).any(|(last, value)| value < last) {
+                *series = Series::begun(now, before, false, values);
+            } else {
+                series.push(now, before, values);
+            }
+        }
+        Entry::Vacant(_) if *room == 0 => return false,
+        Entry::Vacant(place) => {
+            *room -= 1;
+            place.insert(Series::begun(now, before, is_new, values));
+        }
+    }
+    true
+}
+
 /// Thins out series, forgets the idle ones, and gives the memory that the others take, in bytes.
 fn tidy<K: Hash + Eq, const N: usize>(all: &mut HashMap<K, Series<N>>, now: Time) -> usize {
-    all.retain(|_, series| {
+    all.retain(|_, series| now.since(series.changed()) < IDLE_MAX);
+    thin(all, now)
+}
+
+/// The same without forgetting any.
+fn thin<K: Hash + Eq, const N: usize>(all: &mut HashMap<K, Series<N>>, now: Time) -> usize {
+    for series in all.values_mut() {
         series.thin(now, SPAN_WITHIN);
-        now.since(series.changed()) < IDLE_MAX
-    });
+    }
     all.shrink_to(all.len() * 2);
     all.values().map(Series::memory).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::count::ChannelTally;
+    use crate::name::{ConnectionId, UserName, VhostName};
+    use crate::queue::subscriber::Whose;
+
+    fn at(seconds: u64) -> Time {
+        Time::from_millis(1_000_000_000).plus(Duration::from_secs(seconds))
+    }
+
+    fn opened(seconds: u64) -> ChannelEntry {
+        let whose = Whose {
+            connection: ConnectionId(1),
+            connection_name: "c".to_owned(),
+            peer: None,
+            user: UserName::from("u"),
+            vhost: VhostName::from("/"),
+            number: 1,
+        };
+        ChannelEntry::new(Arc::new(whose), Arc::new(ChannelTally::default()), at(seconds))
+    }
+
+    /// A channel has been given so much of a queue at a tick, each five seconds; how fast that is.
+    fn rate_of_given(past: &mut Past, channel: &ChannelEntry, seconds: u64, queue: &str, count: u64) -> f64 {
+        let mut values = [0; VHOST];
+        values[3] = count;
+        let tick = Tick { now: at(seconds), before: at(seconds - 5) };
+        let given = By::from([(QueueName::from(queue), values)]);
+        if past.enter_finely(channel, tick, By::new(), given) {
+            past.fine_until = tick.now;
+        }
+        let series = past.given.get(&with(channel, QueueName::from(queue)));
+        series.map_or(0.0, |series| series.pace(|values| values[3]).rate())
+    }
+
+    #[test]
+    fn what_was_counted_before_anybody_looked_at_it_is_no_rate() {
+        let (mut past, old) = (Past::default(), opened(0));
+        for (seconds, queue, count, rate) in
+            [(100, "q", 1000, 0.0), (105, "q", 1010, 2.0), (110, "new", 10, 2.0), (120, "late", 1000, 0.0)]
+        {
+            let told = rate_of_given(&mut past, &old, seconds, queue, count);
+            assert!((told - rate).abs() < 1e-9, "{seconds}: {told}");
+        }
+        let told = rate_of_given(&mut Past::default(), &opened(98), 100, "q", 10);
+        assert!((told - 2.0).abs() < 1e-9, "{told} of a new channel");
+    }
+
+    #[test]
+    fn an_idle_one_is_not_new_after_an_hour() {
+        let (mut past, channel) = (Past::default(), opened(0));
+        for tick in 1..=1000 {
+            assert!(rate_of_given(&mut past, &channel, 100 + 5 * tick, "q", 1000).abs() < 1e-9, "{tick}");
+            past.tidy(at(100 + 5 * tick));
+        }
+    }
+
+    #[test]
+    fn what_is_less_than_it_was_begins_anew_and_nothing_is_not_kept() {
+        let (mut past, channel) = (Past::default(), opened(99));
+        for (seconds, count, rate) in [(100, 50, 10.0), (105, 20, 0.0), (110, 30, 2.0)] {
+            let told = rate_of_given(&mut past, &channel, seconds, "q", count);
+            assert!((told - rate).abs() < 1e-9, "{seconds}: {told}");
+        }
+        rate_of_given(&mut past, &channel, 115, "other", 0);
+        assert_eq!(past.given.len(), 1);
+    }
+
+    #[test]
+    fn no_more_are_kept_than_there_is_room_for() {
+        let (mut past, channel) = (Past::default(), opened(0));
+        let given: By<QueueName> =
+            (0..=FINE_MAX).map(|at| (QueueName::from(at.to_string().as_str()), [1; VHOST])).collect();
+        for seconds in [100, 105] {
+            let tick = Tick { now: at(seconds), before: at(seconds - 5) };
+            assert!(!past.enter_finely(&channel, tick, By::new(), given.clone()));
+            assert_eq!(past.given.len(), FINE_MAX);
+        }
+    }
 }
