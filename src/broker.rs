@@ -32,7 +32,7 @@ use crate::access::Access;
 use crate::alarm::Alarms;
 use crate::config::{Config, Sources};
 use crate::connection::{self, Environment};
-use crate::definitions::First;
+use crate::definitions::{First, NotMade};
 use crate::management::statistics::Statistics;
 use crate::management::{Jobs, Listening, Server, Site};
 use crate::net::{
@@ -109,7 +109,7 @@ impl Broker {
         let planned = http::planned(&config, for_http);
         let spoken = Spoken::by(&config, planned.iter().map(|planned| planned.door));
         let tls = tls::read(&config, spoken).map_err(StartError::Tls)?;
-        let first = First::read(&config).map_err(StartError::Definitions)?;
+        let first = First::read(&config).map_err(|error| StartError::Definitions(NotMade::Load(error)))?;
         let are_passed = !for_amqp.is_empty();
         let amqp = doors::bound(&config, for_amqp)?;
         let taken = planned.into_iter().filter_map(|planned| planned.take(&config).transpose());

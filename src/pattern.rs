@@ -50,7 +50,11 @@ impl Pattern {
 
     /// Whether it is found anywhere in a name.
     pub fn matches(&self, name: &str) -> bool {
-        let name = name.as_bytes();
+        self.matches_bytes(name.as_bytes())
+    }
+
+    /// Whether it is found anywhere in these bytes.
+    pub fn matches_bytes(&self, name: &[u8]) -> bool {
         self.alternatives.iter().any(|alternative| {
             alternative.required.iter().all(|pattern| pattern.is_match(name))
                 && !alternative.refused.iter().any(|pattern| pattern.is_match(name))

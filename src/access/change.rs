@@ -9,7 +9,9 @@ use std::sync::atomic::Ordering;
 
 use super::Access;
 use super::book::{Book, Entry};
-use crate::auth::{PasswordHash, Permission, SALT_BYTES, Tags, TopicPermission, User, UserLimits};
+use crate::auth::{
+    CredentialsRefused, PasswordHash, Permission, SALT_BYTES, Secret, Tags, TopicPermission, User, UserLimits,
+};
 use crate::config::VhostUser;
 use crate::name::{UserName, VhostName};
 use crate::place::Batch;
@@ -108,6 +110,13 @@ impl Access {
         for VhostUser { name, password, tags, permission, .. } in users {
             let made = if self.user(name.as_str()).is_some() {
                 self.set_permission(name.as_str(), vhost, permission.clone())
+            } else if let Err(refused) =
+                self.settings().credentials.check(password.as_ref().map(Secret::expose))
+            {
+                tracing::error!(
+                    "user '{name}' of default_users is not made, since its password is not taken: {refused}"
+                );
+                continue;
             } else {
                 let hash = password.as_ref().map(|password| self.hash(password.expose())).transpose();
                 let salt_of = |error| tracing::error!("user '{name}' gets no password: {error}");
@@ -253,14 +262,19 @@ impl Access {
         self.book().is_empty()
     }
 
+    /// Whether the default user's password is as the configuration wants passwords.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn check_default_user(&self) -> Result<(), CredentialsRefused> {
+        let settings = self.settings();
+        settings.credentials.check(Some(settings.default_user.password.expose()))
+    }
+
     /// Makes the default user. Gives what to wait for until it is on the disk.
     pub fn add_default_user(&self) -> Option<Batch> {
         let settings = self.settings();
         let default = &settings.default_user;
-        if let Err(refused) = settings.credentials.check(Some(default.password.expose())) {
-            tracing::error!("the default user is not made, since its password is not taken: {refused}");
-            return None;
-        }
         let salt_of = |error| tracing::error!("the default user gets no password: {error}");
         let password = self.hash(default.password.expose()).map_err(salt_of).ok();
         let limits = UserLimits::default();
@@ -394,7 +408,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::auth::AccessSettings;
+    use crate::auth::{AccessSettings, CredentialRules, CredentialValidator};
     use crate::store::Journal;
     use crate::store::definitions::Opened;
     use crate::store::journal::{Limits, Start};
@@ -414,5 +428,19 @@ mod tests {
         let until = access.add_users_of(&"other".into(), users.iter());
         assert!(journal.wait(until.unwrap()));
         assert_eq!((journal.counters().groups_of_sync().sum(), access.permissions().len()), (3, 3));
+    }
+    #[test]
+    fn a_user_of_default_users_is_not_made_with_a_password_that_is_not_taken() {
+        let credentials = CredentialRules {
+            validator: CredentialValidator::MinLength,
+            min_length: 8,
+            ..Default::default()
+        };
+        let access = Access::empty(AccessSettings { credentials, ..AccessSettings::default() });
+        let users =
+            ["name=short password=1234567", "name=long password=12345678"].map(|text| text.parse().unwrap());
+        access.add_users_of(&"other".into(), users.iter());
+        assert!(access.user("short").is_none() && access.user("long").is_some());
+        assert!(access.check_default_user().is_err());
     }
 }

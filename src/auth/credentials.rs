@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use regex::bytes::Regex;
+use crate::pattern::Pattern;
 
 /// What a password has to be like, with RabbitMQ's names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,9 +53,9 @@ impl CredentialRules {
                 if is_long { Ok(()) } else { Err(CredentialsRefused::TooShort(self.min_length)) }
             }
             CredentialValidator::Pattern => {
-                let pattern = self.pattern.as_deref().and_then(|pattern| Regex::new(pattern).ok());
+                let pattern = self.pattern.as_deref().and_then(|pattern| Pattern::parse(pattern).ok());
                 let is_match =
-                    password.zip(pattern).is_some_and(|(password, pattern)| pattern.is_match(password));
+                    password.zip(pattern).is_some_and(|(password, pattern)| pattern.matches_bytes(password));
                 if is_match { Ok(()) } else { Err(CredentialsRefused::NoMatch) }
             }
         }
@@ -103,6 +103,11 @@ mod tests {
             (rules(Pattern, 50, Some("[0-9]")), Some("a1b"), true),
             (rules(Pattern, 0, Some("[0-9]")), Some("ab"), false),
             (rules(Pattern, 0, Some("^[a-z]+$")), Some("ab1"), false),
+            // Classes are of ASCII and one character of bytes, as they are there.
+            (rules(Pattern, 0, Some(r"^\w{2}\d$")), Some("ab1"), true),
+            (rules(Pattern, 0, Some("^.{6}$")), Some("\u{fc}\u{fc}\u{fc}"), true),
+            (rules(Pattern, 0, Some(r"^(?=.*[A-Z])(?=.*\d).{4,}$")), Some("abC1"), true),
+            (rules(Pattern, 0, Some(r"^(?=.*[A-Z])(?=.*\d).{4,}$")), Some("abc1"), false),
             (rules(Pattern, 0, Some(".*")), None, false),
             (rules(Pattern, 0, None), Some("ab"), false),
         ] {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::http::HttpDoor;
 use crate::config::ListenAddress;
-use crate::definitions::LoadError;
+use crate::definitions::NotMade;
 use crate::net::TlsError;
 use crate::store::{DirectoryError, OpenError};
 
@@ -58,8 +58,8 @@ pub enum StartError {
         /// What the operating system says.
         error: io::Error,
     },
-    /// What is to be imported cannot be.
-    Definitions(LoadError),
+    /// What is to be there from the start cannot be.
+    Definitions(NotMade),
     /// A thread, a runtime or a signal handler could not be made.
     Thread(io::Error),
 }
@@ -102,7 +102,7 @@ impl fmt::Display for StartError {
             Self::PortsFile { path, error } => {
                 write!(f, "the file {} of ports_file cannot be written: {error}", path.display())
             }
-            Self::Definitions(error) => write!(f, "{error}; correct it, or start without load_definitions"),
+            Self::Definitions(error) => error.fmt(f),
             Self::Thread(error) => write!(f, "cannot start: {error}"),
         }
     }

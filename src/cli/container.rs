@@ -25,6 +25,8 @@ const DETACHED: &str = "-detached";
 /// The user that RabbitMQ's packages and images run as. Where there is none, nobody is changed into it.
 const USER: &str = "rabbitmq";
 const USERS: &str = "/etc/passwd";
+/// So many directories may be in one another in a home: each is open while those in it are looked at.
+const DEPTH_MAX: usize = 256;
 /// How a directory is opened: not behind a link.
 const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -159,11 +161,11 @@ impl User {
     /// It goes by open directories, not by names from the root on: whoever may write there could exchange one that was looked
     /// at for a link to somewhere else.
     fn own_home(&self) -> Result<(), Refused> {
-        self.own(CWD, self.home.as_os_str(), &self.home)
+        self.own(CWD, self.home.as_os_str(), &self.home, 0)
     }
 
-    /// Gives it what has this name in a directory. The path is for what is told.
-    fn own(&self, within: BorrowedFd<'_>, name: &OsStr, path: &Path) -> Result<(), Refused> {
+    /// Gives it what has this name in a directory, which is so deep in its home. The path is for what is told.
+    fn own(&self, within: BorrowedFd<'_>, name: &OsStr, path: &Path, depth: usize) -> Result<(), Refused> {
         let at = |error: Errno| (path.to_owned(), error.into());
         let found = match statat(within, name, AtFlags::SYMLINK_NOFOLLOW) {
             // It went meanwhile.
@@ -179,13 +181,17 @@ impl User {
             given = given.and(
                 openat(within, name, DIRECTORY, Mode::empty())
                     .map_err(at)
-                    .and_then(|directory| self.own_within(directory, path)),
+                    .and_then(|directory| self.own_within(directory, path, depth)),
             );
         }
         given
     }
 
-    fn own_within(&self, directory: OwnedFd, path: &Path) -> Result<(), Refused> {
+    fn own_within(&self, directory: OwnedFd, path: &Path, depth: usize) -> Result<(), Refused> {
+        if depth >= DEPTH_MAX {
+            let reason = format!("more than {DEPTH_MAX} directories are in one another");
+            return Err((path.to_owned(), io::Error::other(reason)));
+        }
         let at = |error: Errno| (path.to_owned(), error.into());
         let mut directory = Dir::new(directory).map_err(at)?;
         let mut given = Ok(());
@@ -193,7 +199,7 @@ impl User {
             let entry = entry.map_err(at)?;
             let name = OsStr::from_bytes(entry.file_name().to_bytes());
             if name != "." && name != ".." {
-                given = given.and(self.own(directory.fd().map_err(at)?, name, &path.join(name)));
+                given = given.and(self.own(directory.fd().map_err(at)?, name, &path.join(name), depth + 1));
             }
         }
         given
@@ -314,7 +320,7 @@ mod tests {
         fs::rename(&opened, &moved).unwrap();
         symlink(&outside, &opened).unwrap();
         assert_eq!(openat(CWD, &opened, DIRECTORY, Mode::empty()).unwrap_err(), Errno::NOTDIR);
-        user.own_within(directory, &opened).unwrap();
+        user.own_within(directory, &opened, 0).unwrap();
         assert_eq!((owner(&moved.join("file")), owner(&outside.join("file"))), (user.uid, me));
     }
 
@@ -333,6 +339,11 @@ mod tests {
         }
         user.own_home().unwrap();
         assert_eq!(fstat(&deepest).unwrap().st_uid, user.uid);
+        for _ in 20..DEPTH_MAX {
+            deepest = open(deepest.as_fd(), "d");
+        }
+        let (_, refused) = user.own_home().unwrap_err();
+        assert!(refused.to_string().contains("256 directories"), "{refused}");
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl Ear {
             let outcome = tokio::select! {
                 biased;
                 () = signals.told() => None,
-                outcome = outcome => outcome.ok(),
+                outcome = outcome => Some(outcome),
             };
             // One that came before the end of the work may not have been looked at: the runtime looks whenever it is idle.
             tokio::task::yield_now().await;
@@ -71,11 +71,11 @@ impl Ear {
                 () = std::future::ready(()) => outcome,
             }
         });
-        if outcome.is_some() {
-            // It has nothing to do any more: whoever goes on is alone.
-            let _ = working.join();
+        // It has nothing to do any more: whoever goes on is alone.
+        match (outcome?, working.join()) {
+            (_, Err(panic)) => std::panic::resume_unwind(panic),
+            (outcome, Ok(_)) => outcome.ok(),
         }
-        outcome
     }
 }
 

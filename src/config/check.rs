@@ -1,6 +1,7 @@
 //! Values that can be read and cannot be served.
 
 use crate::auth::{CredentialValidator, Names};
+use crate::pattern::Pattern;
 
 use super::{
     BACKLOG_MEMORY_MIN, Config, FRAME_MAX_CEILING, FRAME_MIN_SIZE, HttpTls, MEMORY_LIMIT_MIN,
@@ -139,9 +140,12 @@ pub(super) fn validation_backend(config: &Config) -> Result<(), String> {
 }
 
 pub(super) fn credential_pattern(config: &Config) -> Result<(), String> {
-    config.access.credentials.pattern.as_deref().map_or(Ok(()), |pattern| {
-        let invalid = |error: regex::Error| format!("invalid regular expression '{pattern}': {error}");
-        regex::bytes::Regex::new(pattern).map(|_| ()).map_err(invalid)
+    let rules = &config.access.credentials;
+    // Nobody looks at it otherwise, as in RabbitMQ.
+    let used = rules.pattern.as_deref().filter(|_| rules.validator == CredentialValidator::Pattern);
+    used.map_or(Ok(()), |text| {
+        let invalid = |why| format!("invalid regular expression '{text}': {why}");
+        Pattern::parse(text).map(|_| ()).map_err(invalid)
     })
 }
 

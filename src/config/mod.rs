@@ -63,6 +63,7 @@ pub use memory_limit::MemoryLimit;
 pub use metrics::MetricsConfig;
 pub(crate) use nearest::distance;
 pub use network::{InvalidNetwork, Network};
+pub(crate) use rabbitmq_values::share_text;
 pub(crate) use rabbitmq_variables::data_dir as rabbitmq_data_dir;
 pub use reload::{Change, Changes};
 pub use rotation::{InvalidRotationDate, RotationDate};

@@ -23,10 +23,16 @@ pub(super) fn consumer_timeout(text: &str) -> Result<Option<String>, String> {
     }
 }
 
+/// A share, with a point, which tells it from a size.
+pub(crate) fn share_text(share: f64) -> String {
+    // Not with an exponent, however small.
+    if share.fract() == 0.0 { format!("{share:.1}") } else { share.to_string() }
+}
+
 /// A share, written with a point or without one.
 pub(super) fn share(text: &str) -> Result<Option<String>, String> {
     let share: f64 = text.parse().map_err(|_| "expected a share such as 0.6".to_owned())?;
-    Ok(Some(format!("{share:?}")))
+    Ok(Some(share_text(share)))
 }
 
 /// `infinity` is what is not set here.
@@ -100,10 +106,11 @@ mod tests {
     #[test]
     fn values_become_ours() {
         type Read = fn(&str) -> Result<Option<String>, String>;
-        let table: [(Read, &str, Option<&str>); 16] = [
+        let table: [(Read, &str, Option<&str>); 17] = [
             (milliseconds, "10000", Some("10000ms")),
             (share, "0.4", Some("0.4")),
             (share, "1", Some("1.0")),
+            (share, "0.000001", Some("0.000001")),
             (unless_infinity, "infinity", None),
             (unless_infinity, "500", Some("500")),
             (unless_false, "false", None),

@@ -43,7 +43,7 @@ pub use crate::json::from_table;
 pub use document::{Document, Scope, Section, Unreadable};
 pub use export::{Export, Pieces};
 pub use files::{LoadError, Loaded};
-pub use first::First;
+pub use first::{First, NotMade};
 pub use import::{Import, Mode};
 pub use path::{Finding, Path};
 pub use report::{Action, Change, Report};

@@ -110,7 +110,7 @@ fn a_message_that_may_not_wait_goes_to_a_waiting_consumer_or_dies() {
 fn what_is_unacked_does_not_expire_and_what_comes_back_too_late_does() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
-    dying(&mut peer, "q", ",x-message-ttl:150");
+    dying(&mut peer, "q", ",x-message-ttl:1000");
     // At once, since it would expire.
     peer.send_all(&["basic.publish routing-key=q | | held", "basic.get queue=q"]);
     assert_eq!(peer.next().text(), "held");

@@ -81,7 +81,7 @@ fn killed(from: &str, to: &str, path: &str, order: &Value, prepare: impl FnOnce(
         let mut order = order.clone();
         if kills == 0 {
             // So slowly that the first one is killed in the midst of it, however late we are.
-            order["rate"] = json!(MESSAGES / 4);
+            order["rate"] = json!(MESSAGES / 10);
         }
         let answer = ask(&lives, "POST", path, &order).unwrap();
         let place = format!("/api/leveret/jobs/{}", answer["id"].as_str().unwrap());

@@ -40,6 +40,28 @@ fn a_setting_that_cannot_be_served_ends_with_78() {
 }
 
 #[test]
+fn a_default_user_whose_password_is_too_short_ends_with_78() {
+    let data = TempDir::new();
+    let output = leveret(&[
+        "--data-dir",
+        data.path().to_str().unwrap(),
+        "--listen",
+        "127.0.0.1:0",
+        "--management-listen",
+        "none",
+        "--metrics-listen",
+        "none",
+        "--credential-validator-validation-backend",
+        "rabbit_credential_validator_min_password_length",
+        "--credential-validator-min-length",
+        "8",
+    ]);
+    assert_eq!(output.status.code(), Some(78), "{}", stderr(&output));
+    let why = "the default user cannot be made: minimum required password length is 8";
+    assert!(stderr(&output).contains(why), "{}", stderr(&output));
+}
+
+#[test]
 fn an_address_that_is_taken_ends_with_69() {
     let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = taken.local_addr().unwrap().to_string();

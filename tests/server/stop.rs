@@ -28,7 +28,8 @@ fn signals_that_come_together_are_one() {
     }
     // It would be waited for: whoever is asked to close the connection does not answer.
     let _client = crate::support::Raw::connect(&broker);
-    for signal in [Signal::TERM, Signal::TERM, Signal::INT] {
+    // However long we are not given the processor in between.
+    for signal in [Signal::STOP, Signal::TERM, Signal::TERM, Signal::INT, Signal::CONT] {
         broker.signal(signal);
     }
     let ended = broker.ended();

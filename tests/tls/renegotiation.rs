@@ -15,7 +15,7 @@ use rustls::{
 
 use crate::authority::Authority;
 use crate::client::{Secured, connect, trusting, with_provider};
-use crate::house::House;
+use crate::house::{House, PATIENT};
 
 const SUITE: SupportedCipherSuite = cipher_suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256;
 const V12: ProtocolVersion = ProtocolVersion::TLSv1_2;
@@ -80,7 +80,7 @@ fn client_hello() -> Vec<u8> {
 #[test]
 fn b19_who_begins_a_second_handshake_is_refused_it_and_goes_on_or_is_put_out_and_no_other() {
     let authority = Authority::new("A");
-    let mut house = House::new(&authority, &[]);
+    let mut house = House::new(&authority, &PATIENT);
     let provider = CryptoProvider { cipher_suites: vec![SUITE], ..default_provider() };
     let mut config = with_provider(provider, &[&version::TLS12], &authority, None);
     std::sync::Arc::get_mut(&mut config).unwrap().enable_secret_extraction = true;

@@ -10,6 +10,7 @@ use super::field::Field;
 use super::output::Found;
 use super::trouble::Trouble;
 use crate::cli::exit;
+use crate::config::share_text;
 
 type Done = Result<Found, Trouble>;
 
@@ -192,7 +193,7 @@ pub(super) fn set_vm_memory_high_watermark(desk: &mut Desk) -> Done {
         Ok(share) if !is_size && !(0.0..=1.0).contains(&share) => {
             return Err(Trouble::bad_argument("The threshold should be a fraction between 0.0 and 1.0"));
         }
-        Ok(share) if !is_size => format!("{share:?}"),
+        Ok(share) if !is_size => share_text(share),
         _ => limit,
     };
     let node = desk.node()?;

@@ -149,7 +149,7 @@ pub(super) static KEYS: [Key; 17] = [
     },
     Key {
         name: "credential_validator.regexp",
-        doc: "What is found in them, by rabbit_credential_validator_password_regexp: without backreferences and looking around.",
+        doc: "What is found in them, by rabbit_credential_validator_password_regexp: a regular expression as in permissions.",
         unset: Some("none"),
         example: Some("^[A-Za-z0-9!]{12,}$"),
         reload: Reload::AtOnce,

@@ -189,7 +189,10 @@ def _stop(daemon: subprocess.Popen, folder: Path) -> None:
 
 def _forward(stack: ExitStack) -> None:
     """Has this machine forward until the last run is done that wants it: each holds a lock that others may hold as well."""
-    lock = stack.enter_context(open(FORWARDING_LOCK, "w"))
+    try:
+        lock = stack.enter_context(open(FORWARDING_LOCK, "w"))
+    except OSError as error:
+        raise Refused(f"{FORWARDING_LOCK} cannot be written, by which two runs know of each other: {error}") from None
     fcntl.flock(lock, fcntl.LOCK_SH)
     stack.callback(_forward_no_more, lock)
     before = FORWARDING.read_text()
