@@ -351,7 +351,9 @@ fn a_publisher_that_is_faster_than_the_disk_leaves_memory_where_it_is_beside_a_c
 {
     const SIZE: usize = 16_000;
     const AT_ONCE: usize = 64;
-    const ROUNDS: usize = 300;
+    const ROUNDS: usize = 1_000;
+    // A quarter of what waits in the end. What is on its way to the disk takes about 120 MiB, whatever waits.
+    const RESIDENT_MAX: u64 = 256 << 20;
     let lives = Lives::new(&["--backlog-memory", "8MiB"]);
     let (mut consumer, mut publisher) = (lives.connect(), lives.connect());
     consumer.durable_queue("q");
@@ -360,14 +362,11 @@ fn a_publisher_that_is_faster_than_the_disk_leaves_memory_where_it_is_beside_a_c
     let properties = Properties::new().delivery_mode(2).encoded();
     let publish = method::basic_publish("", "q", 0);
     let messages = raw::content(1, publish, &properties, &body(0, SIZE), 131_072).repeat(AT_ONCE);
-    let mut most = [0; 2];
     for round in 0..ROUNDS {
         // As fast as it is read.
         publisher.send_bytes(&messages);
-        let most = &mut most[2 * round / ROUNDS];
-        *most = lives.broker().resident_bytes().max(*most);
+        let resident = lives.broker().resident_bytes();
+        assert!(resident < RESIDENT_MAX, "{} MiB after {round} MB", resident >> 20);
     }
     assert_eq!(publisher.message_count(1, "q") as usize, ROUNDS * AT_ONCE - 100);
-    let [first, second] = most.map(|bytes| bytes >> 20);
-    assert!(second < first + 32, "{first} MiB at most, then {second} MiB, of 300 MB that wait");
 }
