@@ -101,6 +101,15 @@ impl PasswordHash {
         Self::from_bytes(hashing, &salted)
     }
 
+    /// The same where it may be said how it was hashed. Before RabbitMQ 3.6 nothing said so; the lengths differ.
+    pub fn from_base64_of(hashing: Option<Hashing>, text: &str) -> Result<Self, InvalidHash> {
+        let Some(hashing) = hashing else {
+            let mut any = Hashing::ALL.into_iter();
+            return any.find_map(|hashing| Self::from_base64(hashing, text).ok()).ok_or(InvalidHash);
+        };
+        Self::from_base64(hashing, text)
+    }
+
     /// The text for `password_hash` of definitions.
     pub fn to_base64(&self) -> String {
         STANDARD.encode(self.as_bytes())

@@ -7,7 +7,7 @@ use super::fields::Fields;
 use super::limits;
 use super::path::Finding;
 use crate::access::Access;
-use crate::auth::{Hashing, InvalidHash, PasswordHash, Tags, User, UserLimits};
+use crate::auth::{Hashing, PasswordHash, Tags, User, UserLimits};
 use crate::connection::Environment;
 use crate::place::Batch;
 
@@ -80,14 +80,7 @@ fn password(
         }
         Some("") => Ok(None),
         Some(text) => {
-            let hash = match said {
-                Some(hashing) => PasswordHash::from_base64(hashing, text),
-                // Before 3.6 there was one algorithm, and nothing said which; the lengths differ.
-                None => Hashing::ALL
-                    .into_iter()
-                    .find_map(|hashing| PasswordHash::from_base64(hashing, text).ok())
-                    .ok_or(InvalidHash),
-            };
+            let hash = PasswordHash::from_base64_of(said, text);
             hash.map(Some).map_err(|invalid| fields.finding(&["password_hash"], invalid.to_string()))
         }
     }

@@ -98,6 +98,9 @@ impl Outputs {
     /// Waits a moment until all lines are written.
     pub(super) fn flush(&self) {
         let outputs = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        outputs.iter().for_each(|output| output.lines.flush());
+        let all: Vec<Lines> = outputs.iter().map(|output| output.lines.clone()).collect();
+        // Who changes the outputs meanwhile does not wait, nor who logs behind him.
+        drop(outputs);
+        all.iter().for_each(Lines::flush);
     }
 }

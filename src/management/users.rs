@@ -100,12 +100,9 @@ fn password(
     }
     match text(object, "password_hash")? {
         None | Some("") => Ok(None),
-        Some(hash) => {
-            // The lengths of hashes differ.
-            let mut any = hashing.map_or_else(|| Hashing::ALL.to_vec(), |hashing| vec![hashing]).into_iter();
-            let found = any.find_map(|hashing| PasswordHash::from_base64(hashing, hash).ok());
-            found.map(Some).ok_or_else(|| Failure::bad_request(json!(["not_base64", hash])))
-        }
+        Some(hash) => PasswordHash::from_base64_of(hashing, hash)
+            .map(Some)
+            .map_err(|_| Failure::bad_request(json!(["not_base64", hash]))),
     }
 }
 

@@ -2,12 +2,16 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::time::Instant;
 
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::support::raw::DEADLINE;
 use crate::support::{Broker, TempDir};
 use crate::{stderr, stdout};
 
@@ -100,8 +104,17 @@ fn a_first_process_that_is_told_to_stop_while_it_hands_its_volume_over_begins_no
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let pid = lines.next().and_then(|line| Pid::from_raw(line.parse().ok()?));
     let Some(pid) = pid else { panic!("{}", stderr(&child.wait_with_output().unwrap())) };
-    // There is somebody who reads: it has begun.
-    let mut written = OpenOptions::new().write(true).open(&users).unwrap();
+    // Once there is somebody who reads it has begun.
+    let begun = Instant::now();
+    let mut written = loop {
+        match OpenOptions::new().write(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(&users)
+        {
+            Ok(written) => break written,
+            Err(error) => assert_eq!(error.raw_os_error(), Some(Errno::NXIO.raw_os_error())),
+        }
+        assert!(begun.elapsed() < DEADLINE && child.try_wait().unwrap().is_none(), "it reads no users");
+        std::thread::yield_now();
+    };
     kill_process(pid, Signal::TERM).unwrap();
     let line = format!("rabbitmq:x:0:0::{}:/bin/sh\n", folder.path().join("home").display());
     // It may have ended already: then nobody reads.

@@ -51,9 +51,9 @@ pub(in crate::cli) struct TargetFlags {
     /// A saved broker: see 'leveret context' [default: the one in use]
     #[arg(long, global = true, value_name = "NAME", conflicts_with_all = ["url", "data_dir"])]
     context: Option<String>,
-    /// How many seconds an answer may take
-    #[arg(long, global = true, value_name = "SECONDS", default_value_t = ANSWER_TIME.as_secs(), hide_short_help = true)]
-    timeout: u64,
+    /// How many seconds an answer may take [default: 120]
+    #[arg(long, global = true, value_name = "SECONDS", hide_short_help = true, value_parser = clap::value_parser!(u64).range(1..))]
+    timeout: Option<u64>,
 }
 
 /// The broker that is meant, and what else is saved with it.
@@ -67,7 +67,7 @@ pub(in crate::cli) struct Meant {
 impl TargetFlags {
     /// The broker that uses a data directory of this machine; it has `seconds` for an answer.
     pub(in crate::cli) fn of_data_dir(dir: &std::path::Path, seconds: u64) -> Self {
-        Self { data_dir: Some(dir.to_owned()), timeout: seconds, ..Self::default() }
+        Self { data_dir: Some(dir.to_owned()), timeout: Some(seconds), ..Self::default() }
     }
 
     /// The broker that is meant.
@@ -165,8 +165,7 @@ impl TargetFlags {
     }
 
     fn answer_time(&self) -> Duration {
-        // Programs that do not have the flag begin with none of these set.
-        if self.timeout == 0 { ANSWER_TIME } else { Duration::from_secs(self.timeout) }
+        self.timeout.map_or(ANSWER_TIME, Duration::from_secs)
     }
 }
 
@@ -209,7 +208,7 @@ mod tests {
     }
 
     fn flags(change: impl FnOnce(&mut TargetFlags)) -> TargetFlags {
-        let mut flags = TargetFlags { timeout: 1, ..TargetFlags::default() };
+        let mut flags = TargetFlags::default();
         change(&mut flags);
         flags
     }

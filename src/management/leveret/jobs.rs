@@ -145,7 +145,7 @@ fn unknown(call: &Call, id: &str) -> Failure {
     });
     match begun {
         Some(begun) if begun <= call.site.started => Failure::gone(
-            "The job ended with a broker that has stopped since. What it moved stays moved, and the rest is where it was: \
+            "If there was such a job, it ended with a broker that has stopped since. What it moved stays moved, and the rest is where it was: \
              ask for it again to go on",
         ),
         _ => Failure::no_object(),

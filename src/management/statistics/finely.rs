@@ -4,17 +4,19 @@
 //! What nobody counts is not told: through which exchange a message came to a queue, which it enters once whatever led it there,
 //! from which queue a channel gets without consuming, and what its consumers were given that it has cancelled.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 
 use serde_json::{Map, Value};
 
 use super::Statistics;
-use super::rows::{self, VHOST, of_given, of_publishers};
+use super::rows::{self, Named, VHOST, of_given, of_publishers};
 use super::series::Series;
 use super::told::{Numbers, Telling};
 use crate::channel::entry::ChannelEntry;
 use crate::count::Part;
 use crate::name::{ConnectionId, ExchangeName, QueueName};
+use crate::time::Time;
 
 /// A channel, and what it has to do with.
 pub(super) type With<N> = (ConnectionId, u16, N);
@@ -72,13 +74,7 @@ impl Statistics {
     ) -> Vec<(ExchangeName, Value)> {
         let published = published(channel, wanted);
         let past = self.past();
-        let told = published.into_iter().filter_map(|(exchange, live)| {
-            let series = past.published.get(&with(channel, exchange.clone()));
-            let mut stats = Map::new();
-            numbers(past.now, &live, series, telling).tell_once(&of_publishers(), &mut stats);
-            (!stats.is_empty()).then_some((exchange, Value::Object(stats)))
-        });
-        told.collect()
+        told(past.now, &past.published, (channel, published), &of_publishers(), telling)
     }
 
     /// What its consumers were given, as it is told of each queue.
@@ -90,21 +86,23 @@ impl Statistics {
     ) -> Vec<(QueueName, Value)> {
         let given = given(channel, wanted);
         let past = self.past();
-        let told = given.into_iter().filter_map(|(queue, live)| {
-            let series = past.given.get(&with(channel, queue.clone()));
-            let mut stats = Map::new();
-            numbers(past.now, &live, series, telling).tell_once(&of_given(), &mut stats);
-            (!stats.is_empty()).then_some((queue, Value::Object(stats)))
-        });
-        told.collect()
+        told(past.now, &past.given, (channel, given), &of_given(), telling)
     }
 }
 
-fn numbers<'a>(
-    now: crate::time::Time,
-    live: &'a [u64; VHOST],
-    series: Option<&'a Series<VHOST>>,
+/// What a channel does with each of these, once it has done anything, by these names.
+fn told<N: Clone + Eq + Hash>(
+    now: Time,
+    all: &HashMap<With<N>, Series<VHOST>>,
+    (channel, live): (&ChannelEntry, By<N>),
+    names: &[Named<VHOST>],
     telling: Telling,
-) -> Numbers<'a, VHOST> {
-    Numbers { now, live, series, telling }
+) -> Vec<(N, Value)> {
+    let told = live.into_iter().filter_map(|(name, live)| {
+        let series = all.get(&with(channel, name.clone()));
+        let mut stats = Map::new();
+        Numbers { now, live: &live, series, telling }.tell_once(names, &mut stats);
+        (!stats.is_empty()).then_some((name, Value::Object(stats)))
+    });
+    told.collect()
 }

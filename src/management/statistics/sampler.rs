@@ -313,13 +313,13 @@ impl Past {
         self.node.iter_mut().for_each(|series| series.thin(now, SPAN));
         self.vhosts.values_mut().for_each(|series| series.thin(now, SPAN));
         self.memory = tidy(&mut self.queues, now)
-            + tidy(&mut self.exchanges, now)
-            + tidy(&mut self.default_exchanges, now)
             + tidy(&mut self.channels, now)
+            + tidy(&mut self.connections, now)
             // If these were forgotten while they are idle, they would look new.
+            + thin(&mut self.exchanges, now)
+            + thin(&mut self.default_exchanges, now)
             + thin(&mut self.published, now)
-            + thin(&mut self.given, now)
-            + tidy(&mut self.connections, now);
+            + thin(&mut self.given, now);
         if self.memory > MEMORY_MAX {
             self.queues.values_mut().for_each(Series::shorten);
             self.exchanges.values_mut().for_each(Series::shorten);
@@ -397,6 +397,7 @@ mod tests {
     use crate::count::ChannelTally;
     use crate::name::{ConnectionId, UserName, VhostName};
     use crate::queue::subscriber::Whose;
+    use crate::vhost::Vhost;
 
     fn at(seconds: u64) -> Time {
         Time::from_millis(1_000_000_000).plus(Duration::from_secs(seconds))
@@ -447,6 +448,22 @@ mod tests {
             assert!(rate_of_given(&mut past, &channel, 100 + 5 * tick, "q", 1000).abs() < 1e-9, "{tick}");
             past.tidy(at(100 + 5 * tick));
         }
+    }
+
+    #[test]
+    fn an_exchange_that_nobody_publishes_to_for_an_hour_is_not_new() {
+        let mut past = Past::default();
+        let name = VhostName::from("/");
+        let exchange = Vhost::new(name.clone()).exchanges().all()[0].id();
+        for tick in 1..=1000 {
+            let (seconds, values) = (5 * tick, [1000, 1000]);
+            let tick = Tick { now: at(seconds), before: at(seconds - 5) };
+            push(&mut past.exchanges, exchange, tick, tick.now == at(5), values);
+            push(&mut past.default_exchanges, name.clone(), tick, true, values);
+            past.tidy(tick.now);
+        }
+        let known = past.exchanges.values().chain(past.default_exchanges.values());
+        assert_eq!(known.map(Series::changed).collect::<Vec<_>>(), [at(5), at(5)]);
     }
 
     #[test]

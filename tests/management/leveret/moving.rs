@@ -259,7 +259,7 @@ fn a_job_ends_with_the_broker_and_whoever_asks_for_it_later_is_told_so() {
     let (moved, rest) = (bodies(&desk, "to"), bodies(&desk, "q"));
     assert!(moved.len() >= 3, "{moved:?} {rest:?}");
     assert_eq!([moved, rest].concat(), all);
-    let reason = "The job ended with a broker that has stopped since. What it moved stays moved, and the rest is where it was: \
+    let reason = "If there was such a job, it ended with a broker that has stopped since. What it moved stays moved, and the rest is where it was: \
                   ask for it again to go on";
     let gone = json!({ "error": "Object Not Found", "reason": reason });
     for (method, path, expected) in [
