@@ -4,6 +4,7 @@
 #   machine_open PACKAGE...     makes it, with these packages of Debian beside those that every Debian has
 #   machine_cap NAME            before that: a capability that it is given
 #   machine_do COMMAND [ARG...] runs a command in it, as root
+#   machine_download TEXT [ARG...]  runs a text of shell in it that downloads something, up to three times
 #   machine_put FROM TO         copies a file or folder into it, to the folder TO
 #
 # LEVERET_TEST_BASE names an image to use instead of one that debootstrap makes.
@@ -20,15 +21,13 @@ machine_root=$machine_scratch/root
 machine_kind=
 machine_image=
 machine_capabilities=()
-# What a network does not give at once is asked for again, and another who installs is waited for.
-machine_patience=(-o Acquire::Retries=5 -o DPkg::Lock::Timeout=300)
 # Commands that go on behind, by their pid: whoever begins one enters it here.
 machine_behind=()
 # Debian's programs ask nothing, and find what it is that this machine trusts.
 machine_variables=(
     DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 HOME=/root
     PATH=/opt/rust/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-    "SSL_CERT_FILE=$MACHINE_TRUST" "CARGO_HTTP_CAINFO=$MACHINE_TRUST"
+    "SSL_CERT_FILE=$MACHINE_TRUST" "CARGO_HTTP_CAINFO=$MACHINE_TRUST" CARGO_NET_RETRY=10
 )
 
 machine_close() {
@@ -69,8 +68,7 @@ machine_debootstrap() {
             echo "there is no debootstrap, and this is no Debian with a user who may install it" >&2
             exit "$MACHINE_NONE"
         fi
-        DEBIAN_FRONTEND=noninteractive apt-get install "${machine_patience[@]}" --yes --quiet --no-install-recommends \
-            debootstrap >/dev/null
+        .ci/install debootstrap
     fi
     machine_say "a bare Debian by debootstrap"
     local attempt
@@ -113,16 +111,19 @@ machine_open() {
     [[ ! -e $MACHINE_TRUST ]] || machine_put "$MACHINE_TRUST" "$(dirname "$MACHINE_TRUST")"
     machine_do sh -c 'printf "%s\n" "APT::Get::Assume-Yes \"true\";" "Acquire::Retries \"5\";" >/etc/apt/apt.conf.d/90test
         printf "#!/bin/sh\nexit 101\n" >/usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d'
-    machine_do apt-get update --quiet >/dev/null
-    (($# == 0)) || machine_install "$@"
+    (($# == 0)) || machine_download 'apt-get update --quiet && apt-get install --quiet --no-install-recommends "$@"' "$@"
 }
 
-machine_install() {
-    machine_do apt-get install --quiet --no-install-recommends "$@" >"$machine_scratch/log" 2>&1 || {
+# Runs a text of shell with arguments, up to three times: what a network does not give at once, it may give a while later.
+machine_download() {
+    local attempt
+    for attempt in 1 2 3; do
+        machine_do sh -euc "$1" sh "${@:2}" >"$machine_scratch/log" 2>&1 </dev/null && return
         tail -n 20 "$machine_scratch/log" >&2
-        echo "not installed: $*" >&2
-        return 1
-    }
+        echo "attempt $attempt of 3 failed: $1 $*" >&2
+        ((attempt == 3)) || sleep "$((attempt * ${LEVERET_AGAIN_SECONDS:-10}))"
+    done
+    return 1
 }
 
 # As nice to others as this script is.

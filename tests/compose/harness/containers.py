@@ -164,7 +164,8 @@ class Containers(Site):
             service["read_only"] = True
         if settings.impatient:
             # The first check comes after the interval: who does not wait for it starts long before.
-            service["healthcheck"] = {"interval": "4s", "timeout": "5s", "retries": 3}
+            # The engine keeps the last five checks, among which `events` finds the first that succeeded.
+            service["healthcheck"] = {"interval": "8s", "timeout": "5s", "retries": 2}
         clients = {"volumes": [f"{self._certificates}:{TLS_FOLDER}:ro"]} if settings.tls else {}
         secrets = {
             name: {"file": str(self._written("secrets", name, text))} for name, text in settings.secrets.items()

@@ -12,6 +12,7 @@ from pathlib import Path
 from .shell import Failed, Missing, done, unmount_below, until
 
 PACKAGES = {"dockerd": "docker.io", "docker-compose": "docker-compose", "iptables": "iptables", "ip": "iproute2"}
+CI = Path(__file__).resolve().parents[3] / ".ci"
 INSTALL_SECONDS = 1800
 START_SECONDS = 180
 END_SECONDS = 90
@@ -110,15 +111,10 @@ def install(packages: list[str], say: Callable[[str], None]) -> None:
         raise Refused(f"not installed: {', '.join(packages)}, and this is no Debian with a user who may install them")
     say(f"installing {' '.join(packages)}")
     # No service is started by installing it: a policy of 101 forbids it for the length of this.
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    patient = ["-o", "Acquire::Retries=5", "-o", "DPkg::Lock::Timeout=300"]
-    command = ["apt-get", "install", *patient, "--yes", "--quiet", "--no-install-recommends", *packages]
     with _no_services():
-        if done(*command, environment=environment, seconds=INSTALL_SECONDS).returncode != 0:
-            done("apt-get", "update", *patient, "--quiet", environment=environment, seconds=INSTALL_SECONDS)
-            ran = done(*command, environment=environment, seconds=INSTALL_SECONDS)
-            if ran.returncode != 0:
-                raise Missing(f"`{' '.join(command)}` failed:\n{ran.stdout}")
+        ran = done(str(CI / "install"), *packages, seconds=INSTALL_SECONDS)
+        if ran.returncode != 0:
+            raise Missing(f"{' '.join(packages)} could not be installed:\n{ran.stdout}")
 
 
 @contextmanager

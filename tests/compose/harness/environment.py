@@ -6,6 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from .engine import CI
 from .shell import Missing, done
 
 HERE = Path(__file__).resolve().parent.parent
@@ -25,7 +26,7 @@ def python() -> str:
         return program
     shutil.rmtree(VENV, ignore_errors=True)
     _call(sys.executable, "-m", "venv", str(VENV))
-    _call(program, "-m", "pip", "install", "--quiet", "--retries", "10", "--no-deps", "--requirement", str(requirements))
+    _call(str(CI / "again"), program, "-m", "pip", "install", "--quiet", "--retries", "10", "--no-deps", "--requirement", str(requirements))
     stamp.write_text(wanted)
     return program
 

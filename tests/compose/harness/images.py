@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-from .engine import Engine, install
+from .engine import CI, Engine, install
 from .shell import Missing, check_interrupted, done, unmount_below
 
 HERE = Path(__file__).resolve().parents[1]
@@ -17,6 +17,8 @@ ROOT = HERE.parents[1]
 RUNTIME = "debian:bookworm-slim"
 BUILD = "rust:1.95-bookworm"
 CLIENT = "python:3.11-slim-bookworm"
+# Most of what can go wrong in a build that other stages have made already is a download.
+AGAIN = CI / "again"
 LOCAL_RUNTIME = "leveret-test-base:runtime"
 LOCAL_TOOLS = "leveret-test-base:tools"
 TOOLS = "ca-certificates,gcc,libc6-dev,python3,python3-pip"
@@ -54,7 +56,7 @@ class Images:
         self._say(f"building {tag}")
         words = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
         ran = done(
-            "docker", "build", "--tag", tag, "--file", str(dockerfile), *words, str(context),
+            str(AGAIN), "docker", "build", "--tag", tag, "--file", str(dockerfile), *words, str(context),
             environment=self._engine.environment, seconds=BUILD_SECONDS,
         )
         if ran.returncode != 0:

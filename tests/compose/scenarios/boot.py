@@ -12,7 +12,7 @@ from harness.site import PASSWORD, READY, USER, Settings, Site
 
 DOCKER = Path(__file__).resolve().parents[3] / "docker"
 FOUND = Path(__file__).resolve().parents[1] / "fixtures" / "found"
-ILL_SECONDS = 120
+ILL_SECONDS = 180
 READY_SECONDS = 120
 
 

@@ -6,7 +6,7 @@ from harness.scenario import scenario
 from harness.shell import equal, expect
 from harness.site import Site
 
-HEARTBEAT_SECONDS = 4
+HEARTBEAT_SECONDS = 8
 # A broker gives a peer up that was silent for two intervals. Without heartbeats TCP would take a quarter of an hour.
 REQUEUED_SECONDS_MAX = 90
 MESSAGES = 20

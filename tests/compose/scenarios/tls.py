@@ -12,6 +12,8 @@ ssl_options.certfile = {tls}/server.pem
 ssl_options.keyfile = {tls}/server-key.pem
 ssl_options.verify = verify_peer
 ssl_options.fail_if_no_peer_cert = true
+handshake_timeout = 60000
+ssl_handshake_timeout = 60000
 """
 
 

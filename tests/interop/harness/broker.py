@@ -16,6 +16,7 @@ READY = "Server startup complete"
 START_SECONDS = 60
 STOP_SECONDS = 60
 PROBE_SECONDS = 60
+HANDSHAKE_SECONDS = 60
 LINES_KEPT = 2000
 
 
@@ -45,6 +46,8 @@ class Broker:
     ):
         self._command = [
             str(binary), "--listen", f"127.0.0.1:{port}", "--metrics-listen", "none", "--data-dir", str(data_directory),
+            # More than the default, so that a machine that stands still for a while loses no client.
+            "--handshake-timeout", f"{HANDSHAKE_SECONDS}s",
             "--management-listen", "127.0.0.1:0" if management else "none",
         ]
         self._wanted = {"amqp": LISTENER}
@@ -157,6 +160,7 @@ def _tls(certificates: Path) -> list[str]:
         "--tls-keyfile", str(certificates / "server-key.pem"),
         "--tls-verify", "verify_peer",
         "--tls-cert-login-from", "common_name",
+        "--tls-handshake-timeout", f"{HANDSHAKE_SECONDS}s",
     ]
 
 

@@ -15,6 +15,9 @@ VENV = HERE / ".venv"
 PYTHON = VENV / "bin" / "python"
 NODE_MODULES = HERE / "node_modules"
 TARGET = HERE / "target"
+CI = HERE.parent.parent / ".ci"
+# Before a command that downloads.
+AGAIN = (str(CI / "again"),)
 PREPARE_SECONDS = 1800
 BUILD_SECONDS = 3600
 
@@ -87,12 +90,7 @@ def _install(packages: list[str]) -> None:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise Missing(f"not installed: {names} (Debian's names); run `apt-get install --no-install-recommends {names}` as root")
     print(f"installing {names}", flush=True)
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    options = ["--yes", "--quiet", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=5"]
-    install = ["apt-get", "install", *options, *packages]
-    if _fails(install, quiet):
-        _call(["apt-get", "update", *options[-4:], "--quiet"], quiet=True)
-        _call(install, environment=quiet, quiet=True)
+    _call([str(CI / "install"), *packages], quiet=True)
 
 
 def _make_virtual_environment() -> None:
@@ -109,7 +107,7 @@ def _make_virtual_environment() -> None:
             raise Missing("no virtual environment can be made: install python3-venv or virtualenv")
         _call(["virtualenv", "--quiet", "--python", sys.executable, str(VENV)])
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--retries", "10", "--disable-pip-version-check"]
-    _call([*pip, "--no-deps", "--requirement", str(requirements)])
+    _call([*AGAIN, *pip, "--no-deps", "--requirement", str(requirements)])
     _call([str(PYTHON), "-m", "pip", "--disable-pip-version-check", "check"], quiet=True)
     stamp.write_text(wanted)
 
@@ -120,7 +118,7 @@ def _make_node_modules() -> None:
     if _says(stamp, wanted):
         return
     print("making node_modules", flush=True)
-    _call(["npm", "ci", "--silent", "--fetch-retries=10"])
+    _call([*AGAIN, "npm", "ci", "--loglevel=error", "--no-audit", "--no-fund", "--fetch-retries=10"])
     stamp.write_text(wanted)
 
 
@@ -147,8 +145,8 @@ def _says(stamp: Path, wanted: str) -> bool:
     return stamp.is_file() and stamp.read_text() == wanted
 
 
-def _fails(command: list[str], environment: dict[str, str] | None = None) -> bool:
-    done = subprocess.run(command, cwd=HERE, env=environment, capture_output=True, timeout=PREPARE_SECONDS)
+def _fails(command: list[str]) -> bool:
+    done = subprocess.run(command, cwd=HERE, capture_output=True, timeout=PREPARE_SECONDS)
     return done.returncode != 0
 
 

@@ -8,7 +8,7 @@ from aio_pika.exceptions import QueueEmpty
 from .. import expect
 from .client import AIO_PIKA, connected, raises, wait
 
-HEARTBEAT_SECONDS = 3
+HEARTBEAT_SECONDS = 6
 # aiormq gives a broker up that was silent for three times its heartbeat and one.
 IDLE_SECONDS = 3 * (HEARTBEAT_SECONDS + 1) + 1
 

@@ -6,7 +6,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-const heartbeatEvery = 3 * time.Second
+const heartbeatEvery = 6 * time.Second
 
 func nackRequeue(r *run) {
 	r.withChannel(func(channel *amqp.Channel) {
@@ -118,7 +118,7 @@ func heartbeat(r *run) {
 	select {
 	case problem := <-gone:
 		panic(problem)
-	case <-time.After(5 * heartbeatEvery):
+	case <-time.After(4 * heartbeatEvery):
 	}
 	send(channel, queue, "still here")
 	equal(drained(channel, queue), []string{"still here"}, "bodies")

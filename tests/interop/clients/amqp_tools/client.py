@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pika
+
 from .. import expect
 from ..scenario import Run, Scenarios
 
@@ -33,6 +35,14 @@ def publish(run: Run, body: str, key: str, exchange: str = "", *options: str) ->
     """Publishes one message with amqp-publish."""
     where = ["-e", exchange] if exchange else []
     tool(run, "publish", *where, "-r", key, "-b", body, *options)
+
+
+def ready(run: Run, queue: str) -> int:
+    """How many messages wait in a queue. No tool says it, so another client asks."""
+    connection = pika.BlockingConnection(pika.URLParameters(run.url))
+    count = connection.channel().queue_declare(queue, passive=True).method.message_count
+    connection.close()
+    return count
 
 
 class Consumer:

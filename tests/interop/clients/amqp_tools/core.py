@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from .. import expect
-from .client import TOOLS, consumer, declare, publish, script, tool
+from .client import TOOLS, consumer, declare, publish, ready, script, tool
 from .delivery import get_or_nothing
 
 TOOLS.not_applicable("confirmed-publish", "amqp-publish does not wait for confirms")
@@ -52,6 +52,8 @@ def consume_ack_prefetch(run):
         expect.equal(tool(run, "get", "-q", queue).stdout, b"2", "a message beyond the prefetch")
         (folder / "0").touch()
         expect.until(lambda: got() == ["0", "1"], "the second message")
+        # It does not wait until the broker has its acknowledgement, which gives it the fourth.
+        expect.until(lambda: ready(run, queue) == 1, "the fourth message is the tool's")
         expect.equal(tool(run, "get", "-q", queue).stdout, b"4", "a message beyond the prefetch, after an acknowledgement")
     # It was killed with two messages that it had not acknowledged.
     (folder / "1").touch()

@@ -7,7 +7,7 @@ import pika
 from .. import expect, payload
 from .client import TOOLS, consumer, declare, publish, script, tool
 
-HEARTBEAT_SECONDS = 3
+HEARTBEAT_SECONDS = 6
 
 
 @TOOLS.scenario("get")
@@ -30,7 +30,7 @@ def message_16mb(run):
     queue, body = declare(run), payload.large_body()
     tool(run, "publish", "-r", queue, body=body)
     # The publisher did not wait for a confirm: the message may still be on its way into the queue.
-    ends = time.monotonic() + 20
+    ends = time.monotonic() + expect.WAIT_SECONDS
     got = b""
     while not got and time.monotonic() < ends:
         got = get_or_nothing(run, queue)
@@ -92,7 +92,7 @@ def heartbeat(run):
         publish(run, "before", queue)
         idle.wait_for(1)
         # Being idle is what is tested: librabbitmq gives up a broker that misses two heartbeats, and the reverse.
-        ends = time.monotonic() + 4 * HEARTBEAT_SECONDS
+        ends = time.monotonic() + 3 * HEARTBEAT_SECONDS
         expect.until(lambda: idle.process.poll() is not None or time.monotonic() > ends, "the idle time is over")
         expect.equal(idle.process.poll(), None, "status of the idle consumer")
         publish(run, "after", queue)

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { AMQPLIB, channelOf, connected } from './client.js';
 import { idle, text, until } from '../expect.js';
 
-const HEARTBEAT_SECONDS = 3;
+const HEARTBEAT_SECONDS = 6;
 
 AMQPLIB.scenario('get', (run) => connected(run, async (connection) => {
   const channel = await channelOf(connection);
@@ -58,7 +58,7 @@ AMQPLIB.scenario('heartbeat', (run) => connected(run, async (connection, errors)
   const queue = run.queue();
   await channel.assertQueue(queue);
   // Being idle is what is tested: amqplib gives up a connection from which it misses two heartbeats.
-  await idle(4000 * HEARTBEAT_SECONDS);
+  await idle(3000 * HEARTBEAT_SECONDS);
   assert.deepEqual(errors, []);
   channel.sendToQueue(queue, Buffer.from('still here'));
   assert.equal(text(await channel.get(queue, { noAck: true })), 'still here');

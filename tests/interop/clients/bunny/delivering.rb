@@ -2,7 +2,7 @@
 
 # How messages come back, how far ahead they are sent, and what a consumer is told.
 
-HEARTBEAT_SECONDS = 3
+HEARTBEAT_SECONDS = 6
 
 CLIENT.scenario("nack-requeue") do |run|
   channel = connect(run).create_channel
@@ -112,7 +112,7 @@ CLIENT.scenario("heartbeat") do |run|
   equal(connection.heartbeat, HEARTBEAT_SECONDS, "the heartbeat that was agreed on")
   queue = connection.create_channel.queue(run.queue)
   # Being idle is what is tested: Bunny gives up a connection on which nothing is to be read for two heartbeats.
-  sleep(4 * HEARTBEAT_SECONDS)
+  sleep(3 * HEARTBEAT_SECONDS)
   expect(connection.open?, "the connection is closed")
   queue.publish("still here")
   equal(drained(queue), ["still here"], "bodies")

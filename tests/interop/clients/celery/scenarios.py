@@ -62,8 +62,8 @@ def countdown(run):
     MAIN.worker(run)
     # The worker takes tasks of the future out of the queue and keeps them until they are due. From a broker that calls
     # itself RabbitMQ 4 it takes no more than its prefetch, so that the task that is due now may have to wait for them.
-    future = [tasks.echo.apply_async((number,), countdown=2) for number in range(10)]
     started = time.monotonic()
+    future = [tasks.echo.apply_async((number,), countdown=2) for number in range(10)]
     expect.equal(tasks.echo.delay("now").get(timeout=RESULT_SECONDS), "now", "the task that is due")
     expect.equal([result.get(timeout=RESULT_SECONDS) for result in future], list(range(10)), "the tasks of the future")
     expect.true(time.monotonic() - started > 1, "tasks of the future ran too early")

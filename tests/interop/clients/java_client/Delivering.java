@@ -13,7 +13,7 @@ import java.util.concurrent.TimeUnit;
 
 /** How messages come back, how far ahead they are sent, and what a consumer is told. */
 final class Delivering {
-    private static final int HEARTBEAT_SECONDS = 3;
+    private static final int HEARTBEAT_SECONDS = 6;
 
     private Delivering() {}
 
@@ -112,7 +112,7 @@ final class Delivering {
             Channel channel = connection.createChannel();
             String queue = run.declared(channel, "queue", null);
             // Being idle is what is tested: the library gives up a connection from which it misses two heartbeats.
-            Check.equal(signals.poll(4L * HEARTBEAT_SECONDS, TimeUnit.SECONDS), null, "how the idle connection ended");
+            Check.equal(signals.poll(3L * HEARTBEAT_SECONDS, TimeUnit.SECONDS), null, "how the idle connection ended");
             Check.send(channel, queue, "still here");
             Check.equal(Check.drained(channel, queue), List.of("still here"), "bodies");
         }

@@ -9,7 +9,7 @@ use PhpAmqpLib\Exception\AMQPBasicCancelException;
 use PhpAmqpLib\Exception\AMQPProtocolChannelException;
 use PhpAmqpLib\Exception\AMQPTimeoutException;
 
-const HEARTBEAT_SECONDS = 4;
+const HEARTBEAT_SECONDS = 6;
 const IDLE_SECONDS = 3 * HEARTBEAT_SECONDS;
 
 $scenarios->add('nack-requeue', function (Run $run): void {

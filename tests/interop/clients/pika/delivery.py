@@ -5,7 +5,7 @@ import time
 from .. import expect
 from .client import PIKA, connected, wait
 
-HEARTBEAT_SECONDS = 3
+HEARTBEAT_SECONDS = 6
 
 
 @PIKA.scenario("get")
@@ -71,7 +71,7 @@ def heartbeat(run):
         channel = connection.channel()
         channel.queue_declare(queue)
         # Being idle is what is tested: pika itself gives up a connection from which no heartbeat comes.
-        idle_until = time.monotonic() + 4 * HEARTBEAT_SECONDS
+        idle_until = time.monotonic() + 3 * HEARTBEAT_SECONDS
         while time.monotonic() < idle_until:
             connection.process_data_events(0.1)
         channel.basic_publish("", queue, b"still here")

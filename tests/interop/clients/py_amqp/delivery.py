@@ -7,7 +7,7 @@ from amqp import Message
 from .. import expect
 from .client import PY_AMQP, connected, serve, wait
 
-HEARTBEAT_SECONDS = 3
+HEARTBEAT_SECONDS = 6
 
 
 @PY_AMQP.scenario("get")
