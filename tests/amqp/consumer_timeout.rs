@@ -68,12 +68,12 @@ fn b68_of_another_client_the_channel_is_closed_and_what_it_held_goes_back() {
 fn one_that_settles_in_time_is_left_alone_however_long_it_goes_on() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
-    peer.ok("queue.declare queue=q arguments={x-consumer-timeout:5000}");
+    peer.ok("queue.declare queue=q arguments={x-consumer-timeout:10000}");
     peer.ok("queue.declare queue=other");
     peer.ok("basic.consume queue=q consumer-tag=c");
     let start = std::time::Instant::now();
     let mut tag = 0;
-    while start.elapsed() < std::time::Duration::from_millis(7500) {
+    while start.elapsed() < std::time::Duration::from_millis(12_500) {
         tag += 1;
         peer.send("basic.publish routing-key=q | | m");
         peer.expect(&format!("basic.deliver consumer-tag=c delivery-tag={tag} routing-key=q | | m"));

@@ -56,14 +56,14 @@ fn a_declare_a_passive_one_and_a_get_renew_it_and_consumers_suspend_it() {
     let broker = Broker::start();
     let mut peer = Peer::connect(&broker);
     peer.ok("confirm.select");
-    let declare = |queue: usize| format!("queue.declare queue=q{queue} arguments={{x-expires:4000}}");
+    let declare = |queue: usize| format!("queue.declare queue=q{queue} arguments={{x-expires:8000}}");
     for queue in 0..4 {
         peer.ok(&declare(queue));
     }
     peer.ok("basic.consume queue=q3 consumer-tag=c no-ack");
     // Each of them for longer than its queue would live without.
     let start = Instant::now();
-    while start.elapsed() < Duration::from_millis(5500) {
+    while start.elapsed() < Duration::from_secs(10) {
         let keeps =
             [declare(0), "queue.declare queue=q1 passive".to_owned(), "basic.get queue=q2".to_owned()];
         for keeps in keeps {
@@ -75,7 +75,7 @@ fn a_declare_a_passive_one_and_a_get_renew_it_and_consumers_suspend_it() {
     let start = Instant::now();
     peer.ok("basic.cancel consumer-tag=c");
     await_end(&mut peer, "q3");
-    assert_waited(start, 4000, "a consumer that goes leaves the whole time: its end");
+    assert_waited(start, 8000, "a consumer that goes leaves the whole time: its end");
     for queue in ["q0", "q1", "q2"] {
         await_end(&mut peer, queue);
     }

@@ -240,9 +240,10 @@ fn a_message_to_many_queues_is_written_once() {
     }
     let before = written_bytes(&lives);
     publish(&mut raw, "amq.fanout", "", 2, (0..100).map(|number| body(number, 20_000)));
-    // So little that the next file of the journal is not prepared.
+    // So little that the next file of the journal is not prepared. Each message may have a batch of its own, in whole pages,
+    // and what was declared is written behind; for each of the queues it would be forty million.
     let written = written_bytes(&lives) - before;
-    assert!(written < 4_000_000, "{written} bytes for 2,000,000");
+    assert!(written < 10_000_000, "{written} bytes for 2,000,000");
     lives.again(Death::Kill);
     let mut raw = lives.connect();
     for number in 0..QUEUES {

@@ -3,12 +3,19 @@
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use crate::lives::{Death, Lives, Script};
-use crate::support::{Properties, Raw, Table, assert_waited, method};
+use crate::support::frame::{self, Frame};
+use crate::support::{Properties, Raw, Table, assert_waited, method, raw};
 
 const DEADLINE: Duration = Duration::from_mins(5);
 
 fn publish(raw: &mut Raw, exchange: &str, key: &str, delay: i32, body: &str) {
-    publish_with(raw, exchange, key, &Table::new().int("x-delay", delay), body);
+    raw.send_bytes(&delayed(exchange, key, delay, body));
+}
+
+/// The bytes of such a publish.
+fn delayed(exchange: &str, key: &str, delay: i32, body: &str) -> Vec<u8> {
+    let properties = Properties::new().headers(&Table::new().int("x-delay", delay)).delivery_mode(2);
+    raw::content(1, method::basic_publish(exchange, key, 0), &properties.encoded(), body.as_bytes(), 131_072)
 }
 
 fn publish_with(raw: &mut Raw, exchange: &str, key: &str, headers: &Table, body: &str) {
@@ -45,10 +52,9 @@ fn messages_wait_on_for_the_next_broker_and_come_in_the_order_of_their_times() {
         raw.call(method::queue_declare("q", method::DURABLE, &Table::new().boolean("x-scheduled", true)));
         raw.call(method::confirm_select());
         let start = Instant::now();
-        // At once, so that a disk that takes its time does not change their order.
-        for (delay, body) in [(3_600_000, "never"), (4000, "c"), (2900, "b"), (2000, "a"), (0, "ready")] {
-            publish(&mut raw, "", "q", delay, body);
-        }
+        // At once, so that a disk or a machine that takes its time does not change their order.
+        let messages = [(3_600_000, "never"), (4000, "c"), (2900, "b"), (2000, "a"), (0, "ready")];
+        raw.send_bytes(&messages.map(|(delay, body)| delayed("", "q", delay, body)).concat());
         confirmed(&mut raw, 5);
         drop(raw);
         lives.end(death);
@@ -76,19 +82,29 @@ fn a_delayed_exchange_keeps_what_waits_and_its_end() {
         for exchange in ["kept", "deleted"] {
             raw.call(method::exchange_declare(exchange, "x-delayed-message", method::DURABLE, &arguments));
         }
-        raw.call(method::confirm_select());
-        let start = Instant::now();
-        publish(&mut raw, "deleted", "a.b", 5500, "deleted");
-        // At once, so that a disk that takes its time does not change their order.
-        for (delay, body) in [(7000, "c"), (5900, "b"), (5000, "a")] {
-            publish(&mut raw, "kept", "a.b", delay, body);
-        }
-        confirmed(&mut raw, 4);
         raw.durable_queue("q");
         for exchange in ["kept", "deleted"] {
             raw.call(method::queue_bind("q", exchange, "a.*", &Table::new()));
         }
-        raw.call(method::exchange_delete("deleted"));
+        raw.call(method::confirm_select());
+        let start = Instant::now();
+        // At once, so that a disk or a machine that takes its time changes neither their order nor what is deleted.
+        let messages =
+            [("deleted", 5500, "deleted"), ("kept", 7000, "c"), ("kept", 5900, "b"), ("kept", 5000, "a")];
+        let messages = messages.map(|(exchange, delay, body)| delayed(exchange, "a.b", delay, body)).concat();
+        let delete = Frame::new(frame::METHOD, 1, method::exchange_delete("deleted")).encode();
+        raw.send_bytes(&[messages, delete].concat());
+        let (mut known, mut is_deleted) = (0, false);
+        while known < 4 || !is_deleted {
+            let frame = raw.recv();
+            match frame.method() {
+                Some(method::BASIC_ACK) => known = frame.arguments().longlong(),
+                found => {
+                    assert_eq!(found, Some(method::EXCHANGE_DELETE_OK), "{frame:?}");
+                    is_deleted = true;
+                }
+            }
+        }
         drop(raw);
         lives.end(death);
         wait_until(start + Duration::from_secs(6));

@@ -18,6 +18,7 @@ pub(crate) const QUEUE_BIND_OK: (u16, u16) = (50, 21);
 pub(crate) const QUEUE_UNBIND_OK: (u16, u16) = (50, 51);
 pub(crate) const QUEUE_DELETE_OK: (u16, u16) = (50, 41);
 pub(crate) const EXCHANGE_DECLARE_OK: (u16, u16) = (40, 11);
+pub(crate) const EXCHANGE_DELETE_OK: (u16, u16) = (40, 21);
 pub(crate) const BASIC_QOS_OK: (u16, u16) = (60, 11);
 pub(crate) const BASIC_CONSUME_OK: (u16, u16) = (60, 21);
 pub(crate) const BASIC_RETURN: (u16, u16) = (60, 50);

@@ -116,6 +116,7 @@ impl Raw {
         while sent < bytes.len() {
             match self.stream.write(&bytes[sent..]) {
                 Ok(count) => sent += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if is_timeout(&error) || is_end(&error) => break,
                 Err(error) => panic!("cannot send: {error}"),
             }
@@ -176,6 +177,12 @@ impl Raw {
                 Err(error) => panic!("cannot receive: {error}"),
             }
         }
+    }
+
+    /// Whether something has come that was not received yet, which leaves it there.
+    pub(crate) fn has_received(&mut self) -> bool {
+        self.stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+        !self.received.is_empty() || self.stream.peek(&mut [0]).is_ok()
     }
 
     /// The next thing that is no heartbeat.

@@ -170,7 +170,8 @@ fn b71_a_silent_client_is_dropped_after_two_heartbeats_and_its_messages_go_back(
         steady.publish(1, "", &queue, &Properties::new(), b"unsettled");
         steady.expect_open(1);
 
-        let mut silent = Raw::connect_tuned(broker, 10, 131_072, 1);
+        // So long that a machine which stands still for some seconds does not make it silent before its time.
+        let mut silent = Raw::connect_tuned(broker, 10, 131_072, 4);
         silent.open_channel(1);
         let start = Instant::now();
         silent.send(1, method::basic_get(&queue, false));
@@ -186,7 +187,7 @@ fn b71_a_silent_client_is_dropped_after_two_heartbeats_and_its_messages_go_back(
             }
         };
         assert_eq!(end, Received::End(0), "no close frame, only the end");
-        assert_waited(start, 2500, "the end");
+        assert_waited(start, 10_000, "the end");
         assert!(heartbeats >= 1, "no heartbeat in {:?}", start.elapsed());
         let back = get_soon(&mut steady, &queue);
         assert!(back.redelivered);
@@ -198,12 +199,12 @@ fn b71_a_silent_client_is_dropped_after_two_heartbeats_and_its_messages_go_back(
 #[test]
 fn b71_any_bytes_from_the_client_count_as_a_sign_of_life() {
     others_go_on(|broker| {
-        // Whoever says nothing is dropped after four to six seconds.
-        let mut raw = Raw::connect_tuned(broker, 10, 131_072, 2);
+        // Whoever says nothing is dropped after ten seconds.
+        let mut raw = Raw::connect_tuned(broker, 10, 131_072, 4);
         raw.open_channel(1);
         let start = Instant::now();
         let mut by_heartbeat = true;
-        while start.elapsed() < Duration::from_secs(8) {
+        while start.elapsed() < Duration::from_secs(13) {
             match raw.recv_within(Duration::from_millis(400)) {
                 Received::Frame(frame) if frame.kind == frame::HEARTBEAT => {}
                 Received::Frame(frame) if frame.method() == Some((60, 11)) => {}
@@ -225,10 +226,10 @@ fn the_broker_sends_heartbeats_twice_an_interval_and_none_when_they_are_off() {
     others_go_on(|broker| {
         let mut off = Raw::connect(broker);
         let start = Instant::now();
-        let mut raw = Raw::connect_tuned(broker, 10, 131_072, 1);
+        let mut raw = Raw::connect_tuned(broker, 10, 131_072, 4);
         let (mut count, mut last, mut shortest) = (0, start, DEADLINE);
         // A busy machine may be late with any of them: two that are as close as they should be will do.
-        while count < 4 || shortest >= Duration::from_millis(750) {
+        while count < 4 || shortest >= Duration::from_secs(3) {
             let received = raw.recv_within(DEADLINE);
             let Received::Frame(frame) = received else { panic!("{received:?}") };
             assert_eq!((frame.kind, frame.channel, frame.payload.len()), (frame::HEARTBEAT, 0, 0));
@@ -238,7 +239,7 @@ fn the_broker_sends_heartbeats_twice_an_interval_and_none_when_they_are_off() {
             (count, last) = (count + 1, now);
             assert!(now - start < DEADLINE, "{count} heartbeats, none within {shortest:?} of another");
         }
-        assert_waited(start, count * 500, "as many heartbeats");
+        assert_waited(start, count * 2000, "as many heartbeats");
         assert_eq!(off.recv_within(Duration::from_millis(10)), Received::Silence);
     });
 }

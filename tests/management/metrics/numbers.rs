@@ -290,6 +290,7 @@ fn a_queue_whose_messages_are_on_the_disk_only_tells_the_age_of_the_oldest_as_we
     raw.send(1, method::confirm_select());
     raw.expect(1, method::CONFIRM_SELECT_OK);
     let (persistent, body) = (Properties::new().delivery_mode(2).encoded(), vec![b'x'; 60 * 1024]);
+    let begun = Instant::now();
     for number in 0..QUEUES {
         let queue = format!("q{number}");
         raw.declare(1, &queue, 0b00010, &Table::default());
@@ -315,7 +316,6 @@ fn a_queue_whose_messages_are_on_the_disk_only_tells_the_age_of_the_oldest_as_we
             thread::yield_now();
         }
     };
-    let begun = Instant::now();
     let age = "leveret_queue_oldest_message_age_seconds";
     assert_eq!(scraped(&desk).samples(age, &[]).len(), QUEUES);
     drop(raw);
