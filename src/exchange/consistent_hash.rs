@@ -18,6 +18,8 @@ use crate::term::Term;
 
 const HASH_HEADER: &str = "hash-header";
 const HASH_PROPERTY: &str = "hash-property";
+/// So many candidates are looked at in the time that another place takes to be found in memory.
+const CANDIDATES_FOR_A_PLACE: usize = 16;
 /// The largest weight (RabbitMQ's limit).
 const WEIGHT_MAX: u16 = 10_000;
 
@@ -173,6 +175,11 @@ impl<T: Target> Router<T> for ConsistentHash<T> {
         if let Some(target) = self.rendezvous.choose(self.hash_on.hash(message)) {
             found(target);
         }
+    }
+
+    fn route_counting(&self, message: &Routable<'_>, found: &mut dyn FnMut(&T)) -> usize {
+        self.route(message, found);
+        self.rendezvous.len() / CANDIDATES_FOR_A_PLACE
     }
 
     fn holds_for_the_key(&self) -> bool {

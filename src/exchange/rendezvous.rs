@@ -72,6 +72,11 @@ impl<T: Target> Rendezvous<T> {
         }
     }
 
+    /// The number of candidates.
+    pub(super) fn len(&self) -> usize {
+        self.places.len()
+    }
+
     /// Who gets the key of this hash; nobody if there are no candidates.
     pub(super) fn choose(&self, key: u64) -> Option<&T> {
         let mut chosen = None;

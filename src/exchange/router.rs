@@ -70,6 +70,12 @@ pub trait Router<T: Target>: Send + Sync {
     /// once. Allocates nothing.
     fn route(&self, message: &Routable<'_>, found: &mut dyn FnMut(&T));
 
+    /// The same, and gives at how many places it looked that need not lead anywhere, where a key may make it look at many.
+    fn route_counting(&self, message: &Routable<'_>, found: &mut dyn FnMut(&T)) -> usize {
+        self.route(message, found);
+        0
+    }
+
     /// Whether the routing key alone decides, so that every message with the same one, and no other keys, goes to the
     /// same targets while the bindings stay as they are.
     fn holds_for_the_key(&self) -> bool {

@@ -82,6 +82,11 @@ impl<T: Target> Routes<T> {
         self.router.route(message, found);
     }
 
+    /// The same, and gives at how many places it looked that need not lead anywhere.
+    pub fn route_counting(&self, message: &Routable<'_>, found: &mut dyn FnMut(&T)) -> usize {
+        self.router.route_counting(message, found)
+    }
+
     /// Whether every message with the same routing key, and no other keys, goes to the same targets while the bindings
     /// stay as they are.
     pub fn holds_for_the_key(&self) -> bool {
@@ -111,6 +116,11 @@ impl<T: Target> Routes<T> {
     /// Every binding, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &Binding<T>> {
         self.bindings.values().flatten()
+    }
+
+    /// Each target once, in no particular order.
+    pub fn targets(&self) -> impl Iterator<Item = &T> {
+        self.bindings.keys()
     }
 
     /// The bindings that lead to `target`, in no particular order.

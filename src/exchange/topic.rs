@@ -62,16 +62,22 @@ impl<T: Target> Router<T> for Topic<T> {
     }
 
     fn route(&self, message: &Routable<'_>, found: &mut dyn FnMut(&T)) {
+        self.route_counting(message, found);
+    }
+
+    fn route_counting(&self, message: &Routable<'_>, found: &mut dyn FnMut(&T)) -> usize {
         ACTIVE.with(|active| match active.try_borrow_mut() {
-            Ok(mut active) => message.keys().for_each(|key| self.walk(key, &mut active, found)),
+            Ok(mut active) => message.keys().map(|key| self.walk(key, &mut active, found)).sum(),
             // `found` routes in turn.
-            Err(_) => message.keys().for_each(|key| self.walk(key, &mut Active::default(), found)),
-        });
+            Err(_) => message.keys().map(|key| self.walk(key, &mut Active::default(), found)).sum(),
+        })
     }
 }
 
 impl<T: Target> Topic<T> {
-    fn walk(&self, key: &str, active: &mut Active, found: &mut dyn FnMut(&T)) {
+    /// Finds the targets of a key; gives at how many nodes it looked for the next word.
+    fn walk(&self, key: &str, active: &mut Active, found: &mut dyn FnMut(&T)) -> usize {
+        let mut looked_at = 0;
         let mut left = trie::count(key);
         active.clear();
         self.enter(ROOT, left, &mut active.nodes, &mut active.hashes);
@@ -80,6 +86,7 @@ impl<T: Target> Topic<T> {
             if active.nodes.is_empty() && active.loops.is_empty() {
                 break;
             }
+            looked_at += active.nodes.len() + active.loops.len();
             left -= 1;
             self.step(word, left, active);
             self.enter_loops(active, found);
@@ -88,6 +95,7 @@ impl<T: Target> Topic<T> {
             node.targets.iter().for_each(&mut *found);
         }
         active.shrink();
+        looked_at
     }
 
     /// Replaces the nodes in the set by those that `word` leads to, with `left` more words to come; loops stay.

@@ -3,12 +3,18 @@
 //! It is read off the topology when somebody asks, so that neither a message nor its death costs anything for it, and holds
 //! for messages that came before the broker started as well. A queue that sends its own dead letters on, to be tried again
 //! later, is a station on their way and not the end of it.
+//!
+//! What all dead letters may reach whose keys are not known is found at a cost that is that of the bindings there are
+//! ([`spread`]). Keys that are known are followed one by one, up to a bound.
+
+mod spread;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use foldhash::HashSet;
 
+use self::spread::Spread;
 use super::Vhost;
 use super::exchange::{Exchange, ExchangeId, Target};
 use crate::exchange::{ExchangeType, Routable};
@@ -18,9 +24,13 @@ use crate::queue::{Queue, QueueId};
 /// queues that they come from.
 type Senders = BTreeMap<Option<Arc<str>>, Vec<QueueId>>;
 
-/// So many ways from a key to a queue are followed one by one when somebody asks. Beyond that the exchange counts as one that
-/// looks at more than the key, so that many keys, each of which leads to many queues, are not the product of both.
-const WAYS_MAX: usize = 1_000_000;
+/// So much is visited for keys that are followed one by one when somebody asks: exchanges, what their bindings lead to, and
+/// what a router looks at to find that out. From where that is too little on exchanges count as ones that look at more than the
+/// key, so that many keys, each of which leads to much, are not the product of both.
+const VISITS_MAX: usize = 1_000_000;
+
+/// So much may be visited for each key whatever the bound is: that is no product.
+const VISITS_A_KEY: usize = 8;
 
 impl Vhost {
     /// The queues to which dead letters of other queues may go, and from which none go on to another queue.
@@ -29,11 +39,11 @@ impl Vhost {
     /// more than that), all that is bound counts. Dead letters that go to the default exchange with the routing key that
     /// they have are left out: that can be any queue.
     pub fn resting_places(&self) -> HashSet<QueueId> {
-        self.resting_places_within(WAYS_MAX).0
+        self.resting_places_within(VISITS_MAX).0
     }
 
-    /// The same, and how many ways were followed to find that out.
-    pub(super) fn resting_places_within(&self, ways_max: usize) -> (HashSet<QueueId>, usize) {
+    /// The same, and how much was visited for keys that were followed one by one.
+    pub(super) fn resting_places_within(&self, visits_max: usize) -> (HashSet<QueueId>, usize) {
         let mut sent_to: BTreeMap<Arc<str>, Senders> = BTreeMap::new();
         for queue in self.queues().all() {
             if let Ok(terms) = queue.terms()
@@ -43,23 +53,34 @@ impl Vhost {
                 senders.entry(to.routing_key.clone()).or_default().push(queue.id());
             }
         }
-        let (mut rest, mut ways) = (Rest::default(), 0);
-        for (exchange, senders) in sent_to {
-            let by_key = if self.looks_at_keys(&exchange) {
-                self.followed_by_key(&exchange, &senders, ways_max.saturating_sub(ways))
+        let (mut rest, mut visits) = (Rest::default(), 0);
+        let mut without_key = Spread::default();
+        let mut is_given_up = false;
+        for (exchange, mut senders) in sent_to {
+            if let Some(from) = senders.remove(&None) {
+                without_key.send(self, &exchange, from);
+            }
+            let budget = visits_max.saturating_sub(visits).max(VISITS_A_KEY * senders.len());
+            // The default exchange leads a key to one queue.
+            let may_follow = exchange.is_empty() || (!is_given_up && self.looks_at_keys(&exchange));
+            let mut of_exchange = 0;
+            let by_key = if may_follow {
+                self.followed_by_key(&exchange, &senders, budget, &mut of_exchange)
             } else {
                 None
             };
-            let followed = by_key.unwrap_or_else(|| {
-                let all = senders.into_values().flatten().collect();
-                vec![(all, self.possible_targets(&exchange, None))]
-            });
-            for (from, targets) in followed {
-                ways += targets.len();
-                rest.add(&from, &targets);
+            visits += of_exchange;
+            if let Some(followed) = by_key {
+                for (from, targets) in followed {
+                    rest.add(from, &targets);
+                }
+            } else {
+                is_given_up |= may_follow;
+                without_key.send(self, &exchange, senders.into_values().flatten().collect());
             }
         }
-        (rest.places(), ways)
+        without_key.come_to_rest(self, &mut rest);
+        (rest.places(), visits)
     }
 
     /// Whether it depends on the routing key alone where a message goes that is published to an exchange.
@@ -68,51 +89,54 @@ impl Vhost {
         let routes = exchange.routes();
         let to_all = exchange.options().exchange_type == ExchangeType::Fanout
             && !routes.is_empty()
-            && routes.iter().all(|binding| matches!(binding.target, Target::Queue(_)));
+            && routes.targets().all(|target| matches!(target, Target::Queue(_)));
         !to_all && routes.holds_for_the_key()
     }
 
-    /// Where the dead letters of each key may go; nothing if that is more than so many ways.
-    fn followed_by_key(
+    /// Where the dead letters of each key may go; nothing if more than this would have to be visited for it.
+    fn followed_by_key<'a>(
         &self,
         exchange: &str,
-        senders: &Senders,
-        ways_max: usize,
-    ) -> Option<Vec<(Vec<QueueId>, HashSet<QueueId>)>> {
-        let (mut followed, mut ways) = (Vec::new(), 0_usize);
+        senders: &'a Senders,
+        budget: usize,
+        visits: &mut usize,
+    ) -> Option<Vec<(&'a [QueueId], HashSet<QueueId>)>> {
+        let mut followed = Vec::new();
         for (key, from) in senders {
-            let targets = self.possible_targets(exchange, key.as_deref());
-            ways += targets.len();
-            // One for each key is no product.
-            if ways > ways_max.max(senders.len()) {
+            let mut walk = Walk { budget: budget.saturating_sub(*visits), ..Walk::default() };
+            if let Some(key) = key {
+                self.walk(exchange, key, &mut walk);
+            }
+            *visits += walk.visits;
+            if walk.is_too_long() {
                 return None;
             }
-            followed.push((from.clone(), targets));
+            followed.push((from.as_slice(), walk.queues));
         }
         Some(followed)
     }
 
-    /// The queues that a message comes to that is published to an exchange, or may come to.
-    fn possible_targets(&self, exchange: &str, key: Option<&str>) -> HashSet<QueueId> {
-        let mut walk = Walk::default();
-        self.go_on(exchange, key, &mut walk);
-        while let Some(exchange) = walk.to_visit.pop() {
-            let led_on = walk.follow(&exchange, key);
-            // Without a key one message may match and the next one not, but where all of them match.
-            let takes_all = exchange.options().exchange_type == ExchangeType::Fanout;
-            if (!led_on || (key.is_none() && !takes_all))
+    /// Finds the queues that a message comes to that is published to an exchange, or may come to.
+    fn walk(&self, exchange: &str, key: &str, walk: &mut Walk) {
+        self.go_on(exchange, key, walk);
+        while !walk.is_too_long()
+            && let Some(exchange) = walk.to_visit.pop()
+        {
+            if !walk.follow(&exchange, key)
                 && let Some(alternate) = exchange.alternate_exchange()
             {
-                self.go_on(alternate.as_str(), key, &mut walk);
+                self.go_on(alternate.as_str(), key, walk);
             }
         }
-        walk.queues
     }
 
-    fn go_on(&self, exchange: &str, key: Option<&str>, walk: &mut Walk) {
+    fn go_on(&self, exchange: &str, key: &str, walk: &mut Walk) {
         if !exchange.is_empty() {
             walk.to_visit.extend(self.exchanges().get(exchange).filter(|next| walk.seen.insert(next.id())));
-        } else if let Some(queue) = key.and_then(|key| self.queues().get(key)) {
+            return;
+        }
+        walk.visits += 1;
+        if let Some(queue) = self.queues().get(key) {
             walk.add(&queue);
         }
     }
@@ -151,18 +175,25 @@ struct Walk {
     queues: HashSet<QueueId>,
     to_visit: Vec<Arc<Exchange>>,
     seen: HashSet<ExchangeId>,
+    /// What was visited, as [`VISITS_MAX`] counts it, and how much of that may be.
+    visits: usize,
+    budget: usize,
 }
 
 impl Walk {
+    fn is_too_long(&self) -> bool {
+        self.visits > self.budget
+    }
+
     fn add(&mut self, queue: &Queue) {
         self.queues.insert(queue.id());
     }
 
     /// Adds what the bindings of an exchange lead to; gives whether that is anything.
-    fn follow(&mut self, exchange: &Exchange, key: Option<&str>) -> bool {
-        let mut led_on = false;
+    fn follow(&mut self, exchange: &Exchange, key: &str) -> bool {
+        let mut found_of_it = 0;
         let mut found = |target: &Target| {
-            led_on = true;
+            found_of_it += 1;
             match target {
                 Target::Queue(queue) => self.add(queue),
                 Target::Exchange(next) => {
@@ -173,10 +204,13 @@ impl Walk {
             }
         };
         let routes = exchange.routes();
-        match key {
-            Some(key) if routes.holds_for_the_key() => routes.route(&Routable::with_key(key), &mut found),
-            _ => routes.iter().for_each(|binding| found(&binding.target)),
-        }
-        led_on
+        let looked_at = if routes.holds_for_the_key() {
+            routes.route_counting(&Routable::with_key(key), &mut found)
+        } else {
+            routes.targets().for_each(&mut found);
+            0
+        };
+        self.visits += 1 + looked_at + found_of_it;
+        found_of_it > 0
     }
 }
