@@ -15,6 +15,7 @@ readonly MACHINE_NONE=77
 # What this machine trusts, which may be more than Debian does.
 readonly MACHINE_TRUST=/etc/ssl/certs/ca-certificates.crt
 
+umask 022
 machine_scratch=$(mktemp -d "${TMPDIR:-/tmp}/leveret-machine-XXXXXX")
 machine_name=$(basename "$machine_scratch" | tr '[:upper:]' '[:lower:]')
 machine_root=$machine_scratch/root
@@ -120,7 +121,7 @@ machine_download() {
     for attempt in 1 2 3; do
         machine_do sh -euc "$1" sh "${@:2}" >"$machine_scratch/log" 2>&1 </dev/null && return
         tail -n 20 "$machine_scratch/log" >&2
-        echo "attempt $attempt of 3 failed: $1 $*" >&2
+        echo "attempt $attempt of 3 failed: $*" >&2
         ((attempt == 3)) || sleep "$((attempt * ${LEVERET_AGAIN_SECONDS:-10}))"
     done
     return 1

@@ -48,6 +48,7 @@ def main() -> int:
     # So that all that was started is ended, whichever way the run ends.
     for ending in ENDINGS:
         signal.signal(ending, _interrupt)
+    os.umask(0o022)
     scratch = Path(tempfile.mkdtemp(prefix="leveret-compose-"))
     containers = not arguments.url
     try:

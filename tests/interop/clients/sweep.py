@@ -9,7 +9,7 @@ from pika.exceptions import ChannelClosedByBroker
 
 from .scenario import Run
 
-GONE_SECONDS = 30
+GONE_SECONDS = 60
 
 
 def main() -> int:
