@@ -41,6 +41,7 @@ def graceful_stop(site: Site) -> None:
     load = _load(publisher, broker)
     stopped = broker.stop()
     equal(stopped.status, 0, "the status of a broker that was stopped")
+    site.remark(f"stopped in {stopped.seconds:.1f} s")
     expect(stopped.seconds < STOP_SECONDS_MAX, f"the stop took {stopped.seconds:.1f} s")
     end = load.event("end")
     expect(FORCED in end["reason"], f"the publisher was not told of the stop, but: {end['reason']}")
