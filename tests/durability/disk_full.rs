@@ -64,7 +64,9 @@ impl SmallDisk {
         if !is_root() {
             by.extend(["--user", "--preserve-credentials"]);
         }
-        Broker::spawn_by(&by, &self.mount.path().join("data"), arguments)
+        // The alarm is another matter: whether it is looked for before the space ends is chance.
+        let arguments = [&["--disk-free-limit", "0"], arguments].concat();
+        Broker::spawn_by(&by, &self.mount.path().join("data"), &arguments)
     }
 }
 
