@@ -125,9 +125,12 @@ impl Channel {
         peer: &mut dyn Peer,
     ) {
         if let Some(slot) = self.consumers.remove(cancel.consumer_tag) {
-            self.counting.entry.unsubscribe(cancel.consumer_tag);
             session.tell_consumer_deleted(self.number, slot, cancel.consumer_tag);
+            let queue =
+                session.subscriptions.get(slot).and_then(|subscription| subscription.queue()).cloned();
+            // First, so that what has nothing to settle is known to nobody else.
             session.subscriptions.release_if_spent(slot);
+            self.counting.entry.unsubscribe(cancel.consumer_tag, queue.as_ref());
         }
         if !cancel.no_wait {
             peer.method(self.number, basic::CancelOk { consumer_tag: cancel.consumer_tag }.into());
@@ -144,7 +147,7 @@ impl Channel {
         let tag = subscription.tag.clone();
         if self.consumers.get(tag.as_str()) == Some(&slot) {
             self.consumers.remove(tag.as_str());
-            self.counting.entry.unsubscribe(tag.as_str());
+            self.counting.entry.unsubscribe(tag.as_str(), None);
             session.tell_consumer_deleted(self.number, slot, tag.as_str());
             if session.consumer_cancel_notify {
                 peer.method(self.number, basic::Cancel { consumer_tag: tag.as_str(), no_wait: true }.into());

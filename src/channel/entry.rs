@@ -1,9 +1,12 @@
 //! A channel as an operator sees it. Its connection's task writes it and never waits for those who read.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::count::{ChannelTally, Count, Flow, What};
-use crate::name::ExchangeName;
+use super::former::Former;
+use crate::count::{ChannelTally, Count, Flow, GivenCounts, What};
+use crate::name::{ExchangeName, QueueName};
+use crate::queue::Queue;
 use crate::queue::subscriber::{Subscriber, Whose};
 use crate::time::Time;
 
@@ -30,8 +33,15 @@ pub struct ChannelEntry {
     /// Publishes that were confirmed or refused since.
     pub(super) answered: Count,
     /// Leaf locks, taken to subscribe or to begin to publish to an exchange, never for a message.
-    subscribers: Mutex<Vec<Arc<Subscriber>>>,
+    subscribers: Mutex<Subscribers>,
     flows: Mutex<Vec<(ExchangeName, Arc<Flow>)>>,
+}
+
+/// The consumers that there are and those that there were, so that none is told twice.
+#[derive(Debug, Default)]
+struct Subscribers {
+    present: Vec<Arc<Subscriber>>,
+    former: Former,
 }
 
 pub(super) const CONFIRMS: u64 = 1;
@@ -78,12 +88,30 @@ impl ChannelEntry {
 
     /// Its consumers.
     pub fn subscribers(&self) -> Vec<Arc<Subscriber>> {
-        lock(&self.subscribers).clone()
+        lock(&self.subscribers).present.clone()
     }
 
     /// How many there are.
     pub fn consumers(&self) -> usize {
-        lock(&self.subscribers).len()
+        lock(&self.subscribers).present.len()
+    }
+
+    /// What its consumers were given, those that are cancelled among them, by the queue; or by one queue.
+    pub fn given(&self, wanted: Option<&str>) -> BTreeMap<QueueName, GivenCounts> {
+        let mut all: BTreeMap<QueueName, GivenCounts> = BTreeMap::new();
+        let known = {
+            let subscribers = lock(&self.subscribers);
+            for subscriber in &subscribers.present {
+                if wanted.is_none_or(|wanted| subscriber.queue.as_str() == wanted) {
+                    *all.entry(subscriber.queue.clone()).or_default() += subscriber.given();
+                }
+            }
+            subscribers.former.known(wanted)
+        };
+        for (queue, given) in known.given() {
+            *all.entry(queue).or_default() += given;
+        }
+        all
     }
 
     /// What it publishes, by the exchange.
@@ -92,11 +120,19 @@ impl ChannelEntry {
     }
 
     pub(super) fn subscribe(&self, subscriber: &Arc<Subscriber>) {
-        lock(&self.subscribers).push(Arc::clone(subscriber));
+        lock(&self.subscribers).present.push(Arc::clone(subscriber));
     }
 
-    pub(super) fn unsubscribe(&self, tag: &str) {
-        lock(&self.subscribers).retain(|subscriber| subscriber.tag.as_str() != tag);
+    /// A consumer is no more; its queue, if that is still there.
+    pub(super) fn unsubscribe(&self, tag: &str, queue: Option<&Arc<Queue>>) {
+        let mut subscribers = lock(&self.subscribers);
+        let Subscribers { present, former } = &mut *subscribers;
+        let gone = present.extract_if(.., |subscriber| subscriber.tag.as_str() == tag);
+        for subscriber in gone {
+            if let Some(queue) = queue {
+                former.add(subscriber, queue);
+            }
+        }
     }
 
     pub(super) fn begin_flow(&self, exchange: &str, flow: &Arc<Flow>) {

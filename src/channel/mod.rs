@@ -10,6 +10,7 @@ pub mod content;
 mod counting;
 pub mod entry;
 pub mod exception;
+mod former;
 pub mod get;
 pub mod outstanding;
 pub mod qos;

@@ -19,6 +19,7 @@
 mod channel;
 mod churn;
 mod flow;
+mod given;
 mod histogram;
 mod messages;
 mod queue;
@@ -31,6 +32,7 @@ mod traffic;
 pub use channel::{ChannelCounts, ChannelTally};
 pub use churn::{Churn, Event};
 pub use flow::{Flow, FlowCounts};
+pub use given::GivenCounts;
 pub use histogram::Histogram;
 pub use messages::{MessageCounts, Tally, What};
 pub use queue::{Ended, QueueCounts};

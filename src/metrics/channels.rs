@@ -1,13 +1,12 @@
 //! Channels: what clients hold and wait for on them, and what has happened there.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::family::{Group, Row, counter, gauge};
 use super::scrape::Subject;
 use super::text::{Labels, Number};
 use crate::channel::entry::ChannelEntry;
-use crate::count::{FlowCounts, MessageCounts, Part, What};
+use crate::count::{FlowCounts, GivenCounts, MessageCounts, Part, What};
 use crate::management::stand_ins;
 use crate::name::{ExchangeName, QueueName};
 
@@ -234,15 +233,7 @@ pub(super) struct GivenRow {
     /// Nothing for a sum. Without a queue: by all that it gets from, which are not counted one by one.
     of: Option<(Arc<ChannelEntry>, String, Option<QueueName>)>,
     got: Option<[u64; 3]>,
-    sent: Option<Sent>,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Sent {
-    deliver: u64,
-    deliver_no_ack: u64,
-    redeliver: u64,
-    ack: u64,
+    sent: Option<GivenCounts>,
 }
 
 const GOT: [What; 3] = [What::Get, What::GetNoAck, What::GetEmpty];
@@ -263,15 +254,7 @@ impl GivenRow {
         let mut rows = Vec::new();
         for channel in open(subject) {
             let name = channel.whose.channel_name();
-            let mut by_queue: BTreeMap<QueueName, Sent> = BTreeMap::new();
-            for subscriber in channel.subscribers() {
-                let sent = by_queue.entry(subscriber.queue.clone()).or_default();
-                let deliver = if subscriber.no_ack { &mut sent.deliver_no_ack } else { &mut sent.deliver };
-                *deliver += subscriber.deliver.get();
-                sent.redeliver += subscriber.redeliver.get();
-                sent.ack += subscriber.ack.get();
-            }
-            rows.extend(by_queue.into_iter().map(|(queue, sent)| Self {
+            rows.extend(channel.given(None).into_iter().map(|(queue, sent)| Self {
                 of: Some((Arc::clone(&channel), name.clone(), Some(queue))),
                 got: None,
                 sent: Some(sent),
@@ -287,7 +270,7 @@ impl GivenRow {
 
     /// What was given on all channels, those that are closed among them.
     pub(super) fn sum(counts: &MessageCounts) -> Self {
-        let sent = Sent {
+        let sent = GivenCounts {
             deliver: counts.of(What::Deliver),
             deliver_no_ack: counts.of(What::DeliverNoAck),
             redeliver: counts.of(What::Redeliver),
@@ -296,7 +279,7 @@ impl GivenRow {
         Self { of: None, got: Some(GOT.map(|what| counts.of(what))), sent: Some(sent) }
     }
 
-    fn sent(&self, number: impl FnOnce(&Sent) -> u64) -> Option<Number> {
+    fn sent(&self, number: impl FnOnce(&GivenCounts) -> u64) -> Option<Number> {
         self.sent.as_ref().map(|sent| number(sent).into())
     }
 

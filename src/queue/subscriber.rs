@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use leveret_protocol::TableBuf;
 
-use crate::count::Count;
+use crate::count::{Count, GivenCounts};
 use crate::name::{ConnectionId, ConsumerTag, QueueName, UserName, VhostName};
 
 /// Which channel of which connection.
@@ -87,6 +87,13 @@ impl Subscriber {
             is_active: AtomicBool::new(true),
             is_single: AtomicBool::new(false),
         }
+    }
+
+    /// What it was given.
+    pub fn given(&self) -> GivenCounts {
+        let sent = self.deliver.get();
+        let (deliver, deliver_no_ack) = if self.no_ack { (0, sent) } else { (sent, 0) };
+        GivenCounts { deliver, deliver_no_ack, redeliver: self.redeliver.get(), ack: self.ack.get() }
     }
 
     /// Whether it is given anything.

@@ -296,6 +296,37 @@ fn what_each_channel_does_with_each_exchange_and_queue_is_told_where_that_is_ask
 }
 
 #[test]
+fn what_was_given_to_cancelled_consumers_is_told_of_each_queue_until_that_goes() {
+    let desk = desk(StatisticsConfig { rates_mode: RatesMode::Detailed, ..sampling() });
+    let mut raw = connected(&desk);
+    raw.open_channel(1);
+    for queue in ["q", "other"] {
+        raw.declare(1, queue, 0, &Table::new());
+        raw.publish(1, "", queue, &Properties::new(), b"body");
+        raw.send(1, method::basic_consume(queue, queue, 0, &Table::new()));
+        raw.expect(1, method::BASIC_CONSUME_OK);
+        raw.expect_deliver(1);
+        raw.send(1, method::basic_cancel(queue));
+        raw.expect(1, (60, 31));
+    }
+    // What it was given before it was cancelled.
+    raw.send(1, method::basic_ack(1, false));
+    raw.message_count(1, "q");
+    let name = desk.get("/api/channels")[0]["name"].as_str().unwrap().to_owned();
+    let of_channel = || desk.get(&format!("/api/channels/{}", escaped(&name)))["deliveries"].clone();
+    let in_numbers = |told: &Value| numbers(&json!({ "message_stats": told["stats"] }));
+    let given =
+        |ack: u64| json!({ "deliver": 1, "deliver_no_ack": 0, "deliver_get": 1, "ack": ack, "redeliver": 0 });
+    let told = of_channel();
+    assert_eq!([&told[0], &told[1]].map(in_numbers), [given(0), given(1)]);
+    assert_eq!(in_numbers(&desk.get("/api/queues/%2F/q")["deliveries"][0]), given(1));
+    raw.send(1, method::queue_delete("other"));
+    raw.expect(1, method::QUEUE_DELETE_OK);
+    let told = of_channel();
+    assert_eq!((told.as_array().map(Vec::len), &told[0]["queue"]["name"]), (Some(1), &json!("q")));
+}
+
+#[test]
 fn consumers_are_listed_and_one_of_a_queue_with_a_single_active_one_is_active() {
     let desk = desk(sampling());
     let mut raw = connected(&desk);

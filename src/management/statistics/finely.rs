@@ -2,7 +2,7 @@
 //! (`statistics.rates_mode`). Channels and consumers count it anyway, so that it costs those who read and nobody else.
 //!
 //! What nobody counts is not told: through which exchange a message came to a queue, which it enters once whatever led it there,
-//! from which queue a channel gets without consuming, and what its consumers were given that it has cancelled.
+//! and from which queue a channel gets without consuming.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -50,14 +50,11 @@ pub(super) fn published(channel: &ChannelEntry, wanted: Wanted<'_>) -> By<Exchan
 
 /// What its consumers were given, by the queue.
 pub(super) fn given(channel: &ChannelEntry, wanted: Wanted<'_>) -> By<QueueName> {
-    let mut all = BTreeMap::new();
-    for consumer in channel.subscribers() {
-        if !is_wanted(wanted, consumer.queue.as_str()) {
-            continue;
-        }
-        add(all.entry(consumer.queue.clone()).or_insert([0; VHOST]), rows::of_consumer(&consumer));
-    }
-    all
+    channel
+        .given(wanted)
+        .into_iter()
+        .map(|(queue, given)| (queue, rows::of_consumers_given(&given)))
+        .collect()
 }
 
 fn add(sum: &mut [u64; VHOST], more: [u64; VHOST]) {

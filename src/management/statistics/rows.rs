@@ -1,9 +1,8 @@
 //! The numbers that are sampled of each kind of thing, and where each stands among them.
 
 use super::QueueTotals;
-use crate::count::{Churn, Event, FlowCounts, MessageCounts, TrafficCounts, What};
+use crate::count::{Churn, Event, FlowCounts, GivenCounts, MessageCounts, TrafficCounts, What};
 use crate::queue::queue::Observation;
-use crate::queue::subscriber::Subscriber;
 
 /// Messages in queues.
 const READY: usize = 0;
@@ -94,13 +93,13 @@ pub(super) fn of_flow(counts: &FlowCounts) -> [u64; VHOST] {
     ])
 }
 
-/// What a consumer was given.
-pub(super) fn of_consumer(consumer: &Subscriber) -> [u64; VHOST] {
-    let deliver = if consumer.no_ack { DELIVER_NO_ACK } else { DELIVER };
+/// What consumers were given.
+pub(super) fn of_consumers_given(given: &GivenCounts) -> [u64; VHOST] {
     entered(&[
-        (deliver, consumer.deliver.get()),
-        (REDELIVER, consumer.redeliver.get()),
-        (ACK, consumer.ack.get()),
+        (DELIVER, given.deliver),
+        (DELIVER_NO_ACK, given.deliver_no_ack),
+        (REDELIVER, given.redeliver),
+        (ACK, given.ack),
     ])
 }
 

@@ -86,7 +86,7 @@ fn what_a_client_did_is_told_exactly_in_sums() {
 #[test]
 fn each_object_is_told_by_itself_with_its_name_escaped() {
     let desk = Desk::new();
-    let _client = busy(&desk);
+    let mut client = busy(&desk);
     let told = scrape(&desk, "/metrics/per-object");
     for (name, queue, expected) in [
         ("rabbitmq_queue_messages_ready", "q", 1.0),
@@ -108,6 +108,11 @@ fn each_object_is_told_by_itself_with_its_name_escaped() {
     assert_eq!(told.value("rabbitmq_queue_info", &info), 1.0);
     assert_eq!(told.value("rabbitmq_channel_messages_delivered_ack_total", &[("queue", "q")]), 1.0);
     told.value("rabbitmq_identity_info", &[("rabbitmq_endpoint", "per-object")]);
+    client.send(3, method::basic_cancel("tag"));
+    client.expect(3, (60, 31));
+    let told = scrape(&desk, "/metrics/per-object");
+    let delivered = told.value("rabbitmq_channel_messages_delivered_ack_total", &[("queue", "q")]);
+    assert_eq!(delivered, 1.0, "what was given to a consumer that is cancelled");
 }
 
 #[test]
