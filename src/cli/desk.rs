@@ -111,7 +111,7 @@ impl Desk {
     }
 
     /// What such an answer means for whoever asked.
-    pub(in crate::cli) fn refusal(&self, answer: &Answer, request: &Request) -> Failure {
+    pub(in crate::cli) fn refusal(&mut self, answer: &Answer, request: &Request) -> Failure {
         self.client.refusal(answer, request)
     }
 

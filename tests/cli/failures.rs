@@ -1,6 +1,6 @@
 //! What a command says when it cannot do what it is asked to do.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 
 use socket2::{Domain, Socket, Type};
@@ -30,6 +30,29 @@ fn a_broker_that_is_not_found_or_does_not_answer_is_said_to_be_so() {
     shell.file("password", b"wrong\n");
     shell.follow("failures");
     speaks.join().unwrap();
+}
+
+#[test]
+fn an_address_where_no_broker_is_known_is_not_taken_for_one_without_what_is_asked_for() {
+    let mut shell = Shell::new();
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    shell.set("PROXY", &proxy.local_addr().unwrap().to_string());
+    // Each command is a connection.
+    let serves = std::thread::spawn(move || {
+        for _ in 0..3 {
+            let (stream, _) = proxy.accept().unwrap();
+            let mut lines = BufReader::new(&stream).lines();
+            while let Some(Ok(line)) = lines.next() {
+                if line.is_empty() {
+                    let body = "<h1>404 Not Found</h1>";
+                    let head = format!("HTTP/1.1 404 Not Found\r\nContent-Length: {}\r\n\r\n", body.len());
+                    (&stream).write_all(format!("{head}{body}").as_bytes()).unwrap();
+                }
+            }
+        }
+    });
+    shell.follow("wrong_address");
+    serves.join().unwrap();
 }
 
 #[test]

@@ -33,6 +33,12 @@ impl Answer {
         })
     }
 
+    /// Whether it says what a refusal of the HTTP API says.
+    pub(super) fn is_of_api(&self) -> bool {
+        let body: Option<Value> = serde_json::from_slice(&self.body).ok();
+        body.is_some_and(|body| body.get("error").is_some() || body.get("reason").is_some())
+    }
+
     /// Why the broker does not do it, in its words.
     pub(in crate::cli) fn reason(&self) -> Option<String> {
         let body: Value = serde_json::from_slice(&self.body).ok()?;

@@ -27,6 +27,8 @@ pub(in crate::cli) use answer::Answer;
 pub(in crate::cli) use endpoint::Endpoint;
 pub(in crate::cli) use path::{path, query};
 
+/// Who asks: it is there whatever else is not.
+const WHOAMI: &str = "/api/whoami";
 /// The longest answer that is held: 100,000 queues with all that is told of them are 200 MB.
 const ANSWER_MAX_BYTES: usize = 1024 * 1024 * 1024;
 /// How long an answer may take unless another time is given. Definitions of many queues take seconds.
@@ -157,8 +159,32 @@ impl Client {
     }
 
     /// What an answer that is no success means for whoever asked.
-    pub(in crate::cli) fn refusal(&self, answer: &Answer, request: &Request) -> Failure {
+    pub(in crate::cli) fn refusal(&mut self, answer: &Answer, request: &Request) -> Failure {
+        if answer.status == 404 && self.is_elsewhere(answer) {
+            return self.wrong_address(request);
+        }
         answer.refusal(request, self.endpoint(), self.user())
+    }
+
+    /// Whether nothing that was asked for is known there, rather than this one thing.
+    fn is_elsewhere(&mut self, answer: &Answer) -> bool {
+        let is_below = self.endpoint().is_some_and(|endpoint| !endpoint.prefix().is_empty());
+        if answer.is_of_api() && !is_below {
+            return false;
+        }
+        // Every broker has this, for anybody.
+        self.send(&Request::get(WHOAMI)).is_ok_and(|answer| answer.status == 404)
+    }
+
+    fn wrong_address(&self, request: &Request) -> Failure {
+        let (at, prefix) = self.endpoint().map_or_else(Default::default, |endpoint| {
+            (format!(" at {endpoint}"), endpoint.prefix().to_owned())
+        });
+        let asked =
+            format!("{} {prefix}{}", request.method, request.path.split('?').next().unwrap_or_default());
+        Failure::new(exit::PROTOCOL, format!("there is no broker's HTTP API{at}"))
+            .because(format!("404 was the answer to {asked}, and to GET {prefix}{WHOAMI}"))
+            .helped_by("This may be the wrong address: the URL ends before /api. Without a proxy it is http://HOST:15672.")
     }
 
     /// The answer, whatever it is; a failure is one of the way there and back.
