@@ -16,7 +16,7 @@ from .. import expect
 from ..scenario import Run, Scenarios
 from .settings import Settings
 
-READY_SECONDS = 120
+READY_SECONDS = 240
 STOP_SECONDS = 60
 APPLICATION = f"{__package__}.app"
 
