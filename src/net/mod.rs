@@ -25,5 +25,8 @@ pub use local_socket::{
 };
 pub use proxy_protocol::{Header, Malformed, NoHeader, read_header};
 pub use socket::Socket;
-pub use tls::{Certificate, CurrentTls, Encryption, InvalidCertificate, Secured, TlsError, TlsServer};
+pub use tls::{
+    Certificate, CurrentTls, Encryption, InvalidCertificate, Secured, TlsError, TlsServer, cipher_suites,
+    tls_versions,
+};
 pub use workers::Workers;

@@ -115,3 +115,23 @@ fn what_is_logged_can_be_seen_and_changed() {
     let said = shell.run("rabbitmq-diagnostics -q log_tail");
     assert!(!said.output.contains("set to 'debug'") && said.output.contains("set to 'info'"), "{said:?}");
 }
+
+#[test]
+fn a_password_that_is_not_taken_is_told_as_rabbitmq_tells_it() {
+    let shell = Shell::with(&[
+        "--credential-validator-validation-backend",
+        "rabbit_credential_validator_min_password_length",
+        "--credential-validator-min-length",
+        "5",
+    ]);
+    assert_eq!(shell.run("rabbitmqctl -q add_user taken longer").code, 0);
+    for command in ["add_user new tiny", "change_password taken tiny"] {
+        let said = shell.run(&format!("rabbitmqctl -q {command}"));
+        assert_eq!(said.code, 69, "{command}: {said:?}");
+        assert!(
+            said.error.starts_with("Error:\nminimum required password length is 5"),
+            "{command}: {said:?}"
+        );
+    }
+    assert_eq!(shell.run("rabbitmqctl -q authenticate_user taken longer").code, 0);
+}

@@ -163,6 +163,29 @@ pub(super) fn listeners(desk: &mut Desk) -> Done {
     Ok(Found::Text(lines.join("\n") + "\n", Some(json!({ "listeners": objects }))))
 }
 
+/// Of a broker that is this program.
+pub(super) fn tls_versions(desk: &mut Desk) -> Done {
+    desk.node()?;
+    desk.say("Listing all TLS versions supported by the runtime...")?;
+    let versions = crate::net::tls_versions();
+    Ok(Found::Text(versions.join("\n") + "\n", Some(json!({ "versions": versions }))))
+}
+
+/// The same. Of the forms that RabbitMQ has, only names of `OpenSSL` are what configurations take here.
+pub(super) fn cipher_suites(desk: &mut Desk) -> Done {
+    match desk.value("format") {
+        None | Some("openssl") => {}
+        Some(other) => {
+            let known = "suites have the names that tls.ciphers and ssl_options.ciphers take: openssl";
+            return Err(Trouble::usage(format!("there is no format '{other}' here; {known}")));
+        }
+    }
+    desk.node()?;
+    desk.say("Listing available cipher suites in OpenSSL format")?;
+    let suites: Vec<&str> = crate::net::cipher_suites().collect();
+    Ok(Found::Text(suites.join("\n") + "\n", Some(json!(suites))))
+}
+
 pub(super) fn check_port_listener(desk: &mut Desk) -> Done {
     let (node, port) = (desk.node()?, desk.argument(0).to_owned());
     desk.say(&format!("Asking node {node} if there's an active listener on port {port} ..."))?;

@@ -66,6 +66,14 @@ impl Trouble {
         if self.is_absence() { absent } else { self }
     }
 
+    /// Without these words at its beginning.
+    pub(super) fn without(mut self, beginning: &str) -> Self {
+        if let Some(rest) = self.text.strip_prefix(beginning) {
+            self.text = rest.to_owned();
+        }
+        self
+    }
+
     /// Says it on standard error, and gives the code to end with.
     pub(super) fn tell(&self, usage: Option<&str>) -> ExitCode {
         let mut error = std::io::stderr();

@@ -34,7 +34,8 @@ pub(super) fn add_user(desk: &mut Desk) -> Done {
         return Err(Trouble::new(exit::SOFTWARE, format!("User \"{name}\" already exists")));
     }
     let field = if desk.has("pre-hashed-password") { "password_hash" } else { "password" };
-    desk.put(&["users", &name], &json!({ field: password, "tags": [] }))?;
+    desk.put(&["users", &name], &json!({ field: password, "tags": [] }))
+        .map_err(|trouble| trouble.without(INVALID))?;
     desk.say("Done. It may do nothing yet: see 'rabbitmqctl help set_permissions'.")?;
     Ok(Found::Nothing)
 }
@@ -64,7 +65,8 @@ pub(super) fn change_password(desk: &mut Desk) -> Done {
         user.remove("password_hash");
         user.remove("hashing_algorithm");
         user.insert("password".to_owned(), json!(password));
-    })?;
+    })
+    .map_err(|trouble| trouble.without(INVALID))?;
     Ok(Found::Nothing)
 }
 
@@ -99,6 +101,9 @@ pub(super) fn authenticate_user(desk: &mut Desk) -> Done {
         "Error: failed to authenticate user \"{name}\"\nuser '{name}' - invalid credentials"
     )))
 }
+
+/// What the HTTP API says before it says what is wrong with a password.
+const INVALID: &str = "credential_validation_failed: ";
 
 pub(super) fn hash_password(desk: &mut Desk) -> Done {
     let password = password(desk, 0)?;

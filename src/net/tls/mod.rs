@@ -30,6 +30,7 @@ use crate::config::{CertLogin, SanType, TlsSettings, TlsVersion, Verify};
 pub use certificate::{Certificate, InvalidCertificate};
 pub use current::CurrentTls;
 use depth::LimitedDepth;
+pub use suites::cipher_suites;
 
 /// What a listener needs to speak TLS.
 pub struct TlsServer {
@@ -148,8 +149,8 @@ impl TlsServer {
         let peer = shown.and_then(|shown| Certificate::read(shown).ok());
         let login = peer.as_ref().and_then(|peer| peer.login(self.login, self.san)).map(Arc::from);
         let protocol = match session.protocol_version() {
-            Some(rustls::ProtocolVersion::TLSv1_3) => "tlsv1.3",
-            _ => "tlsv1.2",
+            Some(rustls::ProtocolVersion::TLSv1_3) => TLS13,
+            _ => TLS12,
         };
         let encryption = Encryption { protocol, key_exchange, cipher, hash: "aead", peer, login };
         Ok(Secured { stream, encryption })
@@ -158,6 +159,15 @@ impl TlsServer {
 
 fn required<'a>(key: &'static str, path: Option<&'a Path>) -> Result<&'a Path, TlsError> {
     path.ok_or_else(|| TlsError::of(key, None, &"it is not set"))
+}
+
+/// RabbitMQ's names of the versions.
+const TLS12: &str = "tlsv1.2";
+const TLS13: &str = "tlsv1.3";
+
+/// The names of the versions that can be spoken, the newest first.
+pub const fn tls_versions() -> [&'static str; 2] {
+    [TLS13, TLS12]
 }
 
 const fn of_rustls(version: TlsVersion) -> &'static SupportedProtocolVersion {

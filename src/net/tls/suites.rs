@@ -71,6 +71,11 @@ static SUITES: [Suite; 9] = [
     },
 ];
 
+/// `OpenSSL`'s names of all that can be spoken, the best first.
+pub fn cipher_suites() -> impl Iterator<Item = &'static str> {
+    SUITES.iter().map(|suite| suite.name)
+}
+
 /// Suites that were asked for by name.
 pub(super) struct Chosen {
     pub(super) known: Vec<SupportedCipherSuite>,
@@ -93,7 +98,7 @@ pub(super) fn chosen(names: &[String]) -> Result<Chosen, TlsError> {
         }
     }
     if chosen.known.is_empty() {
-        let all: Vec<&str> = SUITES.iter().map(|suite| suite.name).collect();
+        let all: Vec<&str> = cipher_suites().collect();
         let reason = format!("none of these suites is known here; known are {}", all.join(", "));
         return Err(TlsError::of("tls.ciphers", None, &reason));
     }
