@@ -75,7 +75,8 @@ impl Directory {
             }
         }
         // Each life has a file of the journal; when there are several, what is in the first goes to segments. Those that
-        // the journal does not know yet are gone after the next start.
+        // the journal does not know yet are gone after the next start. Each life sees more syncs than the one before it, so that
+        // one of them sees the end of a checkpoint, however slow the disk is.
         let mut registered = BTreeMap::new();
         for life in 0.. {
             assert!(life < LIVES_MAX, "no checkpoint: {:#?}", files(lives.data()));
@@ -86,7 +87,9 @@ impl Directory {
             // One of another time has only the same name.
             registered.retain(|path, written| before.get(path) == Some(written));
             raw = lives.connect();
-            Self::add(&mut raw, &mut sent);
+            for _ in 0..=life {
+                Self::add(&mut raw, &mut sent);
+            }
             if registered.len() >= QUEUES.len() {
                 break;
             }

@@ -301,8 +301,9 @@ fn a_queue_whose_messages_are_on_the_disk_only_tells_the_age_of_the_oldest_as_we
         raw.declare(1, &queue, 0b00010, &Table::default());
         for _ in 0..MESSAGES {
             raw.publish_with(1, method::basic_publish("", &queue, 0), &persistent, &body);
-            raw.expect(1, method::BASIC_ACK);
         }
+        let last = ((number + 1) * MESSAGES) as u64;
+        while raw.expect(1, method::BASIC_ACK).arguments().longlong() < last {}
     }
     let path = "/metrics/detailed?family=leveret_queue_metrics&family=queue_metrics";
     let any_on_the_disk_only = |told: &super::Exposition| {
