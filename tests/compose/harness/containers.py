@@ -56,6 +56,9 @@ class Containers(Site):
     def found(self, folder: Path) -> tuple[Broker, Client]:
         copy = self.scratch / "found"
         shutil.copytree(folder, copy)
+        # The broker is somebody else in its container, and reads what is mounted whatever the umask of the checkout was.
+        for path in copy.rglob("*"):
+            path.chmod(0o755 if path.is_dir() else 0o644)
         file = copy / "docker-compose.yml"
         text = file.read_text()
         for name, ours in (("rabbitmq:management", self.image), ("app:latest", self._client_image)):
