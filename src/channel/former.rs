@@ -13,8 +13,8 @@ use crate::queue::subscriber::Subscriber;
 /// Of so many queues it is known what former consumers were given; beyond that the one that was left first is forgotten.
 pub(super) const QUEUES_MAX: usize = 1_000;
 
-/// So many wait at least before it is looked who is settled.
-const LEAVING_MIN: usize = 16;
+/// There are so many at least before it is looked who is settled, or which queues are gone.
+const LOOK_MIN: usize = 16;
 
 /// The former consumers of a channel.
 #[derive(Debug, Default)]
@@ -24,6 +24,8 @@ pub(super) struct Former {
     /// When so many leave it is looked which of them have settled everything.
     look_at: usize,
     left: HashMap<QueueName, Left>,
+    /// When there are so many queues it is looked which of them are gone: a part of their memory stays until then.
+    sweep_at: usize,
     /// How often a consumer has left.
     times: u64,
 }
@@ -51,7 +53,7 @@ impl Former {
             return self.settle(&subscriber, queue);
         }
         self.leaving.push(Leaving { subscriber, queue });
-        if self.leaving.len() < self.look_at.max(LEAVING_MIN) {
+        if self.leaving.len() < self.look_at.max(LOOK_MIN) {
             return;
         }
         let all = std::mem::take(&mut self.leaving);
@@ -86,10 +88,11 @@ impl Former {
     }
 
     fn make_room(&mut self) {
-        if self.left.len() < QUEUES_MAX {
+        if self.left.len() < self.sweep_at.clamp(LOOK_MIN, QUEUES_MAX) {
             return;
         }
         self.left.retain(|_, left| left.queue.strong_count() > 0);
+        self.sweep_at = 2 * self.left.len();
         if self.left.len() >= QUEUES_MAX
             && let Some(first) =
                 self.left.iter().min_by_key(|(_, left)| left.last).map(|(name, _)| name.clone())
@@ -169,12 +172,18 @@ mod tests {
         vhost.queues().get(name).unwrap()
     }
 
-    /// A consumer comes and is given so much; what its connection knows of it.
-    fn came(channel: &ChannelEntry, queue: &Arc<Queue>, deliver: u64) -> Arc<Subscriber> {
+    /// A consumer that was given so much.
+    fn served(channel: &ChannelEntry, queue: &Arc<Queue>, deliver: u64) -> Arc<Subscriber> {
         let (whose, tag) = (Arc::clone(&channel.whose), ConsumerTag::from("t"));
         let subscriber = Arc::new(Subscriber::new(whose, tag, queue.name().clone()));
-        channel.subscribe(&subscriber);
         subscriber.deliver.add(deliver);
+        subscriber
+    }
+
+    /// A consumer comes and is given so much; what its connection knows of it.
+    fn came(channel: &ChannelEntry, queue: &Arc<Queue>, deliver: u64) -> Arc<Subscriber> {
+        let subscriber = served(channel, queue, deliver);
+        channel.subscribe(&subscriber);
         subscriber
     }
 
@@ -245,5 +254,19 @@ mod tests {
         }
         assert_eq!(channel.given(None).len(), 1);
         assert_eq!(given(&channel, "first"), (1, 0));
+    }
+
+    #[test]
+    fn queues_that_are_gone_take_no_more_room_than_those_that_are_there() {
+        let (vhost, channel, mut former) = (Vhost::new(VhostName::from("/")), opened(), Former::default());
+        for n in 0..200 {
+            let name = format!("reply{n}");
+            let queue = declared(&vhost, &name);
+            former.add(served(&channel, &queue, 1), &queue);
+            if n >= 20 {
+                vhost.queue_delete(&name, MINE, false, false).unwrap();
+            }
+            assert!(former.left.len() <= 2 * LOOK_MIN.max(20), "{n}");
+        }
     }
 }
