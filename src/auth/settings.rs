@@ -22,6 +22,8 @@ pub struct AccessSettings {
     pub anonymous_user: Option<UserName>,
     /// How many channels all connections together may have open (`channel_max_per_node`).
     pub channel_max_per_node: Option<u64>,
+    /// How many exchanges all virtual hosts together may have (`cluster_exchange_limit`).
+    pub cluster_exchange_limit: Option<u64>,
     /// How many queues all virtual hosts together may have (`cluster_queue_limit`).
     pub cluster_queue_limit: Option<u64>,
     /// How many consumers a channel may have (`consumer_max_per_channel`).
@@ -73,6 +75,7 @@ impl Default for AccessSettings {
             mechanisms: vec![Mechanism::Plain, Mechanism::AmqPlain, Mechanism::External],
             anonymous_user: None,
             channel_max_per_node: None,
+            cluster_exchange_limit: None,
             cluster_queue_limit: None,
             consumer_max_per_channel: None,
             hashing: Hashing::default(),

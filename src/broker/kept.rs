@@ -106,6 +106,7 @@ fn restore(
     let parameters = restored.global_parameters(&vhost_store);
     let vhosts = Vhosts::kept_in(parameters, vhost_store.clone(), config.durability);
     vhosts.set_queue_max(config.access.cluster_queue_limit);
+    vhosts.set_exchange_max(config.access.cluster_exchange_limit);
     vhosts.set_settings(config.vhosts.clone());
     let definitions = Arc::clone(&vhost_store.definitions);
     let access = Access::restored(config.access.clone(), restored.take_access(), definitions);

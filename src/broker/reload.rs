@@ -31,6 +31,7 @@ impl Broker {
         environment.alarms.set_disk_limit(config.disk_free_limit, SetBy::Configuration);
         environment.access.set_settings(config.access.clone());
         environment.vhosts.set_queue_max(config.access.cluster_queue_limit);
+        environment.vhosts.set_exchange_max(config.access.cluster_exchange_limit);
         environment.vhosts.set_settings(config.vhosts.clone());
         self.admission.set_max(config.max_connections.unwrap_or_else(max_connections));
         if let Some(tls) = tls.amqp {

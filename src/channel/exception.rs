@@ -148,6 +148,10 @@ pub fn refused(refused: &Refused, subject: Subject<'_>, vhost: &VhostName) -> Ex
             "cannot declare {kind} '{name}': queue limit in cluster ({max}) is reached; \
              it is cluster_queue_limit in the configuration"
         )),
+        Refused::NodeExchangeLimit(max) => precondition_failed(format!(
+            "cannot declare {kind} '{name}' in vhost '{vhost}': exchange limit of {max} is reached; \
+             it is cluster_exchange_limit in the configuration"
+        )),
         Refused::VhostEnds => connection_forced(vhost_deleted(vhost)),
         Refused::Crashed => {
             internal_error(format!("{kind} '{name}' in vhost '{vhost}' failed and must be deleted"))

@@ -106,6 +106,7 @@ impl Environment {
         let server_properties = Arc::new(capabilities::server_properties(&config.cluster_name));
         let vhosts = Vhosts::default();
         vhosts.set_queue_max(config.access.cluster_queue_limit);
+        vhosts.set_exchange_max(config.access.cluster_exchange_limit);
         vhosts.set_settings(config.vhosts.clone());
         let mut access = Access::empty(config.access.clone());
         access.tell_to(vhosts.events());

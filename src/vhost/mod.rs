@@ -2,7 +2,6 @@
 //!
 //! It knows no channel and no reply code.
 
-mod all_queues;
 mod burial;
 pub mod counts;
 mod delaying;
@@ -26,6 +25,7 @@ pub mod restore;
 pub mod routing;
 mod settings;
 mod telling;
+mod together;
 pub mod topology;
 mod waking;
 
@@ -48,12 +48,12 @@ use crate::rate::{Limited, RateLimit, RateMeter};
 use crate::store::definitions::{Definition, Definitions, VhostDefinition, VhostMetadata};
 use crate::store::unit::Unit;
 use crate::store::{Journal, StoreHandle};
-use all_queues::AllQueues;
 use counts::{Counts, NodeCounts};
 use exchange::Exchange;
 use registry::Exchanges;
 use reply_to::Requesters;
 use settings::Settings;
+use together::Together;
 
 /// What a virtual host keeps its definitions and messages with.
 #[derive(Clone, Debug)]
@@ -82,7 +82,8 @@ pub struct Vhost {
     /// What happens in it is told here.
     events: Arc<Events>,
     /// Its queues count among these.
-    all_queues: Arc<AllQueues>,
+    all_queues: Arc<Together>,
+    all_exchanges: Arc<Together>,
     /// Whether nothing is made in it any more, since it is being deleted.
     is_ending: AtomicBool,
     /// Who sees to what its queues cannot do alone: itself.
@@ -128,6 +129,7 @@ impl Vhost {
             settings: Arc::default(),
             events: Arc::default(),
             all_queues: Arc::default(),
+            all_exchanges: Arc::default(),
             is_ending: AtomicBool::new(false),
             undertaker: UndertakerCell::default(),
             handle,
@@ -217,10 +219,10 @@ impl Vhost {
         (vhost, until)
     }
 
-    /// It is one of a broker's from now on: its queues count among those of all, and have what the settings say.
+    /// It is one of a broker's from now on: its queues and exchanges count among those of all, and have what the settings say.
     fn join(
         &mut self,
-        all: &Arc<AllQueues>,
+        (all_queues, all_exchanges): (&Arc<Together>, &Arc<Together>),
         settings: &Arc<Settings>,
         counts: &Arc<NodeCounts>,
         events: &Arc<Events>,
@@ -231,8 +233,11 @@ impl Vhost {
         }
         let queues = self.queues.all();
         self.counts.join(counts, &queues);
-        all.add(self.queues.len());
-        self.all_queues = Arc::clone(all);
+        all_queues.add(self.queues.len());
+        self.all_queues = Arc::clone(all_queues);
+        // With the default one.
+        all_exchanges.add(self.exchanges.len() + 1);
+        self.all_exchanges = Arc::clone(all_exchanges);
         self.settings = Arc::clone(settings);
         self.put_settings_in_force();
     }

@@ -36,6 +36,8 @@ pub enum Refused {
     QueueLimit(u64),
     /// All virtual hosts together have as many queues as they may have, which is so many.
     NodeQueueLimit(u64),
+    /// The same of exchanges.
+    NodeExchangeLimit(u64),
     /// The virtual host is being deleted.
     VhostEnds,
     /// A queue's fault of our own.

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dashmap::DashMap;
 use leveret_protocol::table::{ArrayBuilder, Value};
 
-use super::all_queues::AllQueues;
 use super::counts::NodeCounts;
 use super::exchange::Exchange;
 use super::parameters::GlobalParameters;
 use super::settings::Settings;
+use super::together::Together;
 use super::{Vhost, VhostStore};
 use crate::config::{Durability, VhostSettings};
 use crate::event::Events;
@@ -36,6 +36,16 @@ impl Exchanges {
         self.0.iter().map(|exchange| Arc::clone(&exchange)).collect()
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none: not of a virtual host that is in use.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Enters an exchange under its name.
     pub fn insert(&self, exchange: Exchange) {
         self.0.insert(exchange.name().clone(), Arc::new(exchange));
@@ -54,7 +64,8 @@ pub struct Vhosts {
     /// None in a broker that keeps nothing.
     store: Option<VhostStore>,
     durability: Durability,
-    all_queues: Arc<AllQueues>,
+    all_queues: Arc<Together>,
+    all_exchanges: Arc<Together>,
     settings: Arc<Settings>,
     events: Arc<Events>,
     counts: Arc<NodeCounts>,
@@ -114,6 +125,7 @@ impl Vhosts {
             store,
             durability,
             all_queues: Arc::default(),
+            all_exchanges: Arc::default(),
             settings: Arc::default(),
             events,
             counts: Arc::default(),
@@ -124,6 +136,11 @@ impl Vhosts {
     /// All of them together may have so many queues from now on.
     pub fn set_queue_max(&self, max: Option<u64>) {
         self.all_queues.set_max(max);
+    }
+
+    /// All of them together may have so many exchanges from now on, each its default one among them.
+    pub fn set_exchange_max(&self, max: Option<u64>) {
+        self.all_exchanges.set_max(max);
     }
 
     /// What the configuration says of them changes. Limits and operator policies are for those that are made afterwards.
@@ -151,7 +168,7 @@ impl Vhosts {
 
     /// Enters a virtual host under its name.
     pub fn insert(&self, mut vhost: Vhost) {
-        vhost.join(&self.all_queues, &self.settings, &self.counts, &self.events);
+        vhost.join((&self.all_queues, &self.all_exchanges), &self.settings, &self.counts, &self.events);
         let vhost = Arc::new(vhost);
         vhost.appoint();
         self.by_name.insert(vhost.name().clone(), vhost);
@@ -227,6 +244,8 @@ impl Vhosts {
         self.by_name.remove(name);
         found_no_more(vhost);
         let until = vhost.end();
+        // The default exchange.
+        self.all_exchanges.give_back();
         vhost.counts.end();
         self.events.tell("vhost.deleted", |headers| headers.string("name", name));
         until

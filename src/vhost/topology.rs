@@ -258,6 +258,7 @@ impl Vhost {
         if self.is_ending() {
             return Err(Refused::VhostEnds);
         }
+        self.all_exchanges.take().map_err(Refused::NodeExchangeLimit)?;
         let exchange = Exchange::new(name.clone(), options);
         records.exchange(&exchange);
         self.begin_delaying(&exchange, &mut records);
@@ -360,7 +361,9 @@ impl Vhost {
         exchange: Arc<Exchange>,
         records: &mut Records<'_>,
     ) {
-        self.exchanges.remove(&exchange);
+        if self.exchanges.remove(&exchange) {
+            self.all_exchanges.give_back();
+        }
         records.forget_exchange(&exchange);
         self.tell_exchange_deleted(&exchange);
         Self::end_delaying(&exchange, records);
@@ -393,6 +396,7 @@ impl Vhost {
             {
                 continue;
             }
+            self.all_exchanges.give_back();
             records.forget_exchange(&exchange);
             self.tell_exchange_deleted(&exchange);
             Self::end_delaying(&exchange, records);

@@ -84,6 +84,46 @@ fn b65_all_virtual_hosts_together_have_as_many_queues_as_they_may() {
 }
 
 #[test]
+fn b65_all_virtual_hosts_together_have_as_many_exchanges_as_they_may() {
+    let house = House::new();
+    let environment = house.environment();
+    environment.create_vhost("v", VhostMetadata::default()).unwrap();
+    house.allow_in("v", "guest", ".*", ".*", ".*");
+    let (mut raw, mut other) = (house.connect("guest"), house.connect_to("guest", "v"));
+    let declare = |name: &str, bits| method::exchange_declare(name, "direct", bits, &Table::new());
+    let listed = environment.vhosts.all().iter().map(|vhost| vhost.exchanges().len() as u64 + 1).sum::<u64>();
+    house.reload(|config| config.access.cluster_exchange_limit = Some(listed + 2));
+    raw.send(1, declare("a", 0));
+    raw.expect(1, method::EXCHANGE_DECLARE_OK);
+    other.send(1, declare("a", 0));
+    other.expect(1, method::EXCHANGE_DECLARE_OK);
+    for (raw, vhost) in [(&mut raw, "/"), (&mut other, "v")] {
+        // What is there may be declared again.
+        raw.send(1, declare("a", 0));
+        raw.expect(1, method::EXCHANGE_DECLARE_OK);
+        raw.send(1, declare("b", 0));
+        let text = format!(
+            "PRECONDITION_FAILED - cannot declare exchange 'b' in vhost '{vhost}': exchange limit of {} is reached; \
+             it is cluster_exchange_limit in the configuration",
+            listed + 2
+        );
+        expect_channel_close(raw, 406, &text);
+    }
+    raw.send(1, method::exchange_delete("a"));
+    raw.expect(1, (40, 21));
+    raw.send(1, declare("b", 0));
+    raw.expect(1, method::EXCHANGE_DECLARE_OK);
+    // With all that is in it.
+    environment.delete_vhost("v").unwrap();
+    for n in 0..8 {
+        raw.send(1, declare(&n.to_string(), 0));
+        raw.expect(1, method::EXCHANGE_DECLARE_OK);
+    }
+    raw.send(1, declare("c", 0));
+    assert_eq!(raw.expect(1, method::CHANNEL_CLOSE).close().unwrap().0, 406);
+}
+
+#[test]
 fn b29_a_user_and_the_broker_have_as_many_channels_as_they_may() {
     let house = House::with(AccessSettings { channel_max_per_node: Some(4), ..AccessSettings::default() });
     house.add("u", "");

@@ -4,7 +4,7 @@ use super::{PLAIN, many, maybe, named, one, same};
 use crate::config::key::{Alias, Key, Reload, Written};
 use crate::config::{check, rabbitmq_values as from};
 
-pub(super) static KEYS: [Key; 17] = [
+pub(super) static KEYS: [Key; 18] = [
     Key {
         name: "default_user",
         doc: "The user that a broker makes whose data directory is empty.",
@@ -75,6 +75,16 @@ pub(super) static KEYS: [Key; 17] = [
         reload: Reload::AtOnce,
         rabbitmq: &[Alias { name: "channel_max_per_node", written: Written::As(from::unless_infinity) }],
         field: maybe!(NUMBER_64, access.channel_max_per_node),
+        ..PLAIN
+    },
+    Key {
+        name: "cluster_exchange_limit",
+        doc: "How many exchanges all virtual hosts together may have, with those that each has from the start.",
+        unset: Some("no limit"),
+        example: Some("100000"),
+        reload: Reload::AtOnce,
+        rabbitmq: &[Alias { name: "cluster_exchange_limit", written: Written::As(from::unless_infinity) }],
+        field: maybe!(NUMBER_64, access.cluster_exchange_limit),
         ..PLAIN
     },
     Key {

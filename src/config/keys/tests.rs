@@ -108,6 +108,7 @@ fn every_key_refuses_a_bad_value_with_what_it_expects() {
         ("auth_mechanisms", &[("plain", "expected PLAIN, AMQPLAIN, EXTERNAL or ANONYMOUS")]),
         ("anonymous_login_user", &[("", "a name of 1 to 255 bytes")]),
         ("channel_max_per_node", &[("-1", "expected a whole number")]),
+        ("cluster_exchange_limit", &[("many", "expected a whole number")]),
         ("cluster_queue_limit", &[("many", "expected a whole number")]),
         ("consumer_max_per_channel", &[("many", "expected a whole number")]),
         ("password_hashing_module", &[("bcrypt", "expected rabbit_password_hashing_sha256")]),

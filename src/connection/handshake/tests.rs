@@ -328,6 +328,11 @@ fn whoever_is_over_a_limit_is_told_which_it_is_its_value_and_where_it_is_set() {
         ),
         (queue(Refused::QueueLimit(71)), "vhost 'v'", "max-queues of the vhost"),
         (queue(Refused::NodeQueueLimit(71)), "cluster", "cluster_queue_limit in the configuration"),
+        (
+            queue(Refused::NodeExchangeLimit(71)),
+            "exchange limit",
+            "cluster_exchange_limit in the configuration",
+        ),
         (Unchanged::TooManyVhosts(71).to_string(), "vhost limit", "vhost_max in the configuration"),
         (delivery_timed_out(7, timeout).text, "channel 7", "consumer_timeout in the configuration"),
     ] {

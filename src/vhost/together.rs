@@ -1,22 +1,22 @@
-//! How many queues all virtual hosts of a broker have together, and may have.
+//! How many queues, or exchanges, all virtual hosts of a broker have together, and may have.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The queues of a broker, counted.
+/// All of a kind that a broker has, counted.
 #[derive(Debug)]
-pub(super) struct AllQueues {
+pub(super) struct Together {
     /// Beyond all numbers when there is no limit.
     max: AtomicU64,
     count: AtomicU64,
 }
 
-impl Default for AllQueues {
+impl Default for Together {
     fn default() -> Self {
         Self { max: AtomicU64::new(u64::MAX), count: AtomicU64::new(0) }
     }
 }
 
-impl AllQueues {
+impl Together {
     /// So many there may be from now on. Those that are there stay.
     pub(super) fn set_max(&self, max: Option<u64>) {
         self.max.store(max.unwrap_or(u64::MAX), Ordering::Release);
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn there_are_as_many_as_there_may_be_and_those_from_the_start_stay() {
-        let queues = AllQueues::default();
+        let queues = Together::default();
         queues.set_max(Some(2));
         queues.add(3);
         assert_eq!(queues.take(), Err(2));
@@ -56,6 +56,6 @@ mod tests {
         assert_eq!((queues.take(), queues.take()), (Ok(()), Err(2)));
         queues.set_max(None);
         assert_eq!(queues.take(), Ok(()));
-        assert_eq!(AllQueues::default().take(), Ok(()));
+        assert_eq!(Together::default().take(), Ok(()));
     }
 }
