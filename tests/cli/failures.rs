@@ -37,22 +37,22 @@ fn an_address_where_no_broker_is_known_is_not_taken_for_one_without_what_is_aske
     let mut shell = Shell::new();
     let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
     shell.set("PROXY", &proxy.local_addr().unwrap().to_string());
-    // Each command is a connection.
-    let serves = std::thread::spawn(move || {
-        for _ in 0..3 {
-            let (stream, _) = proxy.accept().unwrap();
+    // As long as anybody asks: it is not waited for.
+    std::thread::spawn(move || {
+        for stream in proxy.incoming() {
+            let stream = stream.unwrap();
             let mut lines = BufReader::new(&stream).lines();
             while let Some(Ok(line)) = lines.next() {
                 if line.is_empty() {
                     let body = "<h1>404 Not Found</h1>";
                     let head = format!("HTTP/1.1 404 Not Found\r\nContent-Length: {}\r\n\r\n", body.len());
-                    (&stream).write_all(format!("{head}{body}").as_bytes()).unwrap();
+                    // Who asked may have what he wants.
+                    let _ = (&stream).write_all(format!("{head}{body}").as_bytes());
                 }
             }
         }
     });
     shell.follow("wrong_address");
-    serves.join().unwrap();
 }
 
 #[test]
